@@ -1,0 +1,114 @@
+#ifndef DISPATCH_H
+#define DISPATCH_H
+/* dispatch: who should go. Ranks units by when they reach a point by road,
+ * and says of every other unit why it is not in the list. Loop thread.
+ *
+ * eta_s = access of the unit to the road + drive by road + access from the
+ * road to the point. Access is the distance beyond DISPATCH_ON_ROAD_M at
+ * DISPATCH_ACCESS_MPS; a unit farther than DISPATCH_ACCESS_MAX_M from any
+ * road is left out with that reason. */
+#include "catalog.h"
+#include "fleet.h"
+#include "geo.h"
+#include "pt_err.h"
+#include "roads.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define DISPATCH_ON_ROAD_M 30.0      /* carriageway, kerb and receiver error */
+#define DISPATCH_ACCESS_MAX_M 300.0  /* yards, forecourts */
+#define DISPATCH_ACCESS_MPS 2.8      /* 10 km/h */
+#define DISPATCH_K_MAX 100
+
+struct dispatch_settings {
+    int64_t old_after_ms;  /* an older position counts as old; still ranked
+                              below the others */
+    int64_t stale_after_ms; /* left out beyond this age */
+    uint32_t limit_ms;     /* searches stop at this drive time */
+};
+
+#define DISPATCH_EXCLUSIONS(X)                                                 \
+    X(LEFT_OUT_STATUS, "not_available")                                        \
+    X(LEFT_OUT_CAPABILITY, "lacks_capability")                                 \
+    X(LEFT_OUT_NO_FIX, "no_position")                                          \
+    X(LEFT_OUT_STALE, "position_too_old")                                      \
+    X(LEFT_OUT_OFF_ROAD, "off_the_road_network")                               \
+    X(LEFT_OUT_NO_WAY, "no_way_by_road_within_limit")                          \
+    X(LEFT_OUT_KIND, "travels_on_foot")                                        \
+    X(LEFT_OUT_FARTHER, "farther") /* found, but behind the k-th: not told */
+
+enum dispatch_exclusion {
+#define DISPATCH_EXCLUSION_ENUM(name, word) name,
+    DISPATCH_EXCLUSIONS(DISPATCH_EXCLUSION_ENUM)
+#undef DISPATCH_EXCLUSION_ENUM
+    LEFT_OUT_COUNT
+};
+const char *dispatch_exclusion_word(enum dispatch_exclusion why);
+
+struct dispatch_candidate {
+    const struct catalog_unit *unit; /* borrowed from the catalog */
+    const struct fleet_unit *state;  /* borrowed from the fleet */
+    double eta_s;
+    double drive_s;
+    double access_s;
+    double distance_m; /* by road */
+    double position_age_s;
+    bool old; /* position older than old_after_ms: ranked below the others */
+    /* 1 yes, 0 no, -1 no promise is known for the point */
+    int within_promise;
+};
+
+struct dispatch_left_out {
+    const struct catalog_unit *unit;
+    enum dispatch_exclusion why;
+};
+
+struct dispatch_answer {
+    struct roads_place target; /* where the point meets the road */
+    const struct catalog_zone *zone; /* NULL: outside every zone */
+    int promise_s;                   /* 0: none */
+    size_t count;
+    struct dispatch_candidate *units;
+    size_t left_out_count;
+    struct dispatch_left_out *left_out;
+};
+
+struct dispatch;
+
+PT_MUST_CHECK enum pt_err dispatch_new(const struct dispatch_settings *settings,
+                                       size_t max_units,
+                                       struct dispatch **ret);
+void dispatch_free(struct dispatch *dispatch);
+
+/* A new network (counted by dispatch) or NULL; every unit is snapped anew. */
+PT_MUST_CHECK enum pt_err dispatch_set_roads(struct dispatch *dispatch,
+                                             struct roads *roads,
+                                             struct fleet *fleet);
+const struct roads *dispatch_roads(const struct dispatch *dispatch);
+
+/* Tick step: snaps the units that changed since the last tick. */
+void dispatch_follow(struct dispatch *dispatch, struct fleet *fleet);
+
+struct dispatch_query {
+    struct geo_point at;
+    size_t k;               /* 1..DISPATCH_K_MAX */
+    const char *capability; /* NULL: any */
+    int64_t now_ms;
+};
+
+/* PT_E_NOTFOUND: no network loaded. PT_E_OFFROAD: no road within
+ * DISPATCH_ACCESS_MAX_M of the point. The answer's arrays live until the
+ * next call. */
+PT_MUST_CHECK enum pt_err
+dispatch_nearest(struct dispatch *dispatch, const struct catalog *catalog,
+                 struct fleet *fleet, const struct dispatch_query *query,
+                 struct dispatch_answer *ret);
+
+/* The way of one unit to a point; the caller clears `ret`. */
+PT_MUST_CHECK enum pt_err dispatch_route(struct dispatch *dispatch,
+                                         const struct fleet_unit *unit,
+                                         struct geo_point at,
+                                         struct roads_route *ret);
+
+#endif

@@ -1,0 +1,79 @@
+#ifndef FLEET_H
+#define FLEET_H
+/* fleet: the newest that is known of every unit, in memory.
+ * Knows no socket and no SQL. Loop thread only. */
+#include "batch.h"
+#include "geo.h"
+#include "pt_err.h"
+#include "report.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FLEET_NO_EDGE UINT32_MAX
+
+struct fleet_unit {
+    uint32_t unit_id;
+    bool has_fix;
+    int64_t fix_time_ms; /* of the newest fix */
+    int64_t received_ms;
+    struct geo_point at;
+    uint32_t flags; /* which of the next three are there: enum pt_flag */
+    float speed_mps;
+    float course_deg;
+    float accuracy_m;
+    enum pt_status status;  /* newest said, with or without a fix */
+    int64_t status_time_ms; /* 0: never said */
+    bool connected;         /* the device's presence at the broker */
+    struct pt_vehicle_state vehicle; /* as last reported */
+    int64_t heard_ms;       /* gateway's time of the last message; 0 never */
+    uint64_t generation, seq; /* of the newest fix */
+    /* Where on the road graph (roads_snap writes it). */
+    uint32_t edge;        /* directed edge, or FLEET_NO_EDGE */
+    uint32_t offset_ms;   /* travel time already behind us on it */
+    float off_road_m;     /* distance from the edge */
+    uint64_t revision;    /* counts up with every change of this unit */
+};
+
+struct fleet;
+
+PT_MUST_CHECK enum pt_err fleet_new(size_t max_units, struct fleet **ret);
+void fleet_free(struct fleet *fleet); /* NULL is fine */
+
+/* Takes over a fix or a status unless a newer one is known: late and
+ * repeated deliveries are normal after a radio gap, and never move live
+ * state backwards. Refused items are passed over. PT_E_FULL beyond
+ * max_units; the rest of the batch is still applied. */
+PT_MUST_CHECK enum pt_err fleet_apply(struct fleet *fleet,
+                                      const struct batch *batch);
+
+/* Presence and vehicle state; unknown units are made. */
+PT_MUST_CHECK enum pt_err fleet_heard(struct fleet *fleet, uint32_t unit_id,
+                                      const struct pt_vehicle_state *state,
+                                      int64_t now_ms);
+PT_MUST_CHECK enum pt_err fleet_connected(struct fleet *fleet,
+                                          uint32_t unit_id, bool connected);
+
+/* At start, from latest_position. */
+PT_MUST_CHECK enum pt_err fleet_restore(struct fleet *fleet,
+                                        const struct fleet_unit *unit);
+
+/* Forgets units that `known(context, unit_id)` denies (deleted). */
+void fleet_keep(struct fleet *fleet, bool (*known)(void *, uint32_t),
+                void *context);
+
+size_t fleet_count(const struct fleet *fleet);
+/* Borrowed until the next call that changes the fleet. Slots are dense,
+ * 0..fleet_count()-1, and keep their unit until fleet_keep(). */
+struct fleet_unit *fleet_at(struct fleet *fleet, size_t slot);
+/* NULL when never heard. */
+const struct fleet_unit *fleet_find(const struct fleet *fleet,
+                                    uint32_t unit_id);
+
+/* Slots changed since the last fleet_changes_take(), each once, oldest
+ * change first: what roads snaps again and events tell. Borrowed until the
+ * next change. */
+size_t fleet_changes(const struct fleet *fleet, const uint32_t **slots);
+void fleet_changes_take(struct fleet *fleet);
+
+#endif

@@ -1,0 +1,52 @@
+#ifndef HTTP_H
+#define HTTP_H
+/* http: the API of schema/openapi.yaml on libmicrohttpd, driven by the
+ * gateway's loop. It may ask dispatch, fleet, catalog and the database (for
+ * tracks); nobody asks it. Loop thread only.
+ *
+ * Limits: a request line and headers of 8 KiB, `connections_max` connections,
+ * `streams_max` open /v1/events; beyond them 503 with Retry-After. */
+#include "catalog.h"
+#include "db.h"
+#include "dispatch.h"
+#include "fleet.h"
+#include "metrics.h"
+#include "pt_err.h"
+#include <stdbool.h>
+#include <uv.h>
+
+struct http_settings {
+    const char *listen; /* "127.0.0.1:8080", "[::1]:8080"; loopback only */
+    unsigned connections_max;
+    unsigned streams_max;
+};
+
+/* What /readyz looks at; each is asked when the page is. */
+struct http_health {
+    bool (*broker_up)(void *context);
+    bool (*database_up)(void *context);
+    bool (*roads_up)(void *context);
+    void *context;
+};
+
+struct http;
+
+/* `catalog` is the address of the gateway's pointer, which may be swapped
+ * between ticks. PT_E_NETWORK: address in use (logged with the address);
+ * PT_E_CONFIG: not a loopback address. */
+PT_MUST_CHECK enum pt_err
+http_new(uv_loop_t *loop, const struct http_settings *settings,
+         struct catalog *const *catalog, struct fleet *fleet,
+         struct dispatch *dispatch, struct db *db, struct metrics *metrics,
+         const struct http_health *health, struct http **ret);
+void http_close(struct http *http, void (*done)(void *), void *context);
+
+/* Tick step: tells the units that changed (fleet_changes()) to the open
+ * event streams. */
+void http_events(struct http *http);
+/* Another kind of event, `json` one line: "catalog", "roads", ... */
+void http_event(struct http *http, const char *type, const char *json);
+/* Tick step: answers what libmicrohttpd has ready. */
+void http_serve(struct http *http);
+
+#endif

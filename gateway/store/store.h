@@ -1,0 +1,58 @@
+#ifndef STORE_H
+#define STORE_H
+/* store: entries into PostgreSQL, each exactly once, and the word that they
+ * are. A batch is one transaction: lock the receipt rows of the batch in key
+ * order, drop what the ledger already has, COPY the rest, quarantine what
+ * intake refused, move the ledger, write latest_position, COMMIT. Only after
+ * COMMIT is a receipt due. What fails is tried again whole. Loop thread
+ * only. */
+#include "batch.h"
+#include "ledger.h"
+#include "metrics.h"
+#include "pt_err.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct store_settings {
+    const char *conninfo;
+    size_t queue_max; /* entries waiting or being written; beyond it
+                         store_append() takes no more */
+    size_t batch_max; /* entries in one transaction */
+    int keep_past_days;   /* partitions are made this far back ... */
+    int keep_future_days; /* ... and ahead */
+};
+
+struct store_receipt {
+    char device_name[65];
+    struct pt_receipt receipt;
+    bool urgent;  /* holds a panic or an answer */
+    bool backlog; /* the device is catching up: receipt at once */
+};
+
+struct store_events {
+    void *context;
+    /* After COMMIT, once per (device, generation) of the transaction. */
+    void (*stored)(void *context, const struct store_receipt *receipt);
+};
+
+struct store;
+
+PT_MUST_CHECK enum pt_err store_new(uv_loop_t *loop,
+                                    const struct store_settings *settings,
+                                    const struct store_events *events,
+                                    struct metrics *metrics,
+                                    struct store **ret);
+void store_close(struct store *store, void (*done)(void *), void *context);
+
+/* Copies the batch into the queue. Returns how many items it took, from the
+ * front; the rest is not receipted, so vehicles send it again. */
+size_t store_append(struct store *store, const struct batch *batch);
+
+bool store_is_up(const struct store *store);
+size_t store_queued(const struct store *store);
+/* Wall-clock ms of the last COMMIT; 0 when none yet. */
+int64_t store_last_commit_ms(const struct store *store);
+
+#endif

@@ -1,0 +1,133 @@
+#ifndef PT_REPORT_H
+#define PT_REPORT_H
+/* report: the codec of schema/report/report.proto. Pure functions, any
+ * thread. What comes in is from strangers: every count, number and text is
+ * checked before it is believed. */
+#include "geo.h"
+#include "pt_err.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Limits, also of the decoder. */
+#define PT_REPORT_ENTRIES_MAX 4096  /* a batch; about 40 kB on the wire */
+#define PT_REPORT_BYTES_MAX 262144  /* a message that is longer is refused */
+#define PT_DETAIL_BYTES_MAX 240
+#define PT_RECEIPT_RANGES_MAX 64
+
+/* Entry flags, bits 0..7. */
+enum pt_flag {
+    PT_FLAG_POSITION = 1u << 0, /* lat/lon are a fix of the receiver */
+    PT_FLAG_SPEED = 1u << 1,
+    PT_FLAG_COURSE = 1u << 2,
+    PT_FLAG_ACCURACY = 1u << 3,
+    PT_FLAG_3D = 1u << 4,          /* else a 2D fix */
+    PT_FLAG_CLOCK_UNSURE = 1u << 5, /* time is the system's, not a receiver's */
+    PT_FLAG_UNSAFE = 1u << 6, /* the outbox could not be written when made */
+};
+
+enum pt_status { /* bits 8..11 of the flags on the wire */
+    PT_STATUS_UNKNOWN = 0,
+    PT_STATUS_AVAILABLE,
+    PT_STATUS_EN_ROUTE,
+    PT_STATUS_ON_SCENE,
+    PT_STATUS_BUSY,
+    PT_STATUS_OFF_DUTY,
+    PT_STATUS_COUNT
+};
+
+enum pt_kind { /* bits 12..15 of the flags on the wire */
+    PT_KIND_FIX = 0,
+    PT_KIND_STATUS, /* the crew changed its status */
+    PT_KIND_PANIC,
+    PT_KIND_ANSWER, /* to an order; detail names it */
+    PT_KIND_LOGON,  /* detail names the crew */
+    PT_KIND_COUNT
+};
+
+/* The words of the database and of the API: "available", "en_route", ... and
+ * "fix", "status", ... Never NULL; "unknown" outside the lists. */
+const char *pt_status_name(enum pt_status status);
+const char *pt_kind_name(enum pt_kind kind);
+/* False and `ret` untouched when the word is none of them. */
+bool pt_status_parse(const char *word, enum pt_status *ret);
+
+/* One thing worth sending. A value whose flag is off is 0 and means
+ * nothing. */
+struct pt_entry {
+    uint64_t seq;    /* 1 or more, ascending within a report */
+    int64_t time_ms; /* UTC since 1970 */
+    struct geo_point at;
+    uint32_t speed_cmps;
+    uint32_t course_cdeg; /* 0..35999 */
+    uint32_t accuracy_dm;
+    uint8_t flags; /* enum pt_flag */
+    uint8_t status; /* enum pt_status */
+    uint8_t kind;   /* enum pt_kind */
+    const char *detail; /* NULL, or UTF-8 of at most PT_DETAIL_BYTES_MAX */
+};
+
+/* Absent is never 0: each has its own "not said". */
+struct pt_vehicle_state {
+    bool present;
+    int64_t now_ms;
+    int receiver_mode;   /* -1 not said, else gpsd's 0..3 */
+    int satellites_used; /* -1 not said */
+    uint64_t outbox_depth;
+    uint64_t oldest_age_s;
+    uint64_t dropped;
+    uint32_t next_due_s; /* 0 not said */
+};
+
+struct pt_report {
+    uint64_t generation;
+    uint64_t lowest_held; /* lowest number the outbox still holds; with no
+                             entries: 0 when not said */
+    struct pt_vehicle_state state;
+    size_t count;
+    struct pt_entry *entries; /* ascending seq */
+    void *memory;             /* what pt_report_clear() frees */
+};
+
+/* Bytes that pt_report_encode() may need at most for this report. */
+size_t pt_report_bound(const struct pt_report *report);
+
+/* Writes at most `size` bytes to `out`; `ret` is how many. PT_E_RANGE when an
+ * entry breaks a limit above or seq does not ascend; PT_E_FULL when `size`
+ * is too small. Allocates nothing. */
+PT_MUST_CHECK enum pt_err pt_report_encode(const struct pt_report *report,
+                                           uint8_t *out, size_t size,
+                                           size_t *ret);
+
+/* Decodes one message. On success the caller owns `ret` and gives it to
+ * pt_report_clear(); entries and their details live inside it.
+ * PT_E_SHORT, PT_E_MALFORMED: not a report. PT_E_RANGE: a number or count
+ * that cannot be (generation 0, seq 0, columns of unequal length, unknown
+ * status or kind, course over 359.99, ...). Positions outside the globe are
+ * decoded as they are: whether to believe them is intake's matter. */
+PT_MUST_CHECK enum pt_err pt_report_decode(const uint8_t *bytes, size_t size,
+                                           struct pt_report *ret);
+void pt_report_clear(struct pt_report *report); /* zeroed or decoded */
+
+/* "Stored": closed ranges [first, last] of sequence numbers. */
+struct pt_range {
+    uint64_t first;
+    uint64_t last;
+};
+
+struct pt_receipt {
+    uint64_t generation;
+    uint64_t stored_to; /* all numbers 1..stored_to; 0: none */
+    size_t range_count;
+    struct pt_range ranges[PT_RECEIPT_RANGES_MAX]; /* ascending, apart */
+};
+
+#define PT_RECEIPT_BYTES_MAX 1400
+
+PT_MUST_CHECK enum pt_err pt_receipt_encode(const struct pt_receipt *receipt,
+                                            uint8_t *out, size_t size,
+                                            size_t *ret);
+PT_MUST_CHECK enum pt_err pt_receipt_decode(const uint8_t *bytes, size_t size,
+                                            struct pt_receipt *ret);
+
+#endif
