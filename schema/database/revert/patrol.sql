@@ -1,0 +1,7 @@
+-- Revert patrol:patrol from pg
+
+BEGIN;
+
+DROP SCHEMA patrol CASCADE;
+
+COMMIT;
