@@ -9,22 +9,23 @@
 
 /* Why intake refused an entry; the words are quarantine.reason and the label
  * of the metric. */
-#define BATCH_REFUSALS(X)                                                      \
-    X(REFUSED_NOT, "accepted")                                                 \
-    X(REFUSED_UNKNOWN_DEVICE, "unknown_device") /* no unit has it now */       \
-    X(REFUSED_MALFORMED, "malformed")           /* no report at all */         \
-    X(REFUSED_COORDINATES, "impossible_coordinates")                           \
-    X(REFUSED_TIME_PAST, "fix_time_too_old")                                   \
-    X(REFUSED_TIME_FUTURE, "fix_time_in_future")                               \
-    X(REFUSED_VALUE, "impossible_value") /* speed, accuracy, text */           \
+#define BATCH_REFUSALS(X)                                                \
+    X(REFUSED_NOT, "accepted")                                           \
+    X(REFUSED_UNKNOWN_DEVICE, "unknown_device") /* no unit has it now */ \
+    X(REFUSED_MALFORMED, "malformed")           /* no report at all */   \
+    X(REFUSED_COORDINATES, "impossible_coordinates")                     \
+    X(REFUSED_TIME_PAST, "fix_time_too_old")                             \
+    X(REFUSED_TIME_FUTURE, "fix_time_in_future")                         \
+    X(REFUSED_VALUE, "impossible_value") /* speed, accuracy, text */     \
     X(REFUSED_REPEAT_DIFFERS, "repeat_differs")
 
 enum batch_refusal {
 #define BATCH_REFUSAL_ENUM(name, word) name,
     BATCH_REFUSALS(BATCH_REFUSAL_ENUM)
 #undef BATCH_REFUSAL_ENUM
-    REFUSED_COUNT
+        REFUSED_COUNT
 };
+/* "unknown" outside the list; never NULL. */
 const char *batch_refusal_word(enum batch_refusal refusal);
 
 #define BATCH_NO_UNIT UINT32_MAX
@@ -39,8 +40,8 @@ struct batch_item {
     uint32_t unit_id;     /* unit.unit_id, or BATCH_NO_UNIT */
     uint64_t generation;  /* 0 only with REFUSED_MALFORMED */
     uint64_t lowest_held;
-    int64_t received_ms;  /* UTC */
-    uint32_t flags;       /* entry flags and BATCH_FLAG_* */
+    int64_t received_ms; /* UTC */
+    uint32_t flags;      /* entry flags and BATCH_FLAG_* */
     enum batch_refusal refusal;
     struct pt_entry entry; /* detail: owned by the batch */
 };
@@ -51,12 +52,15 @@ struct batch {
     size_t capacity; /* the bound: intake stops taking when full */
 };
 
+/* Makes room for `capacity` items (1 or more) at once: batch_add() allocates
+ * only for a detail. */
 PT_MUST_CHECK enum pt_err batch_init(struct batch *batch, size_t capacity);
 /* Appends a copy (the detail's text too). PT_E_FULL at capacity. */
 PT_MUST_CHECK enum pt_err batch_add(struct batch *batch,
                                     const struct batch_item *item);
 /* Forgets the items, keeps the room. */
 void batch_reset(struct batch *batch);
+/* Frees all; the struct is zeroed. NULL and a zeroed one are fine. */
 void batch_clear(struct batch *batch);
 
 #endif
