@@ -15,6 +15,7 @@ struct db;
 
 struct db_events {
     void *context;
+    /* Each may be NULL. */
     void (*up)(void *context);   /* connected (again): LISTEN here */
     void (*down)(void *context); /* every request under way has failed */
     void (*notified)(void *context, const char *channel, const char *payload);
@@ -25,7 +26,9 @@ PT_MUST_CHECK enum pt_err db_new(uv_loop_t *loop, const char *conninfo,
                                  const char *name,
                                  const struct db_events *events,
                                  struct db **ret);
-/* Requests not yet answered end with PT_E_DB. `done` may be NULL. */
+/* Requests not yet answered end with PT_E_DB before this returns; `done` (may
+ * be NULL) comes from the loop when all handles are closed. NULL db is
+ * fine. Not twice. */
 void db_close(struct db *db, void (*done)(void *context), void *context);
 bool db_is_up(const struct db *db);
 size_t db_waiting(const struct db *db); /* requests not yet answered */
@@ -35,18 +38,21 @@ typedef void (*db_answer)(void *context, enum pt_err err, PGresult *result);
 
 #define DB_QUEUE_MAX 64
 
-/* Text parameters and text results. The texts are copied. PT_E_AGAIN when
- * down or DB_QUEUE_MAX are waiting; then `answer` is not called. */
+/* Text parameters (NULL: null) and text results, both copied or borrowed as
+ * said. Without parameters `sql` may be several statements: the answer is
+ * the first failure or the last result. PT_E_AGAIN when down or when
+ * DB_QUEUE_MAX are waiting; then `answer`, which may be NULL, is not called.
+ * Sessions have the time zone UTC, ISO dates and UTF-8. */
 PT_MUST_CHECK enum pt_err db_query(struct db *db, const char *sql,
                                    size_t param_count,
-                                   const char *const *params,
-                                   db_answer answer, void *context);
+                                   const char *const *params, db_answer answer,
+                                   void *context);
 
-/* COPY ... FROM STDIN: `data` (owned by db from here on, freed by free())
- * is sent as it is. The answer comes when the server has said COPY n. */
+/* COPY ... FROM STDIN: `data` (owned by db from here on, also when this
+ * fails; freed by free()) is sent as it is. The answer comes when the server
+ * has said COPY n. PT_E_AGAIN as above. */
 PT_MUST_CHECK enum pt_err db_copy(struct db *db, const char *sql, char *data,
-                                  size_t size, db_answer answer,
-                                  void *context);
+                                  size_t size, db_answer answer, void *context);
 
 /* The server's SQLSTATE of the last failure ("" when it was the
  * connection), for telling a bad row from a lost database. */
