@@ -24,7 +24,8 @@ void ledger_init(struct ledger *ledger);
 bool ledger_has(const struct ledger *ledger, uint64_t seq);
 
 /* Marks one number stored. PT_OK also when it was already. PT_E_FULL when it
- * would need one range more than fit; PT_E_RANGE for 0. */
+ * would need one range more than fit; PT_E_RANGE for 0 and above
+ * PT_SEQ_MAX. */
 PT_MUST_CHECK enum pt_err ledger_add(struct ledger *ledger, uint64_t seq);
 
 /* The sender no longer holds anything below `lowest`: closes every hole
@@ -35,7 +36,8 @@ uint64_t ledger_close_below(struct ledger *ledger, uint64_t lowest);
 void ledger_to_receipt(const struct ledger *ledger, uint64_t generation,
                        struct pt_receipt *ret);
 
-/* Takes a receipt over (union). PT_E_FULL when the ranges do not fit. */
+/* Takes a receipt over (union). PT_E_FULL when the ranges do not fit,
+ * PT_E_RANGE when the receipt's do not ascend; `ledger` is untouched then. */
 PT_MUST_CHECK enum pt_err ledger_merge(struct ledger *ledger,
                                        const struct pt_receipt *receipt);
 
@@ -45,7 +47,9 @@ PT_MUST_CHECK enum pt_err ledger_merge(struct ledger *ledger,
 #define LEDGER_TEXT_MAX (LEDGER_RANGES_MAX * 44 + 3)
 PT_MUST_CHECK enum pt_err ledger_ranges_text(const struct ledger *ledger,
                                              char *out, size_t size);
-/* The way back. PT_E_MALFORMED leaves `ret` untouched. */
+/* The way back, for the text as PostgreSQL writes it (no blanks, bounds as
+ * above). PT_E_MALFORMED, also for ranges that overlap, touch or do not
+ * ascend, leaves `ret` untouched. */
 PT_MUST_CHECK enum pt_err ledger_parse(uint64_t stored_to, const char *ranges,
                                        struct ledger *ret);
 
