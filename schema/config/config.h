@@ -4,9 +4,11 @@
  * default and range, read from an INI file (inih) and overridden by
  * -o section.name=value. Main thread, at start.
  *
- * An unknown section or name, a value out of range or of the wrong type is
- * an error that names file, line, setting and what was expected. Limits: a
- * file of 1 MiB, a value of 1023 bytes. */
+ * An unknown section or name, a value out of range or of the wrong type, and
+ * a setting given twice in the file are errors that name file, line, setting
+ * and what was expected. Lines that start with ";" or "#" are comments, and
+ * so is what follows " ;". Limits: a file of 1 MiB, a line of 198 bytes
+ * (inih's), comments of any length, an override's value of 1023 bytes. */
 #include "pt_err.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,8 +16,8 @@
 
 enum config_type {
     CONFIG_TEXT,   /* char *, owned by the settings struct */
-    CONFIG_INT,    /* int64_t within [min, max] */
-    CONFIG_REAL,   /* double within [min, max] */
+    CONFIG_INT,    /* int64_t within [min, max], decimal */
+    CONFIG_REAL,   /* double within [min, max], finite */
     CONFIG_BOOL,   /* bool: yes/no, true/false, on/off, 1/0 */
     CONFIG_CHOICE, /* int: index into the space-separated `choices` */
 };
@@ -25,21 +27,23 @@ struct config_option {
     const char *name;
     enum config_type type;
     size_t offset;       /* of the field in the program's settings struct */
-    const char *initial; /* default, as it would stand in the file */
-    double min, max;     /* CONFIG_INT and CONFIG_REAL */
+    const char *initial; /* default, as it would stand in the file; NULL is
+                            "", for CONFIG_TEXT only */
+    double min, max;     /* CONFIG_INT (below 2^53) and CONFIG_REAL */
     const char *choices; /* CONFIG_CHOICE */
     const char *help;    /* one line, for --help-config and the sample file */
 };
 
 /* Fills `settings` with the defaults, then with the file (NULL: none), then
- * with the `overrides` ("section.name=value"). On failure `message` (of
- * `message_size` bytes) says what is wrong and where, and `settings` holds
- * nothing that needs freeing. */
-PT_MUST_CHECK enum pt_err
-config_load(const struct config_option *options, size_t option_count,
-            const char *file, const char *const *overrides,
-            size_t override_count, void *settings, char *message,
-            size_t message_size);
+ * with the `overrides` ("section.name=value"); what the texts held before is
+ * neither read nor freed. On failure `message` (of `message_size` bytes) says
+ * what is wrong and where, and `settings` holds nothing that needs freeing:
+ * PT_E_CONFIG, PT_E_DISK when the file cannot be read, PT_E_NOMEM. */
+PT_MUST_CHECK enum pt_err config_load(const struct config_option *options,
+                                      size_t option_count, const char *file,
+                                      const char *const *overrides,
+                                      size_t override_count, void *settings,
+                                      char *message, size_t message_size);
 
 /* Frees the texts that config_load() put into `settings`. */
 void config_clear(const struct config_option *options, size_t option_count,
