@@ -1,0 +1,176 @@
+"""deploy/demo as a newcomer runs it, on ports and in a directory of its own."""
+import csv
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import urllib.request
+
+import psycopg2
+import pytest
+
+TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
+DEMO = os.path.join(TOP, "deploy/demo")
+POSTGRES = os.path.join(TOP, "deploy/private/postgres")
+
+
+def free_ports(count):
+    """The first of `count` neighbouring ports that nobody listens on."""
+    for base in range(21000 + os.getpid() % 20000, 64000, count):
+        taken = False
+        for port in range(base, base + count):
+            with socket.socket() as probe:
+                taken = taken or probe.connect_ex(("127.0.0.1", port)) == 0
+        if not taken:
+            return base
+    raise RuntimeError("no free ports")
+
+
+class Demo:
+    def __init__(self, directory):
+        self.dir = directory
+        self.http, self.broker, gpsd = range(free_ports(6), 70000)[:3]
+        self.options = ["--dir", directory, "--http", str(self.http),
+                        "--broker", str(self.broker), "--gpsd", str(gpsd)]
+        if "PATROL_BIN" in os.environ:
+            self.options += ["--bin", os.environ["PATROL_BIN"]]
+
+    def run(self, *arguments, timeout=200):
+        return subprocess.run([DEMO, *arguments, *self.options], timeout=timeout,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, check=False)
+
+    def processes(self):
+        """Command lines of all that runs on the demo's directory."""
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as source:
+                    line = source.read().replace(b"\0", b" ").decode()
+            except OSError:
+                continue
+            if self.dir in line and "pytest" not in line:
+                found.append(line)
+        return found
+
+    def get(self, path):
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(f"http://127.0.0.1:{self.http}{path}") as answer:
+            return json.load(answer)
+
+
+@pytest.fixture
+def demo():
+    directory = tempfile.mkdtemp(prefix="patrol-demo-")
+    os.chmod(directory, 0o711)
+    one = Demo(os.path.join(directory, "d"))
+    yield one
+    one.run("reset")
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def truth_of(demo, number):
+    with open(f"{demo.dir}/log/truth-{number}.csv", encoding="ascii") as source:
+        return {int(when): (float(lat), float(lon))
+                for when, lat, lon in csv.reader(source)}
+
+
+def stored_positions(demo):
+    subprocess.run([POSTGRES, "start", f"{demo.dir}/db"], check=True)
+    try:
+        url = subprocess.run([POSTGRES, "url", f"{demo.dir}/db"], check=True,
+                             stdout=subprocess.PIPE, text=True).stdout
+        with psycopg2.connect(url) as database, database.cursor() as cursor:
+            cursor.execute("""
+                SELECT call_sign, round(extract(epoch FROM fix_time) * 1000)::bigint,
+                       ST_Y(geom), ST_X(geom),
+                       extract(epoch FROM received_at - fix_time)::float8
+                FROM patrol.position JOIN patrol.unit USING (unit_id)""")
+            return cursor.fetchall()
+    finally:
+        subprocess.run([POSTGRES, "stop", f"{demo.dir}/db"], check=True)
+
+
+def test_once_answers_and_leaves_nothing_running(demo):
+    done = demo.run("--once")
+    assert done.returncode == 0, done.stdout
+    for call_sign in ("P-01", "P-02", "P-03"):
+        assert re.search(rf"{call_sign}.*\d+ s", done.stdout), done.stdout
+    assert demo.processes() == []
+
+    rows = stored_positions(demo)
+    assert {row[0] for row in rows} == {"P-01", "P-02", "P-03"}
+    said = {f"P-0{n}": truth_of(demo, n) for n in (1, 2, 3)}
+    for call_sign, when, lat, lon, _delay in rows:
+        # the receiver says 6 decimals of a minute, the wire 6 of a degree
+        assert when in said[call_sign]
+        assert said[call_sign][when] == pytest.approx((lat, lon), abs=1.1e-6)
+    assert len({row[:2] for row in rows}) == len(rows)  # each fix once
+
+
+def test_runs_on_and_starts_a_second_time(demo):
+    first = demo.run()
+    assert first.returncode == 0, first.stdout
+    answer = demo.get("/v1/nearest?mission=freedonia&k=3")
+    assert len(answer["units"]) == 3
+    etas = [unit["eta_s"] for unit in answer["units"]]
+    assert etas == sorted(etas) and etas[-1] > 0
+
+    again = demo.run()  # all of it is running already
+    assert again.returncode == 0, again.stdout
+    status = demo.run("status")
+    assert status.returncode == 0 and "down" not in status.stdout, status.stdout
+
+    stopped = demo.run("stop")
+    assert stopped.returncode == 0, stopped.stdout
+    assert demo.processes() == []
+    assert demo.run("status").returncode == 1
+
+    second = demo.run("--once")
+    assert second.returncode == 0, second.stdout
+    assert demo.processes() == []
+
+
+def test_port_in_use_is_said(demo):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", demo.http))
+        other.listen()
+        done = demo.run("--once")
+    assert done.returncode == 1
+    assert f"port {demo.http} is in use" in done.stdout
+    assert "--http" in done.stdout
+    assert demo.processes() == []
+
+
+def test_directory_that_cannot_be_made(demo):
+    with open(demo.dir, "w", encoding="ascii") as blocker:
+        blocker.write("a file, where the directory would be\n")
+    done = demo.run("--once")
+    assert done.returncode == 1
+    assert "choose another with --dir" in done.stdout
+    os.unlink(demo.dir)
+
+
+def test_no_root_and_packages_missing_is_said(demo, tmp_path):
+    """A dpkg-query that knows no package, asked by an ordinary user."""
+    fake = tmp_path / "dpkg-query"
+    fake.write_text("#!/bin/sh\nexit 1\n", encoding="ascii")
+    fake.chmod(0o755)
+    tmp_path.chmod(0o755)
+    environment = dict(os.environ, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    command = [os.path.join(TOP, "deploy/install-packages"), "run"]
+    if os.geteuid() == 0:
+        command = ["setpriv", "--reuid", "65534", "--clear-groups", *command]
+    try:
+        done = subprocess.run(command, env=environment, text=True, check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    except OSError as problem:
+        pytest.skip(f"cannot drop root here: {problem}")
+    if "Permission denied" in done.stdout:
+        pytest.skip("the checkout is not readable to an ordinary user")
+    assert done.returncode == 1
+    assert "only root can install" in done.stdout
+    assert "postgresql-15-postgis-3" in done.stdout
