@@ -42,23 +42,28 @@ void fleet_free(struct fleet *fleet); /* NULL is fine */
 
 /* Takes over a fix or a status unless a newer one is known: late and
  * repeated deliveries are normal after a radio gap, and never move live
- * state backwards. Refused items are passed over. PT_E_FULL beyond
- * max_units; the rest of the batch is still applied. */
+ * state backwards. Newer is the later time; at the same time the higher
+ * generation (as the database's bigint), then the higher number. Refused
+ * items are passed over. PT_E_FULL beyond max_units; the rest of the batch is
+ * still applied. */
 PT_MUST_CHECK enum pt_err fleet_apply(struct fleet *fleet,
                                       const struct batch *batch);
 
-/* Presence and vehicle state; unknown units are made. */
+/* Presence and vehicle state; unknown units are made. A `state` that is NULL
+ * or not present leaves the last one standing. */
 PT_MUST_CHECK enum pt_err fleet_heard(struct fleet *fleet, uint32_t unit_id,
                                       const struct pt_vehicle_state *state,
                                       int64_t now_ms);
 PT_MUST_CHECK enum pt_err fleet_connected(struct fleet *fleet,
                                           uint32_t unit_id, bool connected);
 
-/* At start, from latest_position. */
+/* At start, from the database: fix and status, each unless a newer one is
+ * known already. The other fields of `unit` are passed over. */
 PT_MUST_CHECK enum pt_err fleet_restore(struct fleet *fleet,
                                         const struct fleet_unit *unit);
 
-/* Forgets units that `known(context, unit_id)` denies (deleted). */
+/* Forgets units that `known(context, unit_id)` denies (deleted). Units whose
+ * slot moved by that stand in fleet_changes(). */
 void fleet_keep(struct fleet *fleet, bool (*known)(void *, uint32_t),
                 void *context);
 
@@ -69,6 +74,9 @@ struct fleet_unit *fleet_at(struct fleet *fleet, size_t slot);
 /* NULL when never heard. */
 const struct fleet_unit *fleet_find(const struct fleet *fleet,
                                     uint32_t unit_id);
+
+/* The unit's slot; false when never heard. */
+bool fleet_slot(const struct fleet *fleet, uint32_t unit_id, uint32_t *ret);
 
 /* Slots changed since the last fleet_changes_take(), each once, oldest
  * change first: what roads snaps again and events tell. Borrowed until the

@@ -1,0 +1,377 @@
+#include "fleet.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NO_SLOT UINT32_MAX
+#define FIRST_ROOM 64u
+
+/* `status_*` say which entry the status came from, for the order of two
+ * entries of one instant. */
+struct slot {
+    struct fleet_unit unit;
+    uint64_t status_generation;
+    uint64_t status_seq;
+    bool changed; /* stands in `changes` already */
+};
+
+/* Units lie dense in `slots`; `index` finds them by unit_id: open addressing,
+ * linear probing, at most half full. It is made anew when units are
+ * forgotten, so there are no tombstones. */
+struct fleet {
+    struct slot *slots;
+    size_t count;
+    size_t room; /* of slots and changes */
+    size_t max_units;
+    uint32_t *index; /* slot or NO_SLOT; index_mask + 1 places */
+    size_t index_mask;
+    uint32_t *changes;
+    size_t change_count;
+};
+
+/* ------------------------------------------------------------- the index */
+/* Fibonacci hashing (Knuth, TAOCP 3, 6.4): consecutive ids lie apart. */
+static size_t place_of(const struct fleet *fleet, uint32_t unit_id)
+{
+    return (size_t)((unit_id * UINT64_C(0x9E3779B97F4A7C15)) >> 32) &
+           fleet->index_mask;
+}
+
+static uint32_t slot_of(const struct fleet *fleet, uint32_t unit_id)
+{
+    for (size_t i = place_of(fleet, unit_id);;
+         i = (i + 1) & fleet->index_mask) {
+        uint32_t slot = fleet->index[i];
+        if (slot == NO_SLOT || fleet->slots[slot].unit.unit_id == unit_id)
+            return slot;
+    }
+}
+
+static void index_put(struct fleet *fleet, uint32_t slot)
+{
+    size_t i = place_of(fleet, fleet->slots[slot].unit.unit_id);
+    while (fleet->index[i] != NO_SLOT)
+        i = (i + 1) & fleet->index_mask;
+    fleet->index[i] = slot;
+}
+
+static void index_fill(struct fleet *fleet)
+{
+    memset(fleet->index, 0xFF, (fleet->index_mask + 1) * sizeof(*fleet->index));
+    for (size_t slot = 0; slot < fleet->count; slot++)
+        index_put(fleet, (uint32_t)slot);
+}
+
+/* ------------------------------------------------------------ room to grow */
+/* `room` stays a power of two, the index twice that. What has grown before
+ * an allocation fails stays grown: nothing is lost. */
+static enum pt_err grow(struct fleet *fleet, size_t room)
+{
+    struct slot *slots = realloc(fleet->slots, room * sizeof(*slots));
+    if (slots == NULL)
+        return PT_E_NOMEM;
+    fleet->slots = slots;
+    uint32_t *changes = realloc(fleet->changes, room * sizeof(*changes));
+    if (changes == NULL)
+        return PT_E_NOMEM;
+    fleet->changes = changes;
+    uint32_t *index = malloc(2 * room * sizeof(*index));
+    if (index == NULL)
+        return PT_E_NOMEM;
+    free(fleet->index);
+    fleet->index = index;
+    fleet->index_mask = 2 * room - 1;
+    fleet->room = room;
+    index_fill(fleet);
+    return PT_OK;
+}
+
+enum pt_err fleet_new(size_t max_units, struct fleet **ret)
+{
+    /* NO_SLOT is no slot, and rooms are powers of two. */
+    if (max_units == 0 || max_units > UINT32_MAX / 4)
+        return PT_E_RANGE;
+    struct fleet *fleet = calloc(1, sizeof(*fleet));
+    if (fleet == NULL)
+        return PT_E_NOMEM;
+    fleet->max_units = max_units;
+    enum pt_err err = grow(fleet, FIRST_ROOM);
+    if (err != PT_OK) {
+        fleet_free(fleet);
+        return err;
+    }
+    *ret = fleet;
+    return PT_OK;
+}
+
+void fleet_free(struct fleet *fleet)
+{
+    if (fleet == NULL)
+        return;
+    free(fleet->slots);
+    free(fleet->changes);
+    free(fleet->index);
+    free(fleet);
+}
+
+/* The unit's slot, made when it is not there yet. */
+static enum pt_err slot_get(struct fleet *fleet, uint32_t unit_id,
+                            struct slot **ret)
+{
+    uint32_t known = slot_of(fleet, unit_id);
+    if (known != NO_SLOT) {
+        *ret = &fleet->slots[known];
+        return PT_OK;
+    }
+    if (fleet->count >= fleet->max_units)
+        return PT_E_FULL;
+    if (fleet->count == fleet->room) {
+        enum pt_err err = grow(fleet, 2 * fleet->room);
+        if (err != PT_OK)
+            return err;
+    }
+    struct slot *slot = &fleet->slots[fleet->count];
+    *slot = (struct slot){
+        .unit = {.unit_id = unit_id,
+                 .status = PT_STATUS_UNKNOWN,
+                 .vehicle = {.receiver_mode = -1, .satellites_used = -1},
+                 .edge = FLEET_NO_EDGE},
+    };
+    index_put(fleet, (uint32_t)fleet->count++);
+    *ret = slot;
+    return PT_OK;
+}
+
+static void mark_changed(struct fleet *fleet, struct slot *slot)
+{
+    slot->unit.revision++;
+    if (slot->changed)
+        return;
+    slot->changed = true;
+    fleet->changes[fleet->change_count++] = (uint32_t)(slot - fleet->slots);
+}
+
+/* --------------------------------------------------------------- the order */
+struct moment {
+    int64_t time_ms;
+    uint64_t generation;
+    uint64_t seq;
+};
+
+/* Later is newer; at one instant the higher generation, then the higher
+ * number. Generations compare as the database's bigint, so that
+ * latest_position and every gateway settle on the same entry. */
+static bool is_newer(struct moment a, struct moment b)
+{
+    if (a.time_ms != b.time_ms)
+        return a.time_ms > b.time_ms;
+    if (a.generation != b.generation)
+        return (int64_t)a.generation > (int64_t)b.generation;
+    return a.seq > b.seq;
+}
+
+static struct moment fix_moment(const struct fleet_unit *unit)
+{
+    return (struct moment){unit->fix_time_ms, unit->generation, unit->seq};
+}
+
+static struct moment status_moment(const struct slot *slot)
+{
+    return (struct moment){slot->unit.status_time_ms, slot->status_generation,
+                           slot->status_seq};
+}
+
+/* ----------------------------------------------------------- what changes it
+ */
+static bool take_fix(struct fleet_unit *unit, const struct batch_item *item)
+{
+    const struct pt_entry *e = &item->entry;
+    struct moment m = {e->time_ms, item->generation, e->seq};
+    if (!(e->flags & PT_FLAG_POSITION) ||
+        (unit->has_fix && !is_newer(m, fix_moment(unit))))
+        return false;
+    unit->has_fix = true;
+    unit->fix_time_ms = e->time_ms;
+    unit->received_ms = item->received_ms;
+    unit->at = e->at;
+    unit->flags = item->flags;
+    unit->speed_mps = (float)e->speed_cmps / 100.0f;
+    unit->course_deg = (float)e->course_cdeg / 100.0f;
+    unit->accuracy_m = (float)e->accuracy_dm / 10.0f;
+    unit->generation = item->generation;
+    unit->seq = e->seq;
+    return true;
+}
+
+/* Every entry says a status, and "unknown" is one: a vehicle that no longer
+ * knows what its crew does is not offered on what it said an hour ago. */
+static bool take_status(struct slot *slot, const struct batch_item *item)
+{
+    const struct pt_entry *e = &item->entry;
+    struct moment m = {e->time_ms, item->generation, e->seq};
+    if (slot->unit.status_time_ms != 0 && !is_newer(m, status_moment(slot)))
+        return false;
+    slot->unit.status = (enum pt_status)e->status;
+    slot->unit.status_time_ms = e->time_ms;
+    slot->status_generation = item->generation;
+    slot->status_seq = e->seq;
+    return true;
+}
+
+enum pt_err fleet_apply(struct fleet *fleet, const struct batch *batch)
+{
+    enum pt_err worst = PT_OK;
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct batch_item *item = &batch->items[i];
+        if (item->refusal != REFUSED_NOT || item->unit_id == BATCH_NO_UNIT)
+            continue;
+        struct slot *slot;
+        enum pt_err err = slot_get(fleet, item->unit_id, &slot);
+        if (err != PT_OK) {
+            worst = err;
+            continue;
+        }
+        bool fix = take_fix(&slot->unit, item);
+        bool status = take_status(slot, item);
+        if (fix || status)
+            mark_changed(fleet, slot);
+    }
+    return worst;
+}
+
+enum pt_err fleet_heard(struct fleet *fleet, uint32_t unit_id,
+                        const struct pt_vehicle_state *state, int64_t now_ms)
+{
+    struct slot *slot;
+    enum pt_err err = slot_get(fleet, unit_id, &slot);
+    if (err != PT_OK)
+        return err;
+    slot->unit.heard_ms = now_ms;
+    if (state != NULL && state->present)
+        slot->unit.vehicle = *state;
+    mark_changed(fleet, slot);
+    return PT_OK;
+}
+
+enum pt_err fleet_connected(struct fleet *fleet, uint32_t unit_id,
+                            bool connected)
+{
+    struct slot *slot;
+    enum pt_err err = slot_get(fleet, unit_id, &slot);
+    if (err != PT_OK)
+        return err;
+    if (slot->unit.connected != connected) {
+        slot->unit.connected = connected;
+        mark_changed(fleet, slot);
+    }
+    return PT_OK;
+}
+
+static void restore_fix(struct fleet_unit *to, const struct fleet_unit *from)
+{
+    to->has_fix = true;
+    to->fix_time_ms = from->fix_time_ms;
+    to->received_ms = from->received_ms;
+    to->at = from->at;
+    to->flags = from->flags;
+    to->speed_mps = from->speed_mps;
+    to->course_deg = from->course_deg;
+    to->accuracy_m = from->accuracy_m;
+    to->generation = from->generation;
+    to->seq = from->seq;
+}
+
+enum pt_err fleet_restore(struct fleet *fleet, const struct fleet_unit *unit)
+{
+    struct slot *slot;
+    enum pt_err err = slot_get(fleet, unit->unit_id, &slot);
+    if (err != PT_OK)
+        return err;
+    struct fleet_unit *live = &slot->unit;
+    if (unit->has_fix &&
+        (!live->has_fix || is_newer(fix_moment(unit), fix_moment(live)))) {
+        restore_fix(live, unit);
+        mark_changed(fleet, slot);
+    }
+    if (unit->status_time_ms > live->status_time_ms) {
+        bool with_fix = unit->status_time_ms == unit->fix_time_ms;
+        live->status = unit->status;
+        live->status_time_ms = unit->status_time_ms;
+        slot->status_generation = with_fix ? unit->generation : 0;
+        slot->status_seq = with_fix ? unit->seq : 0;
+        mark_changed(fleet, slot);
+    }
+    return PT_OK;
+}
+
+/* The last unit fills the hole, and counts as changed: its slot is new. */
+static void forget(struct fleet *fleet, size_t hole)
+{
+    size_t last = --fleet->count;
+    if (hole == last)
+        return;
+    fleet->slots[hole] = fleet->slots[last];
+    fleet->slots[hole].changed = true;
+}
+
+void fleet_keep(struct fleet *fleet, bool (*known)(void *, uint32_t),
+                void *context)
+{
+    size_t before = fleet->count;
+    for (size_t slot = 0; slot < fleet->count;) {
+        if (known(context, fleet->slots[slot].unit.unit_id))
+            slot++;
+        else
+            forget(fleet, slot);
+    }
+    if (fleet->count == before)
+        return;
+    index_fill(fleet);
+    /* Slots have moved, so the list is made anew from the marks; the order
+     * of change within it is lost this once. */
+    fleet->change_count = 0;
+    for (size_t slot = 0; slot < fleet->count; slot++) {
+        if (fleet->slots[slot].changed)
+            fleet->changes[fleet->change_count++] = (uint32_t)slot;
+    }
+}
+
+/* -------------------------------------------------------------- what reads it
+ */
+size_t fleet_count(const struct fleet *fleet)
+{
+    return fleet->count;
+}
+
+struct fleet_unit *fleet_at(struct fleet *fleet, size_t slot)
+{
+    return &fleet->slots[slot].unit;
+}
+
+const struct fleet_unit *fleet_find(const struct fleet *fleet, uint32_t unit_id)
+{
+    uint32_t slot = slot_of(fleet, unit_id);
+    return slot == NO_SLOT ? NULL : &fleet->slots[slot].unit;
+}
+
+bool fleet_slot(const struct fleet *fleet, uint32_t unit_id, uint32_t *ret)
+{
+    uint32_t slot = slot_of(fleet, unit_id);
+    if (slot == NO_SLOT)
+        return false;
+    *ret = slot;
+    return true;
+}
+
+size_t fleet_changes(const struct fleet *fleet, const uint32_t **slots)
+{
+    *slots = fleet->changes;
+    return fleet->change_count;
+}
+
+void fleet_changes_take(struct fleet *fleet)
+{
+    for (size_t i = 0; i < fleet->change_count; i++)
+        fleet->slots[fleet->changes[i]].changed = false;
+    fleet->change_count = 0;
+}

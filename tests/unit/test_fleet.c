@@ -1,0 +1,370 @@
+/* fleet: against a model that keeps every entry it was ever given and looks
+ * for the newest by reading all of them. */
+#include "fleet.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct batch_item item_of(uint32_t unit_id, uint64_t generation,
+                                 uint64_t seq, int64_t time_ms)
+{
+    return (struct batch_item){
+        .device_name = "car",
+        .device_id = unit_id,
+        .unit_id = unit_id,
+        .generation = generation,
+        .received_ms = time_ms + 100,
+        .flags = PT_FLAG_POSITION,
+        .refusal = REFUSED_NOT,
+        .entry = {.seq = seq,
+                  .time_ms = time_ms,
+                  .at = {23000000, -82000000},
+                  .flags = PT_FLAG_POSITION,
+                  .status = PT_STATUS_AVAILABLE},
+    };
+}
+
+static void apply_one(struct fleet *fleet, const struct batch_item *item)
+{
+    struct batch batch;
+    assert_int_equal(batch_init(&batch, 1), PT_OK);
+    assert_int_equal(batch_add(&batch, item), PT_OK);
+    assert_int_equal(fleet_apply(fleet, &batch), PT_OK);
+    batch_clear(&batch);
+}
+
+static struct fleet *new_fleet(size_t max_units)
+{
+    struct fleet *fleet;
+    assert_int_equal(fleet_new(max_units, &fleet), PT_OK);
+    return fleet;
+}
+
+static void takes_a_fix_over(void **state)
+{
+    (void)state;
+    struct fleet *fleet = new_fleet(10);
+    struct batch_item item = item_of(7, 5, 3, 1000000);
+    item.entry.flags |= PT_FLAG_SPEED | PT_FLAG_COURSE | PT_FLAG_ACCURACY;
+    item.flags = item.entry.flags | BATCH_FLAG_JUMP;
+    item.entry.speed_cmps = 1250;
+    item.entry.course_cdeg = 9050;
+    item.entry.accuracy_dm = 45;
+    apply_one(fleet, &item);
+    const struct fleet_unit *unit = fleet_find(fleet, 7);
+    assert_non_null(unit);
+    assert_true(unit->has_fix);
+    assert_int_equal(unit->fix_time_ms, 1000000);
+    assert_int_equal(unit->received_ms, 1000100);
+    assert_int_equal(unit->at.lat_e6, 23000000);
+    assert_int_equal(unit->at.lon_e6, -82000000);
+    assert_true(unit->speed_mps == 12.5f);
+    assert_true(unit->course_deg == 90.5f);
+    assert_true(unit->accuracy_m == 4.5f);
+    assert_int_equal(unit->flags, item.flags);
+    assert_int_equal(unit->status, PT_STATUS_AVAILABLE);
+    assert_int_equal(unit->edge, FLEET_NO_EDGE);
+    assert_int_equal(unit->vehicle.receiver_mode, -1);
+    assert_null(fleet_find(fleet, 8));
+    fleet_free(fleet);
+}
+
+static void late_entries_move_nothing_back(void **state)
+{
+    (void)state;
+    struct fleet *fleet = new_fleet(10);
+    struct batch_item now = item_of(1, 5, 30, 50000);
+    struct batch_item late = item_of(1, 5, 12, 20000);
+    late.entry.at.lat_e6 = 24000000;
+    late.entry.status = PT_STATUS_BUSY;
+    apply_one(fleet, &now);
+    fleet_changes_take(fleet);
+    apply_one(fleet, &late);
+    apply_one(fleet, &now); /* a repeat */
+    const struct fleet_unit *unit = fleet_find(fleet, 1);
+    assert_int_equal(unit->fix_time_ms, 50000);
+    assert_int_equal(unit->at.lat_e6, 23000000);
+    assert_int_equal(unit->status, PT_STATUS_AVAILABLE);
+    const uint32_t *slots;
+    assert_int_equal(fleet_changes(fleet, &slots), 0);
+    fleet_free(fleet);
+}
+
+/* A generation with the top bit set is a negative bigint: below the other. */
+static void one_instant_has_one_winner(void **state)
+{
+    (void)state;
+    struct batch_item items[] = {
+        item_of(1, 5, 1, 50000),
+        item_of(1, 5, 2, 50000),
+        item_of(1, 6, 1, 50000), /* wins */
+        item_of(1, UINT64_C(0x8000000000000001), 9, 50000),
+    };
+    for (int order = 0; order < 4; order++) {
+        struct fleet *fleet = new_fleet(10);
+        for (int i = 0; i < 4; i++)
+            apply_one(fleet, &items[(i + order) % 4]);
+        assert_int_equal(fleet_find(fleet, 1)->generation, 6);
+        assert_int_equal(fleet_find(fleet, 1)->seq, 1);
+        fleet_free(fleet);
+    }
+}
+
+static void status_comes_without_a_fix(void **state)
+{
+    (void)state;
+    struct fleet *fleet = new_fleet(10);
+    struct batch_item fix = item_of(1, 5, 1, 50000);
+    struct batch_item said = item_of(1, 5, 2, 60000);
+    said.entry.flags = 0;
+    said.flags = 0;
+    said.entry.kind = PT_KIND_STATUS;
+    said.entry.status = PT_STATUS_EN_ROUTE;
+    apply_one(fleet, &fix);
+    apply_one(fleet, &said);
+    const struct fleet_unit *unit = fleet_find(fleet, 1);
+    assert_int_equal(unit->status, PT_STATUS_EN_ROUTE);
+    assert_int_equal(unit->status_time_ms, 60000);
+    assert_int_equal(unit->fix_time_ms, 50000);
+    assert_int_equal(unit->seq, 1);
+    fleet_free(fleet);
+}
+
+static void refused_items_are_passed_over(void **state)
+{
+    (void)state;
+    struct fleet *fleet = new_fleet(10);
+    struct batch_item item = item_of(1, 5, 1, 50000);
+    item.refusal = REFUSED_COORDINATES;
+    apply_one(fleet, &item);
+    item = item_of(BATCH_NO_UNIT, 5, 1, 50000);
+    apply_one(fleet, &item);
+    assert_int_equal(fleet_count(fleet), 0);
+    fleet_free(fleet);
+}
+
+static void full_still_takes_the_known(void **state)
+{
+    (void)state;
+    struct fleet *fleet = new_fleet(2);
+    struct batch batch;
+    assert_int_equal(batch_init(&batch, 4), PT_OK);
+    struct batch_item items[] = {item_of(1, 5, 1, 1000), item_of(2, 5, 1, 1000),
+                                 item_of(3, 5, 1, 1000),
+                                 item_of(1, 5, 2, 2000)};
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(batch_add(&batch, &items[i]), PT_OK);
+    assert_int_equal(fleet_apply(fleet, &batch), PT_E_FULL);
+    assert_int_equal(fleet_count(fleet), 2);
+    assert_int_equal(fleet_find(fleet, 1)->fix_time_ms, 2000);
+    assert_null(fleet_find(fleet, 3));
+    assert_int_equal(fleet_heard(fleet, 3, NULL, 1), PT_E_FULL);
+    batch_clear(&batch);
+    fleet_free(fleet);
+}
+
+static void presence_and_vehicle(void **state)
+{
+    (void)state;
+    struct fleet *fleet = new_fleet(10);
+    struct pt_vehicle_state said = {.present = true,
+                                    .receiver_mode = 3,
+                                    .satellites_used = 9,
+                                    .outbox_depth = 4,
+                                    .next_due_s = 10};
+    assert_int_equal(fleet_heard(fleet, 9, &said, 777), PT_OK);
+    said = (struct pt_vehicle_state){.present = false};
+    assert_int_equal(fleet_heard(fleet, 9, &said, 888), PT_OK);
+    const struct fleet_unit *unit = fleet_find(fleet, 9);
+    assert_int_equal(unit->heard_ms, 888);
+    assert_int_equal(unit->vehicle.outbox_depth, 4);
+    assert_false(unit->has_fix);
+    fleet_changes_take(fleet);
+    const uint32_t *slots;
+    assert_int_equal(fleet_connected(fleet, 9, false), PT_OK);
+    assert_int_equal(fleet_changes(fleet, &slots), 0);
+    assert_int_equal(fleet_connected(fleet, 9, true), PT_OK);
+    assert_int_equal(fleet_changes(fleet, &slots), 1);
+    assert_true(fleet_find(fleet, 9)->connected);
+    fleet_free(fleet);
+}
+
+static void restore_yields_to_what_is_newer(void **state)
+{
+    (void)state;
+    struct fleet *fleet = new_fleet(10);
+    struct batch_item live = item_of(1, 5, 9, 50000);
+    apply_one(fleet, &live);
+    struct fleet_unit old = {.unit_id = 1,
+                             .has_fix = true,
+                             .fix_time_ms = 40000,
+                             .status = PT_STATUS_BUSY,
+                             .status_time_ms = 60000,
+                             .generation = 5,
+                             .seq = 8};
+    assert_int_equal(fleet_restore(fleet, &old), PT_OK);
+    assert_int_equal(fleet_find(fleet, 1)->fix_time_ms, 50000);
+    assert_int_equal(fleet_find(fleet, 1)->status, PT_STATUS_BUSY);
+    old.unit_id = 2;
+    assert_int_equal(fleet_restore(fleet, &old), PT_OK);
+    assert_int_equal(fleet_find(fleet, 2)->fix_time_ms, 40000);
+    assert_int_equal(fleet_find(fleet, 2)->edge, FLEET_NO_EDGE);
+    fleet_free(fleet);
+}
+
+/* ------------------------------------------------------------ random model */
+#define MODEL_UNITS 300
+#define MODEL_ENTRIES 20000
+
+struct model_entry {
+    uint32_t unit_id;
+    int64_t time_ms;
+    uint64_t generation, seq;
+    enum pt_status status;
+    bool position;
+    bool forgotten;
+};
+
+static struct model_entry model[MODEL_ENTRIES];
+static size_t model_count;
+
+static bool beats(const struct model_entry *a, const struct model_entry *b)
+{
+    if (b == NULL || a->time_ms > b->time_ms)
+        return true;
+    if (a->time_ms < b->time_ms)
+        return false;
+    return a->generation > b->generation ||
+           (a->generation == b->generation && a->seq > b->seq);
+}
+
+static const struct model_entry *model_newest(uint32_t unit_id, bool position)
+{
+    const struct model_entry *best = NULL;
+    for (size_t i = 0; i < model_count; i++) {
+        const struct model_entry *e = &model[i];
+        if (e->unit_id == unit_id && !e->forgotten &&
+            (e->position || !position) && beats(e, best))
+            best = e;
+    }
+    return best;
+}
+
+static void check_against_model(struct fleet *fleet)
+{
+    size_t count = 0;
+    for (uint32_t id = 0; id < MODEL_UNITS; id++) {
+        const struct model_entry *any = model_newest(id, false);
+        const struct model_entry *fix = model_newest(id, true);
+        const struct fleet_unit *unit = fleet_find(fleet, id);
+        assert_int_equal(unit != NULL, any != NULL);
+        if (unit == NULL)
+            continue;
+        count++;
+        uint32_t slot;
+        assert_true(fleet_slot(fleet, id, &slot));
+        assert_ptr_equal(fleet_at(fleet, slot), unit);
+        assert_int_equal(unit->status, any->status);
+        assert_int_equal(unit->has_fix, fix != NULL);
+        if (fix == NULL)
+            continue;
+        assert_int_equal(unit->fix_time_ms, fix->time_ms);
+        assert_int_equal(unit->generation, fix->generation);
+        assert_int_equal(unit->seq, fix->seq);
+    }
+    assert_int_equal(fleet_count(fleet), count);
+}
+
+static bool model_keeps(void *context, uint32_t unit_id)
+{
+    return unit_id % *(uint32_t *)context != 0;
+}
+
+static void random_operations(void **state)
+{
+    (void)state;
+    srandom(20240611);
+    struct fleet *fleet = new_fleet(MODEL_UNITS);
+    model_count = 0;
+    while (model_count < MODEL_ENTRIES) {
+        struct model_entry e = {
+            .unit_id = (uint32_t)random() % MODEL_UNITS,
+            .time_ms = 1 + random() % 500,
+            .generation = 1 + (uint64_t)random() % 3,
+            .seq = model_count + 1,
+            .status = (enum pt_status)(random() % PT_STATUS_COUNT),
+            .position = random() % 4 != 0,
+        };
+        model[model_count++] = e;
+        struct batch_item item =
+            item_of(e.unit_id, e.generation, e.seq, e.time_ms);
+        item.entry.status = (uint8_t)e.status;
+        item.entry.flags = e.position ? PT_FLAG_POSITION : 0;
+        apply_one(fleet, &item);
+        if (random() % 4 == 0) /* a repeat of anything before */
+            apply_one(fleet, &item);
+        if (model_count % 4000 != 0)
+            continue;
+        check_against_model(fleet);
+        uint32_t divisor = 2 + (uint32_t)random() % 5;
+        fleet_keep(fleet, model_keeps, &divisor);
+        for (size_t i = 0; i < model_count; i++)
+            model[i].forgotten |= model[i].unit_id % divisor == 0;
+        check_against_model(fleet);
+    }
+    fleet_free(fleet);
+}
+
+/* ----------------------------------------------------------------- changes */
+static bool not_ten(void *context, uint32_t unit_id)
+{
+    (void)context;
+    return unit_id != 10;
+}
+
+static void changes_come_once_and_in_order(void **state)
+{
+    (void)state;
+    struct fleet *fleet = new_fleet(10);
+    for (uint32_t id = 10; id < 13; id++) {
+        struct batch_item item = item_of(id, 1, 1, 1000);
+        apply_one(fleet, &item);
+        item = item_of(id, 1, 2, 2000);
+        apply_one(fleet, &item);
+    }
+    const uint32_t *slots;
+    assert_int_equal(fleet_changes(fleet, &slots), 3);
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_equal(fleet_at(fleet, slots[i])->unit_id, 10 + i);
+    assert_int_equal(fleet_find(fleet, 10)->revision, 2);
+    fleet_changes_take(fleet);
+    assert_int_equal(fleet_changes(fleet, &slots), 0);
+    /* 12 moves into the slot of 10, and must be told although it said
+     * nothing new. */
+    fleet_keep(fleet, not_ten, NULL);
+    assert_int_equal(fleet_changes(fleet, &slots), 1);
+    assert_int_equal(fleet_at(fleet, slots[0])->unit_id, 12);
+    fleet_free(fleet);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(takes_a_fix_over),
+        cmocka_unit_test(late_entries_move_nothing_back),
+        cmocka_unit_test(one_instant_has_one_winner),
+        cmocka_unit_test(status_comes_without_a_fix),
+        cmocka_unit_test(refused_items_are_passed_over),
+        cmocka_unit_test(full_still_takes_the_known),
+        cmocka_unit_test(presence_and_vehicle),
+        cmocka_unit_test(restore_yields_to_what_is_newer),
+        cmocka_unit_test(random_operations),
+        cmocka_unit_test(changes_come_once_and_in_order),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
