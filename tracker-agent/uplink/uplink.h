@@ -10,7 +10,7 @@
  *    the few others put since the last live message; never behind the
  *    backlog.
  *  - After a connection, or when more than UPLINK_LIVE_MAX entries have
- *    piled up, the newest goes first and alone; the rest is backlog.
+ *    piled up, the newest goes first; the rest is backlog.
  *  - The backlog follows in batches, oldest first, from the lowest entry
  *    held; one batch is under way at a time, the next follows when receipts
  *    have taken it out of the outbox.
@@ -59,7 +59,6 @@ struct uplink {
     uint64_t lowest;     /* lowest held; highest + 1 or more: none */
     uint64_t highest;    /* highest put; 0: none */
     uint64_t live_to;    /* sent live, or left to the backlog, up to here */
-    bool newest_first;   /* a gap: the newest goes alone */
     uint64_t backlog_to; /* what is held up to here goes by batches */
     uint64_t batch_to;   /* the batch under way ends here; 0: none */
     int64_t due_ms;      /* the batch or the live tail goes again; 0: nothing is
