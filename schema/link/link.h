@@ -34,13 +34,13 @@ void link_topic(enum link_topic kind, const char *device,
 bool link_topic_parse(const char *topic, enum link_topic *kind, char *device);
 
 struct link_settings {
-    const char *brokers;   /* "host[:port] host[:port] ..."; port 8883 with
-                              TLS, 1883 without */
+    const char *brokers; /* "host[:port] host[:port] ..."; port 8883 with
+                            TLS, 1883 without */
     const char *client_id;
     const char *ca_file;   /* NULL or "": no TLS */
     const char *cert_file; /* client certificate and key, PEM */
     const char *key_file;
-    int keepalive_s;
+    int keepalive_s;        /* 5..65535 */
     const char *will_topic; /* NULL: none; retained, QoS 1 */
     const char *will_text;
 };
@@ -49,8 +49,11 @@ struct link_events {
     void *context;
     /* CONNACK with success: subscribe here. */
     void (*connected)(void *context);
-    /* Connection lost or refused; `taken_over`: another client came with our
-     * name (MQTT 5 reason 142), the next try waits a minute. */
+    /* After connected() the connection is lost, or the broker refused us
+     * (CONNACK); not for an attempt that did not get that far. `taken_over`:
+     * another client came with our name (MQTT 5 reason 142, or closed by the
+     * broker three times in a row soon after connecting), the next try waits
+     * a minute. */
     void (*disconnected)(void *context, bool taken_over);
     /* Payload is borrowed for the call. */
     void (*message)(void *context, const char *topic, const void *payload,
@@ -59,8 +62,11 @@ struct link_events {
 
 struct link;
 
-/* Copies the settings. Begins to connect at once. PT_E_TLS when a
- * certificate cannot be read. */
+/* Copies the settings. Begins to connect at once, from the loop: no event
+ * comes before this has returned. PT_E_TLS when a certificate cannot be read
+ * (logged with its name), PT_E_CONFIG or PT_E_FULL for the broker list. The
+ * files are read again before each connection, so a renewed certificate needs
+ * no restart. Between two tries pass 0.5..60 s. */
 PT_MUST_CHECK enum pt_err link_new(uv_loop_t *loop,
                                    const struct link_settings *settings,
                                    const struct link_events *events,
@@ -69,21 +75,25 @@ PT_MUST_CHECK enum pt_err link_new(uv_loop_t *loop,
 bool link_is_up(const struct link *link);
 
 /* Hands a message to libmosquitto. PT_E_AGAIN when not connected or when more
- * than the bound is already waiting in the socket's queue (1 MiB): the
- * caller keeps it and tries again. QoS 0 or 1. */
+ * than the bound is already waiting (1 MiB or 4096 messages): the caller
+ * keeps it and tries again. PT_E_RANGE: never possible (too long for us or
+ * for the broker, not a topic). QoS 0 or 1; nothing outlives its connection,
+ * also at QoS 1. May be called from inside the events. */
 PT_MUST_CHECK enum pt_err link_publish(struct link *link, const char *topic,
                                        const void *payload, size_t size,
                                        int qos, bool retain);
 PT_MUST_CHECK enum pt_err link_subscribe(struct link *link, const char *topic,
                                          int qos);
 
-/* Bytes handed to link_publish() that the socket has not taken yet. */
+/* Bytes handed to link_publish() that the socket has not taken yet (QoS 0) or
+ * the broker has not acknowledged (QoS 1). */
 size_t link_backlog(const struct link *link);
 
-/* Sends DISCONNECT (the will is not published), closes and frees; `done` may
- * be NULL and is called from the loop when all handles are closed. NULL link
- * is fine. */
-void link_close(struct link *link, void (*done)(void *context),
-                void *context);
+/* Sends what waits and DISCONNECT (the will is not published) for at most
+ * 2 s, closes and frees; `done` may be NULL and is called from the loop when
+ * all is freed. No event comes after this call. NULL link is fine. A name
+ * look-up under way stays on the pool until it ends and only then lets the
+ * loop end. */
+void link_close(struct link *link, void (*done)(void *context), void *context);
 
 #endif
