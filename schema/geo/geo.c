@@ -11,8 +11,9 @@ static const double mean_radius_m = 6371008.7714;
 static const double rad_per_deg = 0.017453292519943295; /* pi / 180 */
 static const double rad_per_e6 = 0.017453292519943295e-6;
 
-/* Beyond this a plane is no longer good enough (geo.h). */
+/* Beyond these a plane is no longer good enough (geo.h). */
 static const double plane_reach_m = 50000;
+static const double plane_lat_e6 = 84e6;
 
 static const int32_t half_turn_e6 = 180000000;
 static const int32_t quarter_turn_e6 = 90000000;
@@ -125,8 +126,19 @@ static double haversine_m(struct geo_point a, struct geo_point b)
     return 2 * mean_radius_m * asin(sqrt(fmin(1, h)));
 }
 
-/* From a to b on the plane that touches at the latitude in their middle. */
-static void offset_m(struct geo_point a, struct geo_point b, double *east_m,
+/* Spherical trigonometry: the great circle's course where it leaves a. */
+static double sphere_course_rad(struct geo_point a, struct geo_point b)
+{
+    double lat_a = a.lat_e6 * rad_per_e6, lat_b = b.lat_e6 * rad_per_e6;
+    double dlon = wrap_e6((int64_t)b.lon_e6 - a.lon_e6) * rad_per_e6;
+
+    return atan2(sin(dlon) * cos(lat_b),
+                 cos(lat_a) * sin(lat_b) - sin(lat_a) * cos(lat_b) * cos(dlon));
+}
+
+/* From a to b on the plane that touches at the latitude in their middle;
+ * false where that is not good enough. */
+static bool offset_m(struct geo_point a, struct geo_point b, double *east_m,
                      double *north_m)
 {
     double middle_e6 = ((double)a.lat_e6 + b.lat_e6) / 2;
@@ -134,25 +146,28 @@ static void offset_m(struct geo_point a, struct geo_point b, double *east_m,
 
     plane.centre = a;
     geo_to_plane(&plane, b, east_m, north_m);
+    return fabs(middle_e6) <= plane_lat_e6 &&
+           hypot(*east_m, *north_m) <= plane_reach_m;
 }
 
 double geo_distance_m(struct geo_point a, struct geo_point b)
 {
-    double east_m, north_m, plane_m;
+    double east_m, north_m;
 
-    offset_m(a, b, &east_m, &north_m);
-    plane_m = hypot(east_m, north_m);
-    return plane_m <= plane_reach_m ? plane_m : haversine_m(a, b);
+    if (offset_m(a, b, &east_m, &north_m))
+        return hypot(east_m, north_m);
+    return haversine_m(a, b);
 }
 
 double geo_course_deg(struct geo_point a, struct geo_point b)
 {
     double east_m, north_m, course_deg;
+    bool near = offset_m(a, b, &east_m, &north_m);
 
-    offset_m(a, b, &east_m, &north_m);
     if (east_m == 0 && north_m == 0)
         return 0;
-    course_deg = atan2(east_m, north_m) / rad_per_deg;
+    course_deg =
+        (near ? atan2(east_m, north_m) : sphere_course_rad(a, b)) / rad_per_deg;
     if (course_deg < 0)
         course_deg += 360;
     /* A course of -1e-15 rounds up to 360 itself. */
