@@ -102,7 +102,8 @@ static enum pt_err set_real(struct loader *l, const struct config_option *o,
 
     if (end == value || *end != '\0' || !isfinite(number) || number < o->min ||
         number > o->max) {
-        snprintf(what, sizeof what, "a number of %g to %g", o->min, o->max);
+        snprintf(what, sizeof what, "a number of %.15g to %.15g", o->min,
+                 o->max);
         return expected(l, o, what, value);
     }
     *field = number;
@@ -284,7 +285,9 @@ static void load_file(struct loader *l, const char *file)
     l->text = text;
     l->end = text + size;
     bad_line = ini_parse_stream(take_line, l, take_setting, l);
-    if (bad_line > 0 && l->err == PT_OK) {
+    /* inih reads on behind a line that it does not understand. */
+    if (bad_line > 0 && (l->err == PT_OK || (unsigned)bad_line < l->line)) {
+        l->err = PT_OK;
         l->line = (unsigned)bad_line;
         complain(l, PT_E_CONFIG, "expected [section] or name = value");
     } else if (bad_line < 0) {
@@ -381,7 +384,7 @@ void config_print_sample(const struct config_option *options,
         if (o->type == CONFIG_CHOICE)
             printf(" (%s)", o->choices);
         else if (o->type == CONFIG_INT || o->type == CONFIG_REAL)
-            printf(" (%g to %g)", o->min, o->max);
+            printf(" (%.15g to %.15g)", o->min, o->max);
         printf("\n;%s = %s\n", o->name, o->initial != NULL ? o->initial : "");
     }
 }
