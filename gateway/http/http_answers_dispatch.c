@@ -1,0 +1,321 @@
+/* Who reaches a point first, and by which way. */
+#include "http_internal.h"
+#include <stdio.h>
+#include <string.h>
+
+#define K_DEFAULT 5u
+
+/* The profiles that roads knows so far. */
+static bool check_profile(struct request *rq)
+{
+    const char *profile = params_get(&rq->params, "profile");
+
+    if (profile == NULL || strcmp(profile, "patrol") == 0)
+        return true;
+    reply_parameter(rq, "profile", "the only profile so far is patrol");
+    return false;
+}
+
+static void reply_no_way(struct request *rq, enum pt_err err)
+{
+    switch (err) {
+    case PT_E_NOTFOUND:
+        reply_problem(rq, PROBLEM_NO_ROADS,
+                      "patrolctl roads import brings one in");
+        return;
+    case PT_E_OFFROAD:
+        reply_problem(rq, PROBLEM_OFF_ROAD,
+                      "no road within %.0f m of the point",
+                      DISPATCH_ACCESS_MAX_M);
+        return;
+    case PT_E_UNREACHABLE:
+        reply_problem(rq, PROBLEM_NO_WAY,
+                      "the roads that cars may use do not lead there");
+        return;
+    default:
+        reply_problem(rq, PROBLEM_FAILED, "%s", pt_strerror(err));
+        return;
+    }
+}
+
+/* ------------------------------------------------------------------ nearest */
+static void write_candidate(struct json *json,
+                            const struct dispatch_candidate *candidate)
+{
+    const struct catalog_unit *unit = candidate->unit;
+
+    json_object(json, NULL);
+    json_text(json, "call_sign", unit->call_sign);
+    json_text(json, "kind", unit->kind);
+    json_array(json, "capabilities");
+    for (char **c = unit->capabilities; c != NULL && *c != NULL; c++)
+        json_text(json, NULL, *c);
+    json_array_end(json);
+    json_real(json, "eta_s", candidate->eta_s, 3);
+    json_real(json, "drive_s", candidate->drive_s, 3);
+    json_real(json, "access_s", candidate->access_s, 3);
+    json_real(json, "distance_m", candidate->distance_m, 1);
+    json_real(json, "position_age_s", candidate->position_age_s, 1);
+    json_time(json, "position_time", candidate->state->fix_time_ms);
+    json_lat_lon(json, candidate->state->at);
+    json_bool(json, "old", candidate->old);
+    json_text(json, "status", pt_status_name(candidate->state->status));
+    if (candidate->within_promise < 0)
+        json_null(json, "within_promise");
+    else
+        json_bool(json, "within_promise", candidate->within_promise > 0);
+    json_object_end(json);
+}
+
+/* What the word of the reason leaves open; NULL when nothing. */
+static const char *explanation(enum dispatch_exclusion why,
+                               const struct fleet_unit *state, int64_t now_ms,
+                               char text[64])
+{
+    if (state == NULL)
+        return NULL;
+    switch (why) {
+    case LEFT_OUT_STATUS:
+        snprintf(text, 64, "status %s", pt_status_name(state->status));
+        return text;
+    case LEFT_OUT_STALE:
+        snprintf(text, 64, "position %lld s old",
+                 (long long)((now_ms - state->fix_time_ms) / 1000));
+        return text;
+    case LEFT_OUT_OFF_ROAD:
+        snprintf(text, 64, "more than %.0f m from any road",
+                 DISPATCH_ACCESS_MAX_M);
+        return text;
+    default:
+        return NULL;
+    }
+}
+
+static void write_left_out(struct json *json, struct fleet *fleet,
+                           const struct dispatch_left_out *left, int64_t now_ms)
+{
+    char text[64];
+    const char *more = explanation(
+        left->why, fleet_find(fleet, left->unit->unit_id), now_ms, text);
+
+    json_object(json, NULL);
+    json_text(json, "call_sign", left->unit->call_sign);
+    json_text(json, "reason", dispatch_exclusion_word(left->why));
+    if (more != NULL)
+        json_text(json, "explanation", more);
+    json_object_end(json);
+}
+
+static void write_target(struct json *json, const struct http *http,
+                         struct geo_point at,
+                         const struct catalog_mission *mission,
+                         const struct dispatch_answer *answer)
+{
+    const struct roads *roads = dispatch_roads(http->dispatch);
+
+    json_object(json, "target");
+    json_lat_lon(json, at);
+    json_text(json, "road", roads_edge_name(roads, 2 * answer->target.edge));
+    json_real(json, "off_road_m", answer->target.distance_m, 1);
+    json_text(json, "zone", answer->zone == NULL ? NULL : answer->zone->name);
+    if (answer->promise_s > 0)
+        json_int(json, "promise_s", answer->promise_s);
+    else
+        json_null(json, "promise_s");
+    if (mission != NULL)
+        write_mission(json, "mission", mission);
+    json_object_end(json);
+}
+
+static void write_nearest(struct request *rq,
+                          const struct dispatch_query *query,
+                          const struct catalog_mission *mission,
+                          const struct dispatch_answer *answer)
+{
+    struct http *http = rq->http;
+    struct json *json = reply_json(rq);
+
+    json_object(json, NULL);
+    json_array(json, "units");
+    for (size_t i = 0; i < answer->count; i++)
+        write_candidate(json, &answer->units[i]);
+    json_array_end(json);
+    json_array(json, "excluded");
+    for (size_t i = 0; i < answer->left_out_count; i++)
+        if (answer->left_out[i].why != LEFT_OUT_FARTHER)
+            write_left_out(json, http->fleet, &answer->left_out[i],
+                           query->now_ms);
+    json_array_end(json);
+    write_target(json, http, query->at, mission, answer);
+    json_int(json, "network_id",
+             roads_network_id(dispatch_roads(http->dispatch)));
+    json_text(json, "profile", "patrol");
+    json_time(json, "answered_at", query->now_ms);
+    json_object_end(json);
+}
+
+void answer_nearest(struct request *rq)
+{
+    struct http *http = rq->http;
+    const char *typed_k = params_get(&rq->params, "k");
+    const struct catalog_mission *mission;
+    struct dispatch_query query = {
+        .capability = params_get(&rq->params, "capability"),
+        .now_ms = http_wall_ms(),
+    };
+    struct dispatch_answer answer;
+    uint32_t k = K_DEFAULT;
+
+    if (typed_k != NULL && !params_count(typed_k, 1, DISPATCH_K_MAX, &k)) {
+        reply_parameter(rq, "k", "a whole number from 1 to 100 is expected");
+        return;
+    }
+    if (!check_profile(rq) || !request_target(rq, &query.at, &mission))
+        return;
+    query.k = k;
+    enum pt_err err = dispatch_nearest(http->dispatch, *http->catalog,
+                                       http->fleet, &query, &answer);
+    if (err != PT_OK)
+        reply_no_way(rq, err);
+    else
+        write_nearest(rq, &query, mission, &answer);
+}
+
+/* -------------------------------------------------------------------- route */
+static bool same_name(const char *a, const char *b)
+{
+    if (a == NULL || b == NULL)
+        return a == b;
+    return strcmp(a, b) == 0;
+}
+
+/* Pieces of one street in a row are one leg for people. */
+static void write_legs(struct json *json, const struct roads *roads,
+                       const struct roads_route *route)
+{
+    json_array(json, "legs");
+    for (size_t i = 0; i < route->leg_count;) {
+        const char *name = roads_edge_name(roads, route->legs[i].directed);
+        int64_t ms = 0;
+        double length_m = 0;
+        for (; i < route->leg_count &&
+               same_name(name, roads_edge_name(roads, route->legs[i].directed));
+             i++) {
+            ms += route->legs[i].ms;
+            length_m += route->legs[i].length_m;
+        }
+        json_object(json, NULL);
+        json_text(json, "street", name);
+        json_real(json, "seconds", (double)ms / 1e3, 3);
+        json_real(json, "metres", length_m, 1);
+        json_object_end(json);
+    }
+    json_array_end(json);
+}
+
+/* A LineString has two positions at least; a unit that stands at the target
+ * has none of its own. */
+static void write_line(struct json *json, const struct roads_route *route,
+                       struct geo_point place)
+{
+    json_object(json, "geometry");
+    json_text(json, "type", "LineString");
+    json_array(json, "coordinates");
+    for (size_t i = 0; i < route->point_count; i++)
+        json_position(json, route->points[i]);
+    for (size_t i = route->point_count; i < 2; i++)
+        json_position(json, i > 0 && route->point_count > 0 ? route->points[0]
+                                                            : place);
+    json_array_end(json);
+    json_object_end(json);
+}
+
+/* Where the unit and the target meet the road. */
+struct ends {
+    const struct catalog_unit *unit;
+    const struct fleet_unit *state;
+    struct geo_point at;
+    const struct catalog_mission *mission;
+    struct roads_place target;
+};
+
+static bool find_ends(struct request *rq, struct ends *ret)
+{
+    struct http *http = rq->http;
+    const char *call_sign = params_get(&rq->params, "unit");
+    const struct roads *roads = dispatch_roads(http->dispatch);
+
+    if (call_sign == NULL) {
+        reply_parameter(rq, "unit", "the unit's call sign is needed");
+        return false;
+    }
+    if (!check_profile(rq) || !request_target(rq, &ret->at, &ret->mission))
+        return false;
+    ret->unit = request_unit(rq, call_sign);
+    if (ret->unit == NULL)
+        return false;
+    ret->state = fleet_find(http->fleet, ret->unit->unit_id);
+    enum pt_err err =
+        roads == NULL
+            ? PT_E_NOTFOUND
+            : roads_snap(roads, ret->at, DISPATCH_ACCESS_MAX_M, &ret->target);
+    if (err != PT_OK) {
+        reply_no_way(rq, err);
+        return false;
+    }
+    if (ret->state == NULL || !ret->state->has_fix) {
+        reply_problem(rq, PROBLEM_UNIT_PLACE,
+                      "unit %s has not told a position yet", call_sign);
+        return false;
+    }
+    return true;
+}
+
+static void write_route(struct request *rq, const struct ends *ends,
+                        const struct roads_route *route)
+{
+    const struct roads *roads = dispatch_roads(rq->http->dispatch);
+    int64_t now_ms = http_wall_ms();
+    struct json *json = reply_json(rq);
+
+    json_object(json, NULL);
+    json_text(json, "unit", ends->unit->call_sign);
+    json_real(json, "drive_s", (double)route->drive_ms / 1e3, 3);
+    json_real(json, "distance_m", route->distance_m, 1);
+    json_real(json, "position_age_s",
+              (double)(now_ms - ends->state->fix_time_ms) / 1e3, 1);
+    json_object(json, "target");
+    json_lat_lon(json, ends->at);
+    json_text(json, "road", roads_edge_name(roads, 2 * ends->target.edge));
+    json_real(json, "off_road_m", ends->target.distance_m, 1);
+    if (ends->mission != NULL)
+        write_mission(json, "mission", ends->mission);
+    json_object_end(json);
+    write_line(json, route, ends->target.at);
+    write_legs(json, roads, route);
+    json_int(json, "network_id", roads_network_id(roads));
+    json_text(json, "profile", "patrol");
+    json_time(json, "answered_at", now_ms);
+    json_object_end(json);
+}
+
+void answer_route(struct request *rq)
+{
+    struct roads_route route = {0};
+    struct ends ends;
+
+    if (!find_ends(rq, &ends))
+        return;
+    enum pt_err err =
+        dispatch_route(rq->http->dispatch, ends.state, ends.at, &route);
+    if (err == PT_E_OFFROAD) /* the target is near one: find_ends() looked */
+        reply_problem(rq, PROBLEM_UNIT_PLACE,
+                      "unit %s is more than %.0f m from any road",
+                      ends.unit->call_sign, DISPATCH_ACCESS_MAX_M);
+    else if (err != PT_OK)
+        reply_no_way(rq, err);
+    else
+        write_route(rq, &ends, &route);
+    if (err == PT_OK)
+        roads_route_clear(&route);
+}

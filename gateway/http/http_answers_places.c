@@ -1,0 +1,198 @@
+/* Missions and zones, and how requests name them. */
+#include "http_internal.h"
+#include <string.h>
+
+#define CANDIDATES_MAX 20
+
+void write_mission(struct json *json, const char *key,
+                   const struct catalog_mission *mission)
+{
+    json_object(json, key);
+    json_int(json, "mission_id", mission->mission_id);
+    json_text(json, "ref", mission->ref);
+    json_text(json, "name", mission->name);
+    json_text(json, "kind", mission->kind);
+    json_lat_lon(json, mission->at);
+    json_text(json, "zone", mission->zone == NULL ? NULL : mission->zone->name);
+    json_object_end(json);
+}
+
+bool folded_has_words(const char *folded, const char *folded_words)
+{
+    char word[4 * PARAMS_VALUE_BYTES_MAX + 1];
+
+    for (;;) {
+        folded_words += strspn(folded_words, " ");
+        size_t length = strcspn(folded_words, " ");
+        if (length == 0)
+            return true;
+        if (length >= sizeof word)
+            return false;
+        memcpy(word, folded_words, length);
+        word[length] = '\0';
+        if (strstr(folded, word) == NULL)
+            return false;
+        folded_words += length;
+    }
+}
+
+bool request_zone(struct request *rq, const struct catalog_zone **ret)
+{
+    const struct catalog *catalog = *rq->http->catalog;
+    const char *typed = params_get(&rq->params, "zone");
+    char wanted[4 * PARAMS_VALUE_BYTES_MAX + 1];
+    char name[1024];
+    uint32_t number = 0;
+
+    *ret = NULL;
+    if (typed == NULL)
+        return true;
+    bool by_number = params_count(typed, 1, UINT32_MAX, &number);
+    catalog_fold(typed, wanted, sizeof wanted);
+    for (size_t i = 0; i < catalog_zone_count(catalog); i++) {
+        const struct catalog_zone *zone = catalog_zone(catalog, i);
+        catalog_fold(zone->name, name, sizeof name);
+        if (by_number ? zone->zone_id == number : strcmp(name, wanted) == 0) {
+            *ret = zone;
+            return true;
+        }
+    }
+    reply_parameter(rq, "zone", "no zone has that number or name");
+    return false;
+}
+
+void answer_missions(struct request *rq)
+{
+    const struct catalog *catalog = *rq->http->catalog;
+    const char *typed = params_get(&rq->params, "q");
+    char words[4 * PARAMS_VALUE_BYTES_MAX + 1] = "";
+    const struct catalog_zone *zone;
+
+    if (!request_zone(rq, &zone))
+        return;
+    if (typed != NULL)
+        catalog_fold(typed, words, sizeof words);
+    struct json *json = reply_json(rq);
+    json_object(json, NULL);
+    json_array(json, "missions");
+    for (size_t i = 0; i < catalog_mission_count(catalog); i++) {
+        const struct catalog_mission *mission = catalog_mission(catalog, i);
+        if ((zone == NULL || mission->zone == zone) &&
+            folded_has_words(mission->folded, words))
+            write_mission(json, NULL, mission);
+    }
+    json_array_end(json);
+    json_object_end(json);
+}
+
+void answer_zones(struct request *rq)
+{
+    const struct catalog *catalog = *rq->http->catalog;
+    struct json *json = reply_json(rq);
+
+    json_object(json, NULL);
+    json_array(json, "zones");
+    for (size_t i = 0; i < catalog_zone_count(catalog); i++) {
+        const struct catalog_zone *zone = catalog_zone(catalog, i);
+        json_object(json, NULL);
+        json_int(json, "zone_id", zone->zone_id);
+        json_text(json, "name", zone->name);
+        if (zone->promise_s > 0)
+            json_int(json, "promise_s", zone->promise_s);
+        else
+            json_null(json, "promise_s");
+        json_text(json, "time_zone", zone->time_zone);
+        json_raw(json, "geometry", zone->geojson, strlen(zone->geojson));
+        json_object_end(json);
+    }
+    json_array_end(json);
+    json_object_end(json);
+}
+
+/* ----------------------------------------------------- a request's target */
+/* 409 with the missions that hold all the words, the first twenty. */
+static void reply_ambiguous(struct request *rq, const char *typed)
+{
+    const struct catalog *catalog = *rq->http->catalog;
+    char words[4 * PARAMS_VALUE_BYTES_MAX + 1];
+    size_t told = 0;
+
+    reply_problem(rq, PROBLEM_AMBIGUOUS, "several missions fit");
+    struct json *json = &rq->reply.body;
+    json_reset(json);
+    problem_begin(json, PROBLEM_AMBIGUOUS,
+                  "several missions fit; name one more closely or by its "
+                  "mission_id");
+    json_text(json, "parameter", "mission");
+    json_array(json, "candidates");
+    catalog_fold(typed, words, sizeof words);
+    for (size_t i = 0;
+         i < catalog_mission_count(catalog) && told < CANDIDATES_MAX; i++) {
+        const struct catalog_mission *mission = catalog_mission(catalog, i);
+        if (!folded_has_words(mission->folded, words))
+            continue;
+        write_mission(json, NULL, mission);
+        told++;
+    }
+    json_array_end(json);
+    json_object_end(json);
+}
+
+static bool find_mission(struct request *rq, const char *typed,
+                         struct geo_point *at,
+                         const struct catalog_mission **ret)
+{
+    switch (catalog_mission_find(*rq->http->catalog, typed, ret)) {
+    case PT_OK:
+        *at = (*ret)->at;
+        return true;
+    case PT_E_RANGE:
+        reply_ambiguous(rq, typed);
+        return false;
+    default:
+        reply_problem(rq, PROBLEM_NO_MISSION, "no mission is called %s", typed);
+        return false;
+    }
+}
+
+static bool coordinate(struct request *rq, const char *name, double limit_deg,
+                       double *ret)
+{
+    const char *value = params_get(&rq->params, name);
+
+    if (value == NULL) {
+        reply_parameter(rq, name, "lat and lon, or mission, are needed");
+        return false;
+    }
+    if (!params_number(value, -limit_deg, limit_deg, ret)) {
+        reply_parameter(rq, name,
+                        limit_deg < 100
+                            ? "a decimal number from -90 to 90 is expected"
+                            : "a decimal number from -180 to 180 is expected");
+        return false;
+    }
+    return true;
+}
+
+bool request_target(struct request *rq, struct geo_point *at,
+                    const struct catalog_mission **ret)
+{
+    const char *typed = params_get(&rq->params, "mission");
+    double lat_deg, lon_deg;
+
+    *ret = NULL;
+    if (typed != NULL) {
+        if (params_get(&rq->params, "lat") != NULL ||
+            params_get(&rq->params, "lon") != NULL) {
+            reply_parameter(rq, "mission",
+                            "either a mission or lat and lon, not both");
+            return false;
+        }
+        return find_mission(rq, typed, at, ret);
+    }
+    if (!coordinate(rq, "lat", 90, &lat_deg) ||
+        !coordinate(rq, "lon", 180, &lon_deg))
+        return false;
+    *at = geo_from_deg(lat_deg, lon_deg);
+    return true;
+}

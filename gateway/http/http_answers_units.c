@@ -1,0 +1,192 @@
+/* What is known of units, now. */
+#include "http_internal.h"
+#include <string.h>
+
+static void write_capabilities(struct json *json,
+                               const struct catalog_unit *unit)
+{
+    json_array(json, "capabilities");
+    for (char **c = unit->capabilities; c != NULL && *c != NULL; c++)
+        json_text(json, NULL, *c);
+    json_array_end(json);
+}
+
+/* A value whose flag is off is not known: null. */
+static void write_if(struct json *json, const char *key, bool known,
+                     double value, unsigned decimals)
+{
+    if (known)
+        json_real(json, key, value, decimals);
+    else
+        json_null(json, key);
+}
+
+static void write_fix(struct json *json, const struct fleet_unit *state,
+                      int64_t now_ms)
+{
+    bool on_road = state->edge != FLEET_NO_EDGE;
+
+    json_object(json, "position");
+    json_lat_lon(json, state->at);
+    json_time(json, "time", state->fix_time_ms);
+    json_time(json, "received_at", state->received_ms);
+    json_real(json, "age_s", (double)(now_ms - state->fix_time_ms) / 1e3, 1);
+    write_if(json, "speed_mps", state->flags & PT_FLAG_SPEED,
+             (double)state->speed_mps, 2);
+    write_if(json, "course_deg", state->flags & PT_FLAG_COURSE,
+             (double)state->course_deg, 2);
+    write_if(json, "accuracy_m", state->flags & PT_FLAG_ACCURACY,
+             (double)state->accuracy_m, 1);
+    json_bool(json, "three_dimensional", state->flags & PT_FLAG_3D);
+    json_bool(json, "clock_unsure", state->flags & PT_FLAG_CLOCK_UNSURE);
+    write_if(json, "off_road_m", on_road, (double)state->off_road_m, 1);
+    json_object_end(json);
+}
+
+/* The wire has more bits than JSON's readers. */
+static void write_count(struct json *json, const char *key, uint64_t count)
+{
+    json_int(json, key, (int64_t)(count < INT32_MAX ? count : INT32_MAX));
+}
+
+static void write_vehicle(struct json *json, const struct fleet_unit *state)
+{
+    const struct pt_vehicle_state *vehicle = &state->vehicle;
+
+    json_object(json, "vehicle");
+    if (vehicle->receiver_mode >= 0)
+        json_int(json, "receiver_mode", vehicle->receiver_mode);
+    else
+        json_null(json, "receiver_mode");
+    if (vehicle->satellites_used >= 0)
+        json_int(json, "satellites_used", vehicle->satellites_used);
+    else
+        json_null(json, "satellites_used");
+    write_count(json, "outbox_depth", vehicle->outbox_depth);
+    write_count(json, "outbox_oldest_age_s", vehicle->oldest_age_s);
+    write_count(json, "outbox_dropped", vehicle->dropped);
+    json_object_end(json);
+}
+
+/* 0 means "never" in the fleet. */
+static void write_moment(struct json *json, const char *key, int64_t time_ms)
+{
+    if (time_ms == 0)
+        json_null(json, key);
+    else
+        json_time(json, key, time_ms);
+}
+
+void write_unit(struct json *json, const struct catalog_unit *unit,
+                const struct fleet_unit *state, int64_t now_ms)
+{
+    static const struct fleet_unit never_heard = {.edge = FLEET_NO_EDGE};
+
+    if (state == NULL)
+        state = &never_heard;
+    json_object(json, NULL);
+    json_text(json, "call_sign", unit->call_sign);
+    json_text(json, "kind", unit->kind);
+    write_capabilities(json, unit);
+    json_text(json, "status", pt_status_name(state->status));
+    write_moment(json, "status_time", state->status_time_ms);
+    json_bool(json, "connected", state->connected);
+    write_moment(json, "heard_at", state->heard_ms);
+    json_int(json, "revision", (int64_t)state->revision);
+    if (state->has_fix)
+        write_fix(json, state, now_ms);
+    else
+        json_null(json, "position");
+    if (state->vehicle.present)
+        write_vehicle(json, state);
+    else
+        json_null(json, "vehicle");
+    json_object_end(json);
+}
+
+const struct catalog_unit *request_unit(struct request *rq,
+                                        const char *call_sign)
+{
+    const struct catalog_unit *unit =
+        catalog_unit_by_call_sign(*rq->http->catalog, call_sign);
+
+    if (unit == NULL)
+        reply_problem(rq, PROBLEM_NO_UNIT, "no unit has the call sign %s",
+                      call_sign);
+    return unit;
+}
+
+struct unit_filter {
+    bool by_status;
+    enum pt_status status;
+    const char *capability;
+    const struct catalog_zone *zone;
+};
+
+static bool parse_filter(struct request *rq, struct unit_filter *ret)
+{
+    const char *status = params_get(&rq->params, "status");
+
+    *ret = (struct unit_filter){
+        .by_status = status != NULL,
+        .capability = params_get(&rq->params, "capability"),
+    };
+    if (status != NULL && !pt_status_parse(status, &ret->status)) {
+        reply_parameter(rq, "status",
+                        "one of unknown, available, en_route, on_scene, "
+                        "busy, off_duty is expected");
+        return false;
+    }
+    return request_zone(rq, &ret->zone);
+}
+
+static bool passes(const struct unit_filter *filter,
+                   const struct catalog *catalog,
+                   const struct catalog_unit *unit,
+                   const struct fleet_unit *state)
+{
+    enum pt_status status = state == NULL ? PT_STATUS_UNKNOWN : state->status;
+
+    if (filter->by_status && status != filter->status)
+        return false;
+    if (filter->capability != NULL &&
+        !catalog_unit_can(unit, filter->capability))
+        return false;
+    if (filter->zone == NULL)
+        return true;
+    return state != NULL && state->has_fix &&
+           catalog_zone_at(catalog, state->at) == filter->zone;
+}
+
+void answer_units(struct request *rq)
+{
+    const struct catalog *catalog = *rq->http->catalog;
+    struct unit_filter filter;
+    int64_t now_ms = http_wall_ms();
+
+    if (!parse_filter(rq, &filter))
+        return;
+    struct json *json = reply_json(rq);
+    json_object(json, NULL);
+    json_array(json, "units");
+    for (size_t i = 0; i < catalog_unit_count(catalog); i++) {
+        const struct catalog_unit *unit = catalog_unit(catalog, i);
+        const struct fleet_unit *state =
+            fleet_find(rq->http->fleet, unit->unit_id);
+        if (passes(&filter, catalog, unit, state))
+            write_unit(json, unit, state, now_ms);
+    }
+    json_array_end(json);
+    json_time(json, "answered_at", now_ms);
+    json_object_end(json);
+}
+
+void answer_unit(struct request *rq)
+{
+    const struct catalog_unit *unit = request_unit(rq, rq->argument);
+
+    if (unit == NULL)
+        return;
+    write_unit(reply_json(rq), unit, fleet_find(rq->http->fleet, unit->unit_id),
+               http_wall_ms());
+}

@@ -1,0 +1,383 @@
+/* Event streams (/v1/events, server-sent events of the HTML standard).
+ *
+ * A stream begins with `reset`, one `unit` for each unit and `ready`; then
+ * come the events of the ring as they are told. A stream that falls out of
+ * the ring begins anew. What a stream is about to send stands in its own
+ * buffer, so an event is never cut in two by the ring going on. */
+#include "http_internal.h"
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define HEARTBEAT_MS 15000
+#define WAKE_EVERY_MS                                                      \
+    100                   /* told together, so that 2,000 changes a second \
+                             are ten wakings of a stream, not 2,000 */
+#define FILL_BYTES 16384u /* a stream's buffer, plus one event */
+
+struct stream {
+    struct stream *next, *previous;
+    struct http *http;
+    struct MHD_Connection *connection;
+    int fd;
+    bool suspended;
+    bool over;                     /* the client went away, or we stop */
+    bool snapshot;                 /* telling all units */
+    size_t next_unit;              /* of the catalog */
+    size_t told;                   /* units of this snapshot */
+    const struct catalog *catalog; /* whose units are counted */
+    uint64_t catalog_changes;
+    uint64_t next_id; /* of the ring */
+    int64_t sent_ms;  /* loop time */
+    struct json buffer;
+    size_t offset; /* what of the buffer is sent */
+};
+
+/* --------------------------------------------------------------- one event */
+static void event_line(struct json *json, const char *name, const char *value,
+                       size_t size)
+{
+    json_bytes(json, name, strlen(name));
+    json_bytes(json, ": ", 2);
+    json_bytes(json, value, size);
+    json_bytes(json, "\n", 1);
+}
+
+static void event_begin(struct json *json, const char *type)
+{
+    event_line(json, "event", type, strlen(type));
+    json_bytes(json, "data: ", 6);
+    json->comma = false;
+}
+
+static void event_id(struct json *json, uint64_t id)
+{
+    char text[24];
+    int size = snprintf(text, sizeof text, "%" PRIu64, id);
+
+    event_line(json, "id", text, (size_t)size);
+}
+
+/* ------------------------------------------------------------ the snapshot */
+/* An empty id: until `ready` a browser that reconnects shall not ask to go
+ * on from where it was. */
+static void begin_snapshot(struct stream *stream, const char *reason)
+{
+    struct json *json = &stream->buffer;
+
+    stream->snapshot = true;
+    stream->next_unit = stream->told = 0;
+    stream->catalog = *stream->http->catalog;
+    stream->catalog_changes = stream->http->catalog_changes;
+    stream->next_id = ring_next_id(stream->http->ring);
+    json_bytes(json, "id\n", 3);
+    event_begin(json, "reset");
+    json_object(json, NULL);
+    json_text(json, "reason", reason);
+    json_object_end(json);
+    json_bytes(json, "\n\n", 2);
+}
+
+static void end_snapshot(struct stream *stream)
+{
+    struct json *json = &stream->buffer;
+
+    stream->snapshot = false;
+    event_id(json, stream->next_id - 1);
+    event_begin(json, "ready");
+    json_object(json, NULL);
+    json_int(json, "units", (int64_t)stream->told);
+    json_object_end(json);
+    json_bytes(json, "\n\n", 2);
+}
+
+static void fill_from_snapshot(struct stream *stream)
+{
+    struct http *http = stream->http;
+    int64_t now_ms = http_wall_ms();
+
+    if (stream->catalog != *http->catalog ||
+        stream->catalog_changes != http->catalog_changes)
+        begin_snapshot(stream, "catalog_changed");
+    while (stream->next_unit < catalog_unit_count(stream->catalog)) {
+        const struct catalog_unit *unit =
+            catalog_unit(stream->catalog, stream->next_unit++);
+        event_begin(&stream->buffer, "unit");
+        write_unit(&stream->buffer, unit,
+                   fleet_find(http->fleet, unit->unit_id), now_ms);
+        json_bytes(&stream->buffer, "\n\n", 2);
+        stream->told++;
+        if (stream->buffer.size >= FILL_BYTES)
+            return;
+    }
+    end_snapshot(stream);
+}
+
+/* ------------------------------------------------------------- one stream */
+static void fill_from_ring(struct stream *stream)
+{
+    const struct ring *ring = stream->http->ring;
+    size_t size;
+
+    while (stream->buffer.size < FILL_BYTES) {
+        const char *event = ring_get(ring, stream->next_id, &size);
+        if (event == NULL)
+            return;
+        json_bytes(&stream->buffer, event, size);
+        stream->next_id++;
+    }
+}
+
+static void fill(struct stream *stream)
+{
+    const struct ring *ring = stream->http->ring;
+
+    json_reset(&stream->buffer);
+    stream->offset = 0;
+    if (!stream->snapshot && stream->next_id < ring_first_id(ring)) {
+        stream->http->resets++;
+        begin_snapshot(stream, "fell_behind");
+    }
+    if (stream->snapshot)
+        fill_from_snapshot(stream);
+    else
+        fill_from_ring(stream);
+}
+
+/* Must the stream be woken: is there something to send? */
+static bool has_something(const struct stream *stream)
+{
+    return stream->over || stream->snapshot ||
+           stream->offset < stream->buffer.size ||
+           stream->next_id != ring_next_id(stream->http->ring);
+}
+
+static void resume(struct stream *stream)
+{
+    if (!stream->suspended)
+        return;
+    stream->suspended = false;
+    MHD_resume_connection(stream->connection);
+}
+
+/* libmicrohttpd asks for up to `max` bytes. */
+static ssize_t on_content(void *context, uint64_t position, char *out,
+                          size_t max)
+{
+    (void)position;
+    struct stream *stream = context;
+
+    if (stream->over)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    if (stream->offset == stream->buffer.size)
+        fill(stream);
+    if (stream->buffer.failed)
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    size_t size = stream->buffer.size - stream->offset;
+    if (size == 0) {
+        stream->suspended = true;
+        MHD_suspend_connection(stream->connection);
+        return 0;
+    }
+    if (size > max)
+        size = max;
+    memcpy(out, stream->buffer.text + stream->offset, size);
+    stream->offset += size;
+    stream->sent_ms = (int64_t)uv_now(stream->http->loop);
+    return (ssize_t)size;
+}
+
+static void on_stream_freed(void *context)
+{
+    struct stream *stream = context;
+    struct http *http = stream->http;
+
+    if (stream->previous != NULL)
+        stream->previous->next = stream->next;
+    else
+        http->streams = stream->next;
+    if (stream->next != NULL)
+        stream->next->previous = stream->previous;
+    http->stream_count--;
+    json_clear(&stream->buffer);
+    free(stream);
+}
+
+/* ---------------------------------------------------------------- the route */
+void answer_events(struct request *rq)
+{
+    struct http *http = rq->http;
+
+    if (http->stream_count >= http->streams_max) {
+        reply_problem(rq, PROBLEM_BUSY, "more than %u event streams",
+                      http->streams_max);
+        return;
+    }
+    rq->reply.kind = REPLY_STREAM;
+    rq->reply.status = MHD_HTTP_OK;
+    rq->reply.content_type = "text/event-stream";
+}
+
+/* Goes on behind `last_event_id` when that is still known; else from the
+ * beginning. */
+static void begin_stream(struct stream *stream, const char *last_event_id)
+{
+    const struct ring *ring = stream->http->ring;
+    uint64_t id = 0;
+
+    if (last_event_id != NULL && strlen(last_event_id) <= 19 &&
+        strspn(last_event_id, "0123456789") == strlen(last_event_id))
+        id = strtoull(last_event_id, NULL, 10);
+    if (id + 1 >= ring_first_id(ring) && id < ring_next_id(ring)) {
+        stream->next_id = id + 1;
+        json_bytes(&stream->buffer, ": goes on\n\n", 11);
+    } else {
+        begin_snapshot(stream, "connected");
+    }
+}
+
+struct MHD_Response *sse_response(struct request *rq)
+{
+    struct http *http = rq->http;
+
+    if (rq->head)
+        return MHD_create_response_from_buffer(0, (void *)"",
+                                               MHD_RESPMEM_PERSISTENT);
+    struct stream *stream = calloc(1, sizeof *stream);
+    if (stream == NULL)
+        return NULL;
+    struct MHD_Response *response = MHD_create_response_from_callback(
+        MHD_SIZE_UNKNOWN, FILL_BYTES, on_content, stream, on_stream_freed);
+    if (response == NULL) {
+        free(stream);
+        return NULL;
+    }
+    stream->http = http;
+    stream->connection = rq->connection;
+    stream->fd = rq->client->fd;
+    stream->sent_ms = (int64_t)uv_now(http->loop);
+    stream->next = http->streams;
+    if (stream->next != NULL)
+        stream->next->previous = stream;
+    http->streams = stream;
+    http->stream_count++;
+    begin_stream(stream, rq->last_event_id);
+    return response;
+}
+
+/* ------------------------------------------------------------- all streams */
+static void wake_all(struct http *http)
+{
+    http->woken_ms = (int64_t)uv_now(http->loop);
+    for (struct stream *s = http->streams; s != NULL; s = s->next)
+        if (has_something(s))
+            resume(s);
+}
+
+static void on_wake(uv_timer_t *timer)
+{
+    wake_all(timer->data);
+}
+
+static void wake_soon(struct http *http)
+{
+    int64_t since_ms = (int64_t)uv_now(http->loop) - http->woken_ms;
+
+    if (since_ms >= WAKE_EVERY_MS)
+        wake_all(http);
+    else if (!uv_is_active((uv_handle_t *)&http->wake))
+        uv_timer_start(&http->wake, on_wake,
+                       (uint64_t)(WAKE_EVERY_MS - since_ms), 0);
+}
+
+/* A suspended connection is not watched: is anybody still there? */
+static bool has_left(const struct stream *stream)
+{
+    char byte;
+    ssize_t got = recv(stream->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    return got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK &&
+                        errno != EINTR);
+}
+
+void sse_every_second(struct http *http)
+{
+    int64_t now_ms = (int64_t)uv_now(http->loop);
+
+    for (struct stream *s = http->streams; s != NULL; s = s->next) {
+        if (!s->suspended)
+            continue;
+        s->over = s->over || has_left(s);
+        if (!s->over && now_ms - s->sent_ms >= HEARTBEAT_MS) {
+            json_reset(&s->buffer);
+            s->offset = 0;
+            json_bytes(&s->buffer, ": still here\n\n", 14);
+        }
+        if (has_something(s))
+            resume(s);
+    }
+}
+
+void sse_end_all(struct http *http)
+{
+    for (struct stream *s = http->streams; s != NULL; s = s->next) {
+        s->over = true;
+        resume(s);
+    }
+}
+
+/* ------------------------------------------------------------- what is told */
+static void tell(struct http *http)
+{
+    json_bytes(&http->scratch, "\n\n", 2);
+    if (http->scratch.failed)
+        return;
+    /* A failure empties the ring, and every stream begins anew. */
+    enum pt_err err =
+        ring_put(http->ring, http->scratch.text, http->scratch.size);
+    (void)err;
+}
+
+void http_event(struct http *http, const char *type, const char *json)
+{
+    assert(strpbrk(json, "\r\n") == NULL); /* would end the event */
+    if (strcmp(type, "catalog") == 0)
+        http->catalog_changes++;
+    json_reset(&http->scratch);
+    event_id(&http->scratch, ring_next_id(http->ring));
+    event_begin(&http->scratch, type);
+    json_bytes(&http->scratch, json, strlen(json));
+    tell(http);
+    wake_soon(http);
+}
+
+void http_events(struct http *http)
+{
+    const uint32_t *slots;
+    size_t count = fleet_changes(http->fleet, &slots);
+    int64_t now_ms = http_wall_ms();
+
+    if (count == 0)
+        return;
+    if (http->stream_count == 0) { /* nobody listens: save the writing */
+        ring_forget(http->ring);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct fleet_unit *state = fleet_at(http->fleet, slots[i]);
+        const struct catalog_unit *unit =
+            catalog_unit_by_id(*http->catalog, state->unit_id);
+        if (unit == NULL)
+            continue;
+        json_reset(&http->scratch);
+        event_id(&http->scratch, ring_next_id(http->ring));
+        event_begin(&http->scratch, "unit");
+        write_unit(&http->scratch, unit, state, now_ms);
+        tell(http);
+    }
+    wake_soon(http);
+}

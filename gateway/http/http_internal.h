@@ -1,0 +1,235 @@
+#ifndef HTTP_INTERNAL_H
+#define HTTP_INTERNAL_H
+/* What the files of http share. Loop thread only.
+ *
+ * http.c         the daemon, the loop, connections and their deadlines
+ * http_routes.c  which handler answers which address
+ * http_answers_* the handlers: each fills request.reply, none knows a socket
+ * http_events.c  the event streams */
+#include "http.h"
+#include "http_json.h"
+#include "http_params.h"
+#include "http_ring.h"
+#include <microhttpd.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Beyond connections_max so many more are let in to be told 503; those past
+ * them wait in the kernel's backlog. */
+#define HTTP_SPARE_CONNECTIONS 32u
+/* From the connection's start or its last answer to the next complete
+ * request; what trickles in byte by byte is cut off then. */
+#define HTTP_REQUEST_WITHIN_MS 30000
+/* From a complete request to the end of its answer, event streams apart. */
+#define HTTP_ANSWER_WITHIN_MS 120000
+/* Neither a byte in nor out for so long: closed by libmicrohttpd. */
+#define HTTP_SILENT_S 60u
+/* Of a connection: its request line, headers and what it sends piecewise. */
+#define HTTP_CONNECTION_BYTES 32768u
+/* A body is read and thrown away up to here (no operation takes one). */
+#define HTTP_BODY_BYTES_MAX 65536u
+
+#define HTTP_ROUTES(X)                \
+    X(ROUTE_UNITS, "listUnits")       \
+    X(ROUTE_UNIT, "getUnit")          \
+    X(ROUTE_TRACK, "getTrack")        \
+    X(ROUTE_NEAREST, "getNearest")    \
+    X(ROUTE_ROUTE, "getRoute")        \
+    X(ROUTE_MISSIONS, "listMissions") \
+    X(ROUTE_ZONES, "listZones")       \
+    X(ROUTE_EVENTS, "getEvents")      \
+    X(ROUTE_HEALTHZ, "getHealth")     \
+    X(ROUTE_READYZ, "getReadiness")   \
+    X(ROUTE_METRICS, "getMetrics")    \
+    X(ROUTE_NONE, "none")
+
+enum http_route {
+#define HTTP_ROUTE_ENUM(name, operation) name,
+    HTTP_ROUTES(HTTP_ROUTE_ENUM)
+#undef HTTP_ROUTE_ENUM
+        ROUTE_COUNT
+};
+
+enum reply_kind {
+    REPLY_BODY,   /* `body`, with `status` */
+    REPLY_LATER,  /* the database is asked; reply_later_done() follows */
+    REPLY_STREAM, /* an event stream */
+};
+
+struct reply {
+    enum reply_kind kind;
+    unsigned status;
+    const char *content_type;
+    unsigned retry_after_s; /* 0: no such header */
+    bool close;             /* the connection, afterwards */
+    struct json body;
+};
+
+/* One TCP connection. */
+struct client {
+    struct client *next, *previous;
+    int fd;
+    int64_t deadline_ms; /* loop time; INT64_MAX: none */
+};
+
+struct track_job;
+
+/* One request; freed with its memory when libmicrohttpd is done with it. */
+struct request {
+    struct http *http;
+    struct MHD_Connection *connection;
+    struct client *client;
+    char *target; /* as sent; NULL when out of memory */
+    struct params params;
+    enum http_route route;
+    const char *argument; /* the path's variable segment, decoded, or NULL */
+    char argument_text[PARAMS_VALUE_BYTES_MAX + 1];
+    const char *last_event_id;
+    size_t body_bytes;
+    bool headers_seen;
+    bool head;             /* HEAD, not GET */
+    struct track_job *job; /* under way, or NULL */
+    bool answered;         /* `reply` is ready, after REPLY_LATER */
+    struct reply reply;
+};
+
+struct stream;
+
+struct http {
+    uv_loop_t *loop;
+    struct MHD_Daemon *daemon;
+    uv_poll_t ready;   /* libmicrohttpd's epoll descriptor */
+    uv_timer_t due;    /* its own time-outs */
+    uv_timer_t second; /* deadlines, heartbeats, clients that went away */
+    uv_timer_t wake;   /* streams, at most ten times a second */
+    unsigned open_handles;
+    void (*closed)(void *context);
+    void *closed_context;
+
+    struct catalog *const *catalog;
+    struct fleet *fleet;
+    struct dispatch *dispatch;
+    struct db *db;
+    struct metrics *metrics;
+    struct http_health health;
+    unsigned connections_max, streams_max;
+
+    struct client *clients;
+    uint64_t client_count;
+    struct track_job *jobs;
+
+    struct ring *ring;
+    struct stream *streams;
+    uint64_t stream_count;
+    uint64_t catalog_changes; /* how often "catalog" was told */
+    int64_t woken_ms;         /* loop time of the streams' last waking */
+    struct json scratch;      /* one event while it is written */
+
+    uint64_t requests[ROUTE_COUNT];
+    uint64_t answers[6]; /* by the status' first digit */
+    uint64_t refused_hosts, cut_off, resets;
+};
+
+int64_t http_wall_ms(void);
+
+/* ------------------------------------------------------------------ routes */
+/* Finds the handler and runs it; request.reply is filled afterwards. */
+void routes_answer(struct request *rq, const char *method, const char *host);
+const char *routes_operation(enum http_route route);
+
+/* ----------------------------------------------------------------- problems */
+#define PROBLEM_JSON "application/problem+json"
+#define PLAIN_JSON "application/json"
+
+/* The kinds of problem: the end of their "type" URI, status and title. */
+#define PROBLEMS(X)                                                          \
+    X(PROBLEM_PARAMETER, "invalid-parameter", 400, "A parameter is wrong")   \
+    X(PROBLEM_REQUEST, "malformed-request", 400, "The request is malformed") \
+    X(PROBLEM_HOST, "foreign-host", 403, "Only for this machine")            \
+    X(PROBLEM_NO_PATH, "no-such-path", 404, "No such address")               \
+    X(PROBLEM_NO_UNIT, "no-such-unit", 404, "No such unit")                  \
+    X(PROBLEM_NO_MISSION, "no-such-mission", 404, "No such mission")         \
+    X(PROBLEM_METHOD, "method-not-allowed", 405, "Method not allowed")       \
+    X(PROBLEM_AMBIGUOUS, "ambiguous-mission", 409, "Several missions fit")   \
+    X(PROBLEM_TOO_LONG, "address-too-long", 414, "The address is too long")  \
+    X(PROBLEM_OFF_ROAD, "point-off-the-road", 422, "No road near the point") \
+    X(PROBLEM_UNIT_PLACE, "unit-without-place", 422,                         \
+      "The unit's place on the road is not known")                           \
+    X(PROBLEM_NO_WAY, "no-way-by-road", 422, "No way by road")               \
+    X(PROBLEM_FAILED, "internal-error", 500, "The gateway failed")           \
+    X(PROBLEM_NO_ROADS, "no-road-network", 503, "No road network is loaded") \
+    X(PROBLEM_DATABASE, "database-unavailable", 503,                         \
+      "The database does not answer")                                        \
+    X(PROBLEM_BUSY, "busy", 503, "A limit is reached")
+
+enum problem {
+#define PROBLEM_ENUM(name, slug, status, title) name,
+    PROBLEMS(PROBLEM_ENUM)
+#undef PROBLEM_ENUM
+        PROBLEM_COUNT
+};
+
+unsigned problem_status(enum problem problem);
+/* Opens the object and writes type, title, status and detail; the caller may
+ * add members and ends it. */
+void problem_begin(struct json *json, enum problem problem, const char *detail);
+
+/* The reply becomes this problem. */
+__attribute__((format(printf, 3, 4))) void reply_problem(struct request *rq,
+                                                         enum problem problem,
+                                                         const char *format,
+                                                         ...);
+/* 400 that names the parameter; NULL or "": none in particular. */
+void reply_parameter(struct request *rq, const char *parameter,
+                     const char *what);
+/* Begins a 200 of JSON; the handler writes into the result. */
+struct json *reply_json(struct request *rq);
+
+/* ------------------------------------------------- handlers and their parts */
+void answer_units(struct request *rq);
+void answer_unit(struct request *rq);
+void answer_track(struct request *rq);
+void answer_nearest(struct request *rq);
+void answer_route(struct request *rq);
+void answer_missions(struct request *rq);
+void answer_zones(struct request *rq);
+void answer_health(struct request *rq);
+void answer_ready(struct request *rq);
+void answer_metrics(struct request *rq);
+void answer_events(struct request *rq);
+
+/* The unit named by `call_sign`; else NULL and a 404. */
+const struct catalog_unit *request_unit(struct request *rq,
+                                        const char *call_sign);
+/* The zone of the parameter `zone` (its number, or its name without regard
+ * to case and accents); NULL when not given. False with a 400 when no zone
+ * is called so. */
+bool request_zone(struct request *rq, const struct catalog_zone **ret);
+/* The point of `lat` and `lon` or of `mission`; false with a problem. `ret`
+ * is NULL without a mission. */
+bool request_target(struct request *rq, struct geo_point *at,
+                    const struct catalog_mission **ret);
+/* All the words of `folded_words` occur in `folded`. */
+bool folded_has_words(const char *folded, const char *folded_words);
+
+/* One unit as an object; `state` may be NULL (never heard). */
+void write_unit(struct json *json, const struct catalog_unit *unit,
+                const struct fleet_unit *state, int64_t now_ms);
+void write_mission(struct json *json, const char *key,
+                   const struct catalog_mission *mission);
+
+/* Drops what the database was asked for: its answer goes nowhere. */
+void track_cancel(struct request *rq);
+void track_detach_all(struct http *http);
+/* The reply after REPLY_LATER is there: the connection goes on. */
+void reply_later_done(struct request *rq);
+
+/* -------------------------------------------------------------- event streams
+ */
+struct MHD_Response *sse_response(struct request *rq);
+void sse_every_second(struct http *http);
+/* All streams end; http_close() only. */
+void sse_end_all(struct http *http);
+
+#endif

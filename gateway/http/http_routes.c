@@ -1,0 +1,134 @@
+#include "http_internal.h"
+#include <stdio.h>
+#include <string.h>
+
+#define PARAMETERS_MAX 7
+
+/* "{}" stands for one segment, which becomes request.argument. */
+static const struct route {
+    const char *path;
+    enum http_route id;
+    void (*answer)(struct request *rq);
+    const char *parameters[PARAMETERS_MAX]; /* NULL-terminated */
+} routes[] = {
+    {"/v1/nearest",
+     ROUTE_NEAREST,
+     answer_nearest,
+     {"lat", "lon", "mission", "k", "capability", "profile"}},
+    {"/v1/units", ROUTE_UNITS, answer_units, {"status", "capability", "zone"}},
+    {"/v1/units/{}", ROUTE_UNIT, answer_unit, {NULL}},
+    {"/v1/units/{}/track", ROUTE_TRACK, answer_track, {"from", "to"}},
+    {"/v1/route",
+     ROUTE_ROUTE,
+     answer_route,
+     {"unit", "lat", "lon", "mission", "profile"}},
+    {"/v1/missions", ROUTE_MISSIONS, answer_missions, {"zone", "q"}},
+    {"/v1/zones", ROUTE_ZONES, answer_zones, {NULL}},
+    {"/v1/events", ROUTE_EVENTS, answer_events, {NULL}},
+    {"/healthz", ROUTE_HEALTHZ, answer_health, {NULL}},
+    {"/readyz", ROUTE_READYZ, answer_ready, {NULL}},
+    {"/metrics", ROUTE_METRICS, answer_metrics, {NULL}},
+};
+
+const char *routes_operation(enum http_route route)
+{
+    static const char *const names[ROUTE_COUNT] = {
+#define ROUTE_NAME(name, operation) [name] = operation,
+        HTTP_ROUTES(ROUTE_NAME)
+#undef ROUTE_NAME
+    };
+    return names[route];
+}
+
+/* Does `path` follow `pattern`? The argument stays percent-encoded. */
+static bool matches(const char *pattern, const char *path,
+                    const char **argument, size_t *argument_size)
+{
+    while (*pattern != '\0') {
+        if (strncmp(pattern, "{}", 2) == 0) {
+            *argument = path;
+            *argument_size = strcspn(path, "/");
+            path += *argument_size;
+            pattern += 2;
+            if (*argument_size == 0)
+                return false;
+        } else if (*pattern++ != *path++) {
+            return false;
+        }
+    }
+    return *path == '\0';
+}
+
+static const struct route *find_route(struct request *rq, bool *malformed)
+{
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+        const char *segment = NULL;
+        size_t size = 0;
+        if (!matches(routes[i].path, rq->params.path, &segment, &size))
+            continue;
+        rq->argument = segment == NULL ? NULL : rq->argument_text;
+        *malformed = segment != NULL &&
+                     !params_segment(segment, size, rq->argument_text);
+        return &routes[i];
+    }
+    return NULL;
+}
+
+/* What holds for every request, whatever it asks for. */
+static bool acceptable(struct request *rq, const char *host)
+{
+    struct params_fault fault;
+
+    if (host == NULL) {
+        reply_problem(rq, PROBLEM_REQUEST, "the Host header is missing");
+        return false;
+    }
+    if (!params_host_is_loopback(host)) {
+        rq->http->refused_hosts++;
+        reply_problem(rq, PROBLEM_HOST,
+                      "the Host header does not name this machine's loopback "
+                      "address; the API has no accounts yet");
+        return false;
+    }
+    if (strlen(rq->target) > PARAMS_TARGET_BYTES_MAX) {
+        reply_problem(rq, PROBLEM_TOO_LONG, "at most %d bytes",
+                      PARAMS_TARGET_BYTES_MAX);
+        return false;
+    }
+    if (!params_parse(rq->target, &rq->params, &fault)) {
+        reply_parameter(rq, fault.parameter, fault.what);
+        return false;
+    }
+    return true;
+}
+
+void routes_answer(struct request *rq, const char *method, const char *host)
+{
+    struct params_fault fault;
+    bool malformed = false;
+
+    if (rq->http->client_count > rq->http->connections_max) {
+        reply_problem(rq, PROBLEM_BUSY, "more than %u connections",
+                      rq->http->connections_max);
+        rq->reply.close = true;
+        return;
+    }
+    if (!acceptable(rq, host))
+        return;
+    const struct route *route = find_route(rq, &malformed);
+    if (route == NULL) {
+        reply_problem(rq, PROBLEM_NO_PATH,
+                      "schema/openapi.yaml lists the addresses");
+        return;
+    }
+    rq->route = route->id;
+    rq->head = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+    if (!rq->head && strcmp(method, MHD_HTTP_METHOD_GET) != 0)
+        reply_problem(rq, PROBLEM_METHOD, "GET and HEAD are allowed here");
+    else if (malformed)
+        reply_problem(rq, PROBLEM_NO_UNIT, "the call sign is malformed");
+    else if (!params_known(&rq->params, route->parameters, &fault))
+        reply_parameter(rq, fault.parameter, fault.what);
+    else
+        route->answer(rq);
+}
