@@ -17,9 +17,9 @@
 
 struct store_settings {
     const char *conninfo;
-    size_t queue_max; /* entries waiting or being written; beyond it
-                         store_append() takes no more */
-    size_t batch_max; /* entries in one transaction */
+    size_t queue_max;     /* entries waiting or being written; beyond it
+                             store_append() takes no more */
+    size_t batch_max;     /* entries in one transaction */
     int keep_past_days;   /* partitions are made this far back ... */
     int keep_future_days; /* ... and ahead */
 };
