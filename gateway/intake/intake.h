@@ -16,12 +16,14 @@
 #include <stdbool.h>
 #include <uv.h>
 
+#define INTAKE_RECEIPTS_MAX 200000
+
 struct intake_settings {
     struct link_settings link;
     size_t queue_max_bytes;
-    int64_t past_max_ms;   /* a fix older than this is refused ... */
-    int64_t future_max_ms; /* ... and one farther ahead of our clock */
-    double jump_mps;       /* faster than this between two fixes: flagged */
+    int64_t past_max_ms;      /* a fix older than this is refused ... */
+    int64_t future_max_ms;    /* ... and one farther ahead of our clock */
+    double jump_mps;          /* faster than this between two fixes: flagged */
     int64_t receipt_every_ms; /* routine receipts at most this often */
 };
 
@@ -33,18 +35,22 @@ PT_MUST_CHECK enum pt_err intake_new(uv_loop_t *loop,
                                      struct intake **ret);
 void intake_close(struct intake *intake, void (*done)(void *), void *context);
 
-/* Tick step: decodes and judges what has come in until `batch` is full.
- * Presence and vehicle state go straight to the fleet. */
+/* Tick step: decodes and judges what has come in until `batch` is full; a
+ * report that does not fit whole goes on with the next call. Presence and
+ * vehicle state go straight to the fleet. `now_ms` is UTC. Not to be called
+ * before a catalog is loaded: every device would be unknown. */
 void intake_take(struct intake *intake, const struct catalog *catalog,
                  struct fleet *fleet, int64_t now_ms, struct batch *batch);
 bool intake_has_more(const struct intake *intake);
 
-/* From the store's event: publishes now or within receipt_every_ms. */
-void intake_receipt(struct intake *intake, const struct store_receipt *receipt,
-                    int64_t now_ms);
-/* Tick step: routine receipts that are due. Returns ms until the next, or
- * -1 when none waits. */
-int64_t intake_receipts_due(struct intake *intake, int64_t now_ms);
+/* From the store's event: keeps the receipt for intake_receipts_due(). Due at
+ * once when urgent or backlog, else `receipt_every_ms` after the last one of
+ * the device. Bounded at INTAKE_RECEIPTS_MAX devices; beyond it receipts are
+ * dropped and counted, and come again when the vehicle repeats. */
+void intake_receipt(struct intake *intake, const struct store_receipt *receipt);
+/* Tick step: publishes the receipts that are due; while the broker is away
+ * they wait. Returns ms until the next, or -1 when none waits. */
+int64_t intake_receipts_due(struct intake *intake);
 
 bool intake_is_up(const struct intake *intake); /* broker connected */
 

@@ -1,0 +1,109 @@
+#ifndef INTAKE_INTERNAL_H
+#define INTAKE_INTERNAL_H
+/* intake's parts that touch no socket and no clock: the ring of waiting
+ * messages, the judge, the schedule of receipts. Loop thread only. */
+#include "batch.h"
+#include "geo.h"
+#include "link.h"
+#include "report.h"
+#include "store.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ------------------------------------------------- ring: messages as raw bytes
+ */
+struct ring_message {
+    enum link_topic kind; /* LINK_REPORT or LINK_PRESENCE */
+    bool retained;
+    int64_t received_ms;
+    char device[LINK_DEVICE_MAX + 1];
+    uint32_t size;
+    const uint8_t *payload; /* borrowed until ring_drop() */
+};
+
+/* Messages lie whole, one behind the other, in one block of memory; one that
+ * does not fit before the block's end begins at its start. */
+struct ring {
+    uint8_t *bytes;
+    size_t size;
+    size_t head;    /* oldest message */
+    size_t tail;    /* where the next goes */
+    size_t wrap;    /* where the messages before the block's end stop */
+    size_t waiting; /* messages */
+};
+
+PT_MUST_CHECK enum pt_err ring_init(struct ring *ring, size_t size);
+void ring_clear(struct ring *ring);
+/* Copies the message in. PT_E_FULL when there is no room. */
+PT_MUST_CHECK enum pt_err ring_put(struct ring *ring,
+                                   const struct ring_message *message);
+/* The oldest; false when none waits. */
+bool ring_peek(const struct ring *ring, struct ring_message *ret);
+void ring_drop(struct ring *ring); /* the oldest */
+
+/* ------------------------------------------------------------------ the judge
+ */
+struct judge_limits {
+    int64_t past_max_ms;
+    int64_t future_max_ms;
+    double jump_mps;
+};
+
+/* No vehicle of ours is faster (540 km/h); receivers that lost the sky say
+ * such things. */
+#define JUDGE_SPEED_MAX_CMPS 15000u
+/* A fix that may be 100 km off is none. */
+#define JUDGE_ACCURACY_MAX_DM 1000000u
+/* So far two fixes may lie apart by the receiver's noise alone: no jump,
+ * however short the time between them. */
+#define JUDGE_JUMP_SLACK_M 50.0
+
+/* Whether the report can be kept at all: numbers that the database's bigint
+ * does not hold make it malformed. */
+bool judge_report(const struct pt_report *report);
+/* Of one entry, by itself: REFUSED_NOT, or the first reason against it in
+ * the order coordinates, value, time. */
+enum batch_refusal judge_entry(const struct judge_limits *limits,
+                               const struct pt_entry *entry, int64_t now_ms);
+/* Faster than a vehicle can be between two fixes of one unit, in either
+ * order of time. */
+bool judge_jump(const struct judge_limits *limits, struct geo_point from,
+                int64_t from_ms, struct geo_point to, int64_t to_ms);
+
+/* ------------------------------------------------------ the receipts' schedule
+ */
+/* The newest receipt of each (device, generation), kept until it is
+ * published. A receipt names everything stored so far, so a newer one
+ * replaces one that waits. All times are of a clock that never jumps. */
+struct receipts;
+
+/* Times are rounded up to this, so that a tick's search for what is due
+ * finds many at once. */
+#define RECEIPTS_GRAIN_MS 100
+
+PT_MUST_CHECK enum pt_err receipts_new(size_t max, int64_t every_ms,
+                                       struct receipts **ret);
+void receipts_free(struct receipts *receipts);
+/* Urgent and backlog ones are due now, others `every_ms` after the last one
+ * of the same (device, generation). PT_E_FULL when `max` others wait or were
+ * sent within `every_ms`; PT_E_NOMEM. */
+PT_MUST_CHECK enum pt_err receipts_put(struct receipts *receipts,
+                                       const struct store_receipt *receipt,
+                                       int64_t now_ms);
+struct receipts_due {
+    size_t slot;
+    const char *device; /* borrowed until the next call */
+    const uint8_t *bytes;
+    size_t size;
+};
+/* One that is due; false when none is. It stays until receipts_sent(). */
+bool receipts_next(struct receipts *receipts, int64_t now_ms,
+                   struct receipts_due *ret);
+void receipts_sent(struct receipts *receipts, size_t slot, int64_t now_ms);
+/* When to ask receipts_next() again, ms from now; 0: at once, -1: nothing
+ * waits. */
+int64_t receipts_wait(const struct receipts *receipts, int64_t now_ms);
+size_t receipts_waiting(const struct receipts *receipts);
+
+#endif
