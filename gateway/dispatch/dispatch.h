@@ -16,33 +16,33 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DISPATCH_ON_ROAD_M 30.0      /* carriageway, kerb and receiver error */
-#define DISPATCH_ACCESS_MAX_M 300.0  /* yards, forecourts */
-#define DISPATCH_ACCESS_MPS 2.8      /* 10 km/h */
+#define DISPATCH_ON_ROAD_M 30.0     /* carriageway, kerb and receiver error */
+#define DISPATCH_ACCESS_MAX_M 300.0 /* yards, forecourts */
+#define DISPATCH_ACCESS_MPS 2.8     /* 10 km/h */
 #define DISPATCH_K_MAX 100
 
 struct dispatch_settings {
-    int64_t old_after_ms;  /* an older position counts as old; still ranked
-                              below the others */
+    int64_t old_after_ms;   /* an older position counts as old; still ranked
+                               below the others */
     int64_t stale_after_ms; /* left out beyond this age */
-    uint32_t limit_ms;     /* searches stop at this drive time */
+    uint32_t limit_ms;      /* searches stop at this drive time */
 };
 
-#define DISPATCH_EXCLUSIONS(X)                                                 \
-    X(LEFT_OUT_STATUS, "not_available")                                        \
-    X(LEFT_OUT_CAPABILITY, "lacks_capability")                                 \
-    X(LEFT_OUT_NO_FIX, "no_position")                                          \
-    X(LEFT_OUT_STALE, "position_too_old")                                      \
-    X(LEFT_OUT_OFF_ROAD, "off_the_road_network")                               \
-    X(LEFT_OUT_NO_WAY, "no_way_by_road_within_limit")                          \
-    X(LEFT_OUT_KIND, "travels_on_foot")                                        \
+#define DISPATCH_EXCLUSIONS(X)                        \
+    X(LEFT_OUT_STATUS, "not_available")               \
+    X(LEFT_OUT_CAPABILITY, "lacks_capability")        \
+    X(LEFT_OUT_NO_FIX, "no_position")                 \
+    X(LEFT_OUT_STALE, "position_too_old")             \
+    X(LEFT_OUT_OFF_ROAD, "off_the_road_network")      \
+    X(LEFT_OUT_NO_WAY, "no_way_by_road_within_limit") \
+    X(LEFT_OUT_KIND, "travels_on_foot")               \
     X(LEFT_OUT_FARTHER, "farther") /* found, but behind the k-th: not told */
 
 enum dispatch_exclusion {
 #define DISPATCH_EXCLUSION_ENUM(name, word) name,
     DISPATCH_EXCLUSIONS(DISPATCH_EXCLUSION_ENUM)
 #undef DISPATCH_EXCLUSION_ENUM
-    LEFT_OUT_COUNT
+        LEFT_OUT_COUNT
 };
 const char *dispatch_exclusion_word(enum dispatch_exclusion why);
 
@@ -65,7 +65,7 @@ struct dispatch_left_out {
 };
 
 struct dispatch_answer {
-    struct roads_place target; /* where the point meets the road */
+    struct roads_place target;       /* where the point meets the road */
     const struct catalog_zone *zone; /* NULL: outside every zone */
     int promise_s;                   /* 0: none */
     size_t count;
@@ -77,8 +77,7 @@ struct dispatch_answer {
 struct dispatch;
 
 PT_MUST_CHECK enum pt_err dispatch_new(const struct dispatch_settings *settings,
-                                       size_t max_units,
-                                       struct dispatch **ret);
+                                       size_t max_units, struct dispatch **ret);
 void dispatch_free(struct dispatch *dispatch);
 
 /* A new network (counted by dispatch) or NULL; every unit is snapped anew. */
@@ -90,6 +89,9 @@ const struct roads *dispatch_roads(const struct dispatch *dispatch);
 /* Tick step: snaps the units that changed since the last tick. */
 void dispatch_follow(struct dispatch *dispatch, struct fleet *fleet);
 
+/* Seconds to get between a place this far from the road and the road. */
+double dispatch_access_s(double off_road_m);
+
 struct dispatch_query {
     struct geo_point at;
     size_t k;               /* 1..DISPATCH_K_MAX */
@@ -98,14 +100,19 @@ struct dispatch_query {
 };
 
 /* PT_E_NOTFOUND: no network loaded. PT_E_OFFROAD: no road within
- * DISPATCH_ACCESS_MAX_M of the point. The answer's arrays live until the
- * next call. */
-PT_MUST_CHECK enum pt_err
-dispatch_nearest(struct dispatch *dispatch, const struct catalog *catalog,
-                 struct fleet *fleet, const struct dispatch_query *query,
-                 struct dispatch_answer *ret);
+ * DISPATCH_ACCESS_MAX_M of the point. PT_E_RANGE: k or the point. Of each
+ * unit the first reason that holds is told, in the order kind, capability, no
+ * position, status (unknown is not available), age, off the road, no way.
+ * The answer's arrays live until the next call. */
+PT_MUST_CHECK enum pt_err dispatch_nearest(struct dispatch *dispatch,
+                                           const struct catalog *catalog,
+                                           struct fleet *fleet,
+                                           const struct dispatch_query *query,
+                                           struct dispatch_answer *ret);
 
-/* The way of one unit to a point; the caller clears `ret`. */
+/* The way of one unit to a point, from road to road: the access at either end
+ * is not in it. PT_E_NOTFOUND: no network or no position; PT_E_OFFROAD: one
+ * end is too far from any road; PT_E_UNREACHABLE. The caller clears `ret`. */
 PT_MUST_CHECK enum pt_err dispatch_route(struct dispatch *dispatch,
                                          const struct fleet_unit *unit,
                                          struct geo_point at,
