@@ -1,0 +1,160 @@
+#ifndef GATEWAY_H
+#define GATEWAY_H
+/* gateway: the program's own parts: its settings, what it holds, the steps of
+ * its start and its tick. Loop thread only, unless it says so. */
+#include "batch.h"
+#include "catalog.h"
+#include "config.h"
+#include "db.h"
+#include "dispatch.h"
+#include "fleet.h"
+#include "http.h"
+#include "intake.h"
+#include "metrics.h"
+#include "pt_err.h"
+#include "roads.h"
+#include "store.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+/* Entries a tick carries at most: what is decoded in some milliseconds. */
+#define GATEWAY_BATCH_MAX 8192
+
+/* ------------------------------------------------------------------- settings
+ */
+struct settings {
+    char *conninfo;
+
+    char *brokers;
+    char *ca_file;
+    char *cert_file;
+    char *key_file;
+    char *client_id;
+    int64_t keepalive_s;
+
+    char *listen;
+    int64_t connections_max;
+    int64_t streams_max;
+
+    int64_t past_max_days;
+    int64_t future_max_s;
+    double jump_mps;
+    int64_t receipt_every_s;
+    int64_t intake_queue_mb;
+
+    int64_t store_queue_max;
+    int64_t store_batch_max;
+    int64_t keep_future_days;
+
+    int64_t old_after_s;
+    int64_t stale_after_s;
+    int64_t limit_s;
+
+    int64_t max_units;
+
+    int log_level; /* index into "error warn notice info debug" */
+};
+
+struct command {
+    const char *file; /* -c; NULL: defaults only */
+    bool check_only;  /* -n */
+    bool debug;       /* -d */
+    int exit_code;    /* 0 or more: print nothing more, leave */
+};
+
+/* Reads the command line and the file it names, tells on standard output or
+ * error what there is to tell. `settings` needs settings_clear() when
+ * exit_code stays below 0. */
+struct command settings_from(int argc, char **argv, struct settings *settings);
+void settings_clear(struct settings *settings);
+
+/* -------------------------------------------------------------------- loading
+ */
+/* What the database tells the gateway: each part is loaded when the
+ * connection comes up and whenever the database says that it changed; one at
+ * a time of each kind. */
+struct loading {
+    bool wanted;
+    bool under_way;
+};
+
+struct loads {
+    bool closing;
+    uv_timer_t debounce; /* catalog: a script changes many rows */
+    uv_timer_t retry;
+    int open_timers;
+
+    struct loading catalog;
+    uv_work_t catalog_work;
+    struct catalog *catalog_new;
+    enum pt_err catalog_err;
+    char catalog_message[256];
+    bool catalog_loaded; /* once, at least */
+
+    struct loading state;
+    bool state_loaded;
+
+    struct loading roads;
+    uv_work_t roads_work;
+    struct roads *roads_new;
+    enum pt_err roads_err;
+    char roads_message[256];
+};
+
+/* ------------------------------------------------------------------ the
+ * gateway */
+#define TICK_STAGES_MAX 16
+
+struct gateway {
+    const struct settings *settings;
+    uv_loop_t loop;
+    uv_signal_t on_term;
+    uv_signal_t on_int;
+    uv_timer_t wake; /* for receipts that fall due */
+    bool stop;
+
+    struct metrics *metrics;
+    struct catalog *catalog;
+    struct fleet *fleet;
+    struct dispatch *dispatch;
+    struct store *store;
+    struct intake *intake;
+    struct db *db;
+    struct loads loads;
+    struct http *http;
+
+    int64_t now_ms; /* UTC, the same for a whole tick */
+    struct batch batch;
+    uint64_t ticks;
+    uint64_t dropped; /* entries that the store's queue had no room for */
+    bool dropping;
+    uint64_t stage_ns[TICK_STAGES_MAX];
+};
+
+/* Start and end, in this order and the reverse of it. */
+struct step {
+    const char *name;
+    enum pt_err (*open)(struct gateway *gw);
+    void (*close)(struct gateway *gw);
+};
+extern const struct step gateway_steps[];
+extern const size_t gateway_step_count;
+
+/* The timers; the loading comes once the database is connected. */
+void loads_open(struct gateway *gw);
+void loads_stop(struct gateway *gw);
+/* After loads_stop() and the database's end: waits for what is under way. */
+void loads_close(struct gateway *gw);
+void loads_database_up(void *gateway);
+void loads_notified(void *gateway, const char *channel, const char *payload);
+/* Devices and live state are known: reports can be judged. */
+bool loads_ready(const struct gateway *gw);
+
+/* Waits for events, unless intake has work left. */
+void gateway_wait(struct gateway *gw);
+void gateway_tick(struct gateway *gw);
+PT_MUST_CHECK enum pt_err tick_metrics(struct gateway *gw);
+
+#endif

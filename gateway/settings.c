@@ -1,0 +1,230 @@
+#include "gateway.h"
+
+#include "pt_log.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define OVERRIDES_MAX 64
+#define EXIT_USAGE 2
+
+#define AT(field) offsetof(struct settings, field)
+
+/* clang-format off */
+static const struct config_option options[] = {
+    {.section = "database", .name = "conninfo", .type = CONFIG_TEXT,
+     .offset = AT(conninfo), .initial = "dbname=patrol",
+     .help = "PostgreSQL, as libpq takes it; several hosts for a standby"},
+
+    {.section = "broker", .name = "list", .type = CONFIG_TEXT,
+     .offset = AT(brokers), .initial = "localhost",
+     .help = "host[:port] ...; 8883 with TLS, 1883 without"},
+    {.section = "broker", .name = "ca", .type = CONFIG_TEXT,
+     .offset = AT(ca_file), .initial = "",
+     .help = "PEM file of the certificate authority; empty: no TLS"},
+    {.section = "broker", .name = "cert", .type = CONFIG_TEXT,
+     .offset = AT(cert_file), .initial = "",
+     .help = "our certificate, PEM"},
+    {.section = "broker", .name = "key", .type = CONFIG_TEXT,
+     .offset = AT(key_file), .initial = "", .help = "its key, PEM"},
+    {.section = "broker", .name = "client_id", .type = CONFIG_TEXT,
+     .offset = AT(client_id), .initial = "patrol-gateway",
+     .help = "each gateway has its own"},
+    {.section = "broker", .name = "keepalive", .type = CONFIG_INT,
+     .offset = AT(keepalive_s), .initial = "30", .min = 5, .max = 3600,
+     .help = "seconds of silence after which the broker is asked"},
+
+    {.section = "http", .name = "listen", .type = CONFIG_TEXT,
+     .offset = AT(listen), .initial = "127.0.0.1:8080",
+     .help = "address:port; loopback only"},
+    {.section = "http", .name = "connections_max", .type = CONFIG_INT,
+     .offset = AT(connections_max), .initial = "512", .min = 4, .max = 60000,
+     .help = "open connections; beyond it 503"},
+    {.section = "http", .name = "streams_max", .type = CONFIG_INT,
+     .offset = AT(streams_max), .initial = "64", .min = 0, .max = 50000,
+     .help = "of them, open /v1/events streams"},
+
+    {.section = "intake", .name = "past_max_days", .type = CONFIG_INT,
+     .offset = AT(past_max_days), .initial = "30", .min = 1, .max = 366,
+     .help = "a fix older than this is refused"},
+    {.section = "intake", .name = "future_max_s", .type = CONFIG_INT,
+     .offset = AT(future_max_s), .initial = "300", .min = 0, .max = 86400,
+     .help = "a fix farther ahead of our clock than this is refused"},
+    {.section = "intake", .name = "jump_mps", .type = CONFIG_REAL,
+     .offset = AT(jump_mps), .initial = "80", .min = 1, .max = 1000,
+     .help = "m/s; a fix that would need more since the last is flagged"},
+    {.section = "intake", .name = "receipt_every_s", .type = CONFIG_INT,
+     .offset = AT(receipt_every_s), .initial = "30", .min = 0, .max = 3600,
+     .help = "routine receipts of a device at most this often"},
+    {.section = "intake", .name = "queue_max_mb", .type = CONFIG_INT,
+     .offset = AT(intake_queue_mb), .initial = "64", .min = 1, .max = 4096,
+     .help = "messages not yet decoded; beyond it they are dropped and come "
+             "again"},
+
+    {.section = "store", .name = "queue_max", .type = CONFIG_INT,
+     .offset = AT(store_queue_max), .initial = "200000", .min = 1000,
+     .max = 10000000,
+     .help = "entries not yet committed; beyond it they are dropped and come "
+             "again"},
+    {.section = "store", .name = "batch_max", .type = CONFIG_INT,
+     .offset = AT(store_batch_max), .initial = "20000", .min = 1,
+     .max = 1000000, .help = "entries in one transaction"},
+    {.section = "store", .name = "keep_future_days", .type = CONFIG_INT,
+     .offset = AT(keep_future_days), .initial = "8", .min = 2, .max = 366,
+     .help = "daily partitions are made this far ahead"},
+
+    {.section = "dispatch", .name = "old_after_s", .type = CONFIG_INT,
+     .offset = AT(old_after_s), .initial = "90", .min = 1, .max = 86400,
+     .help = "units with an older position are ranked below the others"},
+    {.section = "dispatch", .name = "stale_after_s", .type = CONFIG_INT,
+     .offset = AT(stale_after_s), .initial = "3600", .min = 1,
+     .max = 31622400,
+     .help = "units with an older position are left out"},
+    {.section = "dispatch", .name = "limit_s", .type = CONFIG_INT,
+     .offset = AT(limit_s), .initial = "3600", .min = 1, .max = 86400,
+     .help = "units that drive longer than this are left out"},
+
+    {.section = "fleet", .name = "max_units", .type = CONFIG_INT,
+     .offset = AT(max_units), .initial = "10000", .min = 1,
+     .max = CATALOG_UNITS_MAX, .help = "units in live state"},
+
+    {.section = "log", .name = "level", .type = CONFIG_CHOICE,
+     .offset = AT(log_level), .initial = "info",
+     .choices = "error warn notice info debug",
+     .help = "error, warn, notice, info or debug"},
+};
+/* clang-format on */
+#define OPTION_COUNT (sizeof(options) / sizeof(options[0]))
+
+static const char usage[] =
+    "usage: patrol-gateway [-c FILE] [-n] [-d] [-o SECTION.NAME=VALUE]...\n"
+    "\n"
+    "  -c, --config FILE   settings; without it the defaults hold\n"
+    "  -o, --option ...    one setting, over what the file says\n"
+    "  -n, --check         check the configuration and exit\n"
+    "  -d, --debug         log everything\n"
+    "      --help-config   print every setting with its default and exit\n"
+    "  -h, --help\n"
+    "  -V, --version\n";
+
+enum { HELP_CONFIG = 256 };
+static const struct option long_options[] = {
+    {"config", required_argument, NULL, 'c'},
+    {"option", required_argument, NULL, 'o'},
+    {"check", no_argument, NULL, 'n'},
+    {"debug", no_argument, NULL, 'd'},
+    {"help-config", no_argument, NULL, HELP_CONFIG},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {NULL, 0, NULL, 0},
+};
+
+struct overrides {
+    const char *texts[OVERRIDES_MAX];
+    size_t count;
+};
+
+static void read_option(int letter, struct command *command,
+                        struct overrides *overrides)
+{
+    switch (letter) {
+    case 'c':
+        command->file = optarg;
+        break;
+    case 'o':
+        if (overrides->count < OVERRIDES_MAX) {
+            overrides->texts[overrides->count++] = optarg;
+            break;
+        }
+        fprintf(stderr, "patrol-gateway: more than %d times -o\n",
+                OVERRIDES_MAX);
+        command->exit_code = EXIT_USAGE;
+        break;
+    case 'n':
+        command->check_only = true;
+        break;
+    case 'd':
+        command->debug = true;
+        break;
+    case HELP_CONFIG:
+        config_print_sample(options, OPTION_COUNT);
+        command->exit_code = EXIT_SUCCESS;
+        break;
+    case 'h':
+        fputs(usage, stdout);
+        command->exit_code = EXIT_SUCCESS;
+        break;
+    case 'V':
+        puts("patrol-gateway " PT_VERSION);
+        command->exit_code = EXIT_SUCCESS;
+        break;
+    default: /* getopt has said what is wrong */
+        fputs(usage, stderr);
+        command->exit_code = EXIT_USAGE;
+        break;
+    }
+}
+
+/* What no single option can see. */
+static bool settings_agree(const struct settings *s)
+{
+    if (s->stale_after_s < s->old_after_s) {
+        fprintf(stderr, "patrol-gateway: dispatch.stale_after_s is below "
+                        "dispatch.old_after_s\n");
+        return false;
+    }
+    if ((s->cert_file[0] == '\0') != (s->key_file[0] == '\0')) {
+        fprintf(stderr, "patrol-gateway: broker.cert and broker.key go "
+                        "together\n");
+        return false;
+    }
+    return true;
+}
+
+static int load(const struct command *command,
+                const struct overrides *overrides, struct settings *settings)
+{
+    char message[512];
+    enum pt_err err =
+        config_load(options, OPTION_COUNT, command->file, overrides->texts,
+                    overrides->count, settings, message, sizeof(message));
+    if (err != PT_OK) {
+        fprintf(stderr, "patrol-gateway: %s\n", message);
+        return EXIT_FAILURE;
+    }
+    bool agree = settings_agree(settings);
+    if (agree && !command->check_only)
+        return -1;
+    settings_clear(settings);
+    return agree ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+struct command settings_from(int argc, char **argv, struct settings *settings)
+{
+    struct command command = {.exit_code = -1};
+    struct overrides overrides = {.count = 0};
+    int letter;
+    while (command.exit_code < 0 &&
+           (letter = getopt_long(argc, argv, "c:o:ndhV", long_options, NULL)) !=
+               -1)
+        read_option(letter, &command, &overrides);
+    if (command.exit_code < 0 && optind < argc) {
+        fprintf(stderr, "patrol-gateway: what is \"%s\"?\n%s", argv[optind],
+                usage);
+        command.exit_code = EXIT_USAGE;
+    }
+    if (command.exit_code < 0)
+        command.exit_code = load(&command, &overrides, settings);
+    if (command.exit_code < 0)
+        pt_log_set_level(
+            command.debug
+                ? PT_LOG_DEBUG
+                : (enum pt_log_level)(PT_LOG_ERROR + settings->log_level));
+    return command;
+}
+
+void settings_clear(struct settings *settings)
+{
+    config_clear(options, OPTION_COUNT, settings);
+}
