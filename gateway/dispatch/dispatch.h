@@ -102,7 +102,9 @@ struct dispatch_query {
 /* PT_E_NOTFOUND: no network loaded. PT_E_OFFROAD: no road within
  * DISPATCH_ACCESS_MAX_M of the point. PT_E_RANGE: k or the point. Of each
  * unit the first reason that holds is told, in the order kind, capability, no
- * position, status (unknown is not available), age, off the road, no way.
+ * position, status (unknown is not available), age, off the road, no way;
+ * the last only when the answer is short of k units, for otherwise the search
+ * stopped before it could know.
  * The answer's arrays live until the next call. */
 PT_MUST_CHECK enum pt_err dispatch_nearest(struct dispatch *dispatch,
                                            const struct catalog *catalog,

@@ -1,0 +1,613 @@
+/* dispatch: against a ranking that asks for the route of every unit and sorts
+ * them all. The catalog is one of this file: what the linker finds here it
+ * does not take from pt_catalog. */
+#include "dispatch.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define NOW_MS INT64_C(1718000000000)
+#define OLD_AFTER_MS 90000
+#define STALE_AFTER_MS 3600000
+#define LIMIT_MS 3600000
+
+/* ------------------------------------------------------------------ the
+ * catalog */
+#define UNITS_MAX 400
+
+struct catalog {
+    size_t count;
+    struct catalog_unit units[UNITS_MAX];
+    const struct catalog_zone *zone;
+};
+
+static char *armed[] = {"armed", NULL};
+static char *nothing[] = {NULL};
+
+size_t catalog_unit_count(const struct catalog *catalog)
+{
+    return catalog->count;
+}
+
+const struct catalog_unit *catalog_unit(const struct catalog *catalog,
+                                        size_t index)
+{
+    return &catalog->units[index];
+}
+
+bool catalog_unit_can(const struct catalog_unit *unit, const char *capability)
+{
+    for (char **c = unit->capabilities; *c != NULL; c++) {
+        if (strcmp(*c, capability) == 0)
+            return true;
+    }
+    return false;
+}
+
+const struct catalog_zone *catalog_zone_at(const struct catalog *catalog,
+                                           struct geo_point at)
+{
+    (void)at;
+    return catalog->zone;
+}
+
+/* Some ids have no unit, and the order is not that of the fleet's slots. */
+static void fill_catalog(struct catalog *catalog, size_t count)
+{
+    catalog->count = count;
+    catalog->zone = NULL;
+    for (size_t i = 0; i < count; i++)
+        catalog->units[i] = (struct catalog_unit){
+            .unit_id = (uint32_t)(1000 + 3 * (count - i)),
+            .call_sign = (char *)"unit",
+            .kind = (char *)"car",
+            .capabilities = i % 2 == 0 ? armed : nothing,
+        };
+}
+
+/* ------------------------------------------------------------------ the
+ * streets */
+#define SIDE 7
+#define APART_M 650.0 /* so that some units stand beyond the reach */
+
+static const struct geo_point corner = {23100000, -82400000};
+
+static struct geo_point at_m(double east_m, double north_m)
+{
+    struct geo_plane plane = geo_plane_at(corner);
+    return geo_from_plane(&plane, east_m, north_m);
+}
+
+struct street {
+    struct geo_point ends[2];
+};
+
+/* A square of streets with `one_way_share` of them one-way and speeds of 3 to
+ * 20 m/s; the last row hangs on nothing when `island`. */
+static struct roads *make_grid(double one_way_share, bool island)
+{
+    static struct street streets[2 * SIDE * SIDE];
+    static struct roads_edge_row rows[2 * SIDE * SIDE];
+    size_t count = 0;
+    for (int y = 0; y < SIDE; y++) {
+        for (int x = 0; x < SIDE; x++) {
+            for (int way = 0; way < 2; way++) {
+                int x2 = x + (way == 0), y2 = y + (way == 1);
+                if (x2 == SIDE || y2 == SIDE ||
+                    (island && way == 1 && y2 == SIDE - 1))
+                    continue;
+                double length_m = APART_M;
+                double mps = 3 + (double)(random() % 18);
+                uint32_t ms = (uint32_t)(length_m / mps * 1000);
+                bool one_way = (double)(random() % 1000) < one_way_share * 1000;
+                bool turned = one_way && random() % 2 == 0;
+                streets[count].ends[0] = at_m(x * APART_M, y * APART_M);
+                streets[count].ends[1] = at_m(x2 * APART_M, y2 * APART_M);
+                rows[count] = (struct roads_edge_row){
+                    .way_id = (int64_t)count + 1,
+                    .source = y * SIDE + x,
+                    .target = y2 * SIDE + x2,
+                    .forward_ms = turned ? 0 : ms,
+                    .backward_ms = one_way && !turned ? 0 : ms,
+                    .length_m = (float)length_m,
+                    .points = streets[count].ends,
+                    .point_count = 2,
+                };
+                count++;
+            }
+        }
+    }
+    struct roads *roads;
+    assert_int_equal(roads_new(rows, count, NULL, 0, &roads), PT_OK);
+    return roads;
+}
+
+/* -------------------------------------------------------------------- the
+ * units */
+struct world {
+    struct catalog catalog;
+    struct fleet *fleet;
+    struct dispatch *dispatch;
+    struct roads *roads;
+};
+
+static void start(struct world *w, struct roads *roads)
+{
+    struct dispatch_settings settings = {.old_after_ms = OLD_AFTER_MS,
+                                         .stale_after_ms = STALE_AFTER_MS,
+                                         .limit_ms = LIMIT_MS};
+    memset(w, 0, sizeof(*w));
+    w->roads = roads;
+    assert_int_equal(fleet_new(UNITS_MAX, &w->fleet), PT_OK);
+    assert_int_equal(dispatch_new(&settings, UNITS_MAX, &w->dispatch), PT_OK);
+    if (roads != NULL)
+        assert_int_equal(dispatch_set_roads(w->dispatch, roads, w->fleet),
+                         PT_OK);
+}
+
+static void stop(struct world *w)
+{
+    dispatch_free(w->dispatch);
+    fleet_free(w->fleet);
+    roads_unref(w->roads);
+}
+
+static void place(struct world *w, uint32_t unit_id, struct geo_point at,
+                  int64_t age_ms, enum pt_status status)
+{
+    static uint64_t seq;
+    struct batch batch;
+    struct batch_item item = {
+        .unit_id = unit_id,
+        .generation = 1,
+        .flags = PT_FLAG_POSITION,
+        .entry = {.seq = ++seq,
+                  .time_ms = NOW_MS - age_ms,
+                  .at = at,
+                  .flags = PT_FLAG_POSITION,
+                  .status = (uint8_t)status},
+    };
+    assert_int_equal(batch_init(&batch, 1), PT_OK);
+    assert_int_equal(batch_add(&batch, &item), PT_OK);
+    assert_int_equal(fleet_apply(w->fleet, &batch), PT_OK);
+    batch_clear(&batch);
+}
+
+static void tick(struct world *w)
+{
+    dispatch_follow(w->dispatch, w->fleet);
+    fleet_changes_take(w->fleet);
+}
+
+static enum pt_err ask(struct world *w, struct geo_point at, size_t k,
+                       const char *capability, struct dispatch_answer *ret)
+{
+    struct dispatch_query query = {
+        .at = at, .k = k, .capability = capability, .now_ms = NOW_MS};
+    return dispatch_nearest(w->dispatch, &w->catalog, w->fleet, &query, ret);
+}
+
+/* -------------------------------------------------------------- the naive
+ * ranking */
+struct naive {
+    const struct catalog_unit *unit;
+    int why; /* enum dispatch_exclusion, or -1 */
+    bool old;
+    double eta_s;
+    double drive_s;
+};
+
+static double naive_access_s(double off_road_m)
+{
+    return off_road_m > 30 ? (off_road_m - 30) / 2.8 : 0;
+}
+
+static void naive_unit(struct world *w, struct roads_search *search,
+                       const struct roads_place *target, const char *capability,
+                       struct naive *n)
+{
+    const struct fleet_unit *state = fleet_find(w->fleet, n->unit->unit_id);
+    struct roads_place from;
+    struct roads_route route;
+    n->why = -1;
+    if (strcmp(n->unit->kind, "foot") == 0)
+        n->why = LEFT_OUT_KIND;
+    else if (capability != NULL && n->unit->capabilities != armed)
+        n->why = LEFT_OUT_CAPABILITY;
+    else if (state == NULL || !state->has_fix)
+        n->why = LEFT_OUT_NO_FIX;
+    else if (state->status != PT_STATUS_AVAILABLE)
+        n->why = LEFT_OUT_STATUS;
+    else if (NOW_MS - state->fix_time_ms > STALE_AFTER_MS)
+        n->why = LEFT_OUT_STALE;
+    else if (roads_snap(w->roads, state->at, 300, &from) != PT_OK)
+        n->why = LEFT_OUT_OFF_ROAD;
+    else if (roads_route(search, &from, target, &route) != PT_OK)
+        n->why = LEFT_OUT_NO_WAY;
+    if (n->why != -1)
+        return;
+    n->old = NOW_MS - state->fix_time_ms > OLD_AFTER_MS;
+    n->drive_s = route.drive_ms / 1000.0;
+    n->eta_s = n->drive_s + naive_access_s(from.distance_m) +
+               naive_access_s(target->distance_m);
+    if (route.drive_ms > LIMIT_MS)
+        n->why = LEFT_OUT_NO_WAY;
+    roads_route_clear(&route);
+}
+
+static int naive_order(const void *left, const void *right)
+{
+    const struct naive *a = left, *b = right;
+    if ((a->why == -1) != (b->why == -1))
+        return a->why == -1 ? -1 : 1;
+    if (a->old != b->old)
+        return a->old ? 1 : -1;
+    return a->eta_s < b->eta_s ? -1 : a->eta_s > b->eta_s;
+}
+
+/* Access is rounded to ms, once for the unit and once for the target. */
+#define ROUNDING_S 0.0021
+
+/* A search that stops at the k-th does not know whether the others have a way:
+ * only an answer that is short of units must say so. */
+static void compare_left_out(struct world *w,
+                             const struct dispatch_answer *answer,
+                             const struct naive *out, size_t count,
+                             bool is_short)
+{
+    size_t must = 0;
+    size_t told = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (out[i].why == LEFT_OUT_NO_WAY && !is_short)
+            continue;
+        must++;
+        for (size_t j = 0; j < answer->left_out_count; j++)
+            told += answer->left_out[j].unit == out[i].unit &&
+                    (int)answer->left_out[j].why == out[i].why;
+    }
+    assert_int_equal(told, must);
+    assert_true(answer->left_out_count + answer->count <= w->catalog.count);
+    if (is_short)
+        assert_int_equal(answer->left_out_count, must);
+}
+
+static void compare(struct world *w, struct geo_point at, size_t k,
+                    const char *capability)
+{
+    static struct naive all[UNITS_MAX];
+    struct roads_search *search;
+    struct roads_place target;
+    struct dispatch_answer answer;
+    assert_int_equal(roads_search_new(w->roads, &search), PT_OK);
+    enum pt_err err = roads_snap(w->roads, at, 300, &target);
+    assert_int_equal(ask(w, at, k, capability, &answer), err);
+    if (err != PT_OK) {
+        roads_search_free(search);
+        return;
+    }
+    size_t candidates = 0;
+    for (size_t i = 0; i < w->catalog.count; i++) {
+        all[i] = (struct naive){.unit = &w->catalog.units[i]};
+        naive_unit(w, search, &target, capability, &all[i]);
+        if (all[i].why == -1)
+            candidates++;
+    }
+    qsort(all, w->catalog.count, sizeof(all[0]), naive_order);
+    assert_int_equal(answer.count, candidates < k ? candidates : k);
+    for (size_t i = 0; i < answer.count; i++) {
+        const struct dispatch_candidate *c = &answer.units[i];
+        assert_true(fabs(c->eta_s - all[i].eta_s) <= ROUNDING_S);
+        assert_true(fabs(c->drive_s + c->access_s - c->eta_s) < 1e-6);
+        assert_int_equal(c->old, all[i].old);
+        bool tied =
+            i + 1 < candidates && all[i + 1].eta_s - all[i].eta_s <= ROUNDING_S;
+        tied |= i > 0 && all[i].eta_s - all[i - 1].eta_s <= ROUNDING_S;
+        if (!tied)
+            assert_ptr_equal(c->unit, all[i].unit);
+    }
+    compare_left_out(w, &answer, all + candidates,
+                     w->catalog.count - candidates, candidates < k);
+    roads_search_free(search);
+}
+
+/* Off the streets by up to 325 m: access counts up to 105 s, streets take 32
+ * to 216 s, so the order by drive is often not that by arrival. */
+static void scatter(struct world *w, size_t units)
+{
+    fill_catalog(&w->catalog, units);
+    for (size_t i = 0; i < units; i++) {
+        struct catalog_unit *unit = &w->catalog.units[i];
+        if (random() % 20 == 0)
+            unit->kind = (char *)"foot";
+        if (random() % 20 == 0)
+            continue; /* never heard */
+        double span = (SIDE - 1) * APART_M + 400;
+        struct geo_point at = at_m((double)(random() % (long)span) - 200,
+                                   (double)(random() % (long)span) - 200);
+        long dice = random() % 10;
+        int64_t age_ms = dice < 7   ? random() % OLD_AFTER_MS
+                         : dice < 9 ? OLD_AFTER_MS + 1 + random() % 1000000
+                                    : STALE_AFTER_MS + 1;
+        place(w, unit->unit_id, at, age_ms,
+              random() % 6 == 0 ? (enum pt_status)(random() % PT_STATUS_COUNT)
+                                : PT_STATUS_AVAILABLE);
+    }
+    tick(w);
+}
+
+static void ranks_as_the_naive_one(void **state)
+{
+    (void)state;
+    srandom(4711);
+    static const size_t sizes[] = {1, 3, 30, 300};
+    for (int round = 0; round < 24; round++) {
+        struct world w;
+        start(&w, make_grid(round % 3 * 0.3, round % 4 == 3));
+        scatter(&w, sizes[round % 4]);
+        for (int query = 0; query < 25; query++) {
+            double span = (SIDE - 1) * APART_M + 700;
+            struct geo_point at = at_m((double)(random() % (long)span) - 350,
+                                       (double)(random() % (long)span) - 350);
+            compare(&w, at, 1 + (size_t)random() % 12,
+                    random() % 4 == 0 ? "armed" : NULL);
+        }
+        stop(&w);
+    }
+}
+
+/* -------------------------------------------------------------- one thing at a
+ * time */
+/* One street of 1,000 m at 10 m/s, from the corner to the east. */
+static struct roads *make_street(void)
+{
+    struct geo_point points[] = {at_m(0, 0), at_m(1000, 0)};
+    struct roads_edge_row row = {.way_id = 1,
+                                 .source = 1,
+                                 .target = 2,
+                                 .forward_ms = 100000,
+                                 .backward_ms = 100000,
+                                 .length_m = 1000,
+                                 .points = points,
+                                 .point_count = 2};
+    struct roads *roads;
+    assert_int_equal(roads_new(&row, 1, NULL, 0, &roads), PT_OK);
+    return roads;
+}
+
+/* 286 m from the street: (286 - 30) / 2.8 = 91.4 s of access beat 40 s of
+ * driving, although the first has no drive at all. */
+static void a_yard_is_not_the_street(void **state)
+{
+    (void)state;
+    struct world w;
+    struct dispatch_answer answer;
+    start(&w, make_street());
+    fill_catalog(&w.catalog, 2);
+    place(&w, w.catalog.units[0].unit_id, at_m(500, 286), 0,
+          PT_STATUS_AVAILABLE);
+    place(&w, w.catalog.units[1].unit_id, at_m(100, 0), 0, PT_STATUS_AVAILABLE);
+    tick(&w);
+    assert_int_equal(ask(&w, at_m(500, 0), 1, NULL, &answer), PT_OK);
+    assert_int_equal(answer.count, 1);
+    assert_ptr_equal(answer.units[0].unit, &w.catalog.units[1]);
+    assert_true(fabs(answer.units[0].eta_s - 40) < 0.1);
+    assert_true(fabs(answer.units[0].distance_m - 400) < 1);
+    assert_int_equal(ask(&w, at_m(500, 0), 2, NULL, &answer), PT_OK);
+    assert_true(fabs(answer.units[1].eta_s - 91.43) < 0.3);
+    assert_int_equal(answer.left_out_count, 0);
+    stop(&w);
+}
+
+static void old_positions_stand_below(void **state)
+{
+    (void)state;
+    struct world w;
+    struct dispatch_answer answer;
+    start(&w, make_street());
+    fill_catalog(&w.catalog, 3);
+    place(&w, w.catalog.units[0].unit_id, at_m(500, 0), OLD_AFTER_MS + 1,
+          PT_STATUS_AVAILABLE);
+    place(&w, w.catalog.units[1].unit_id, at_m(900, 0), OLD_AFTER_MS,
+          PT_STATUS_AVAILABLE);
+    place(&w, w.catalog.units[2].unit_id, at_m(500, 0), STALE_AFTER_MS + 1,
+          PT_STATUS_AVAILABLE);
+    tick(&w);
+    assert_int_equal(ask(&w, at_m(500, 0), 5, NULL, &answer), PT_OK);
+    assert_int_equal(answer.count, 2);
+    assert_ptr_equal(answer.units[0].unit, &w.catalog.units[1]);
+    assert_false(answer.units[0].old);
+    assert_ptr_equal(answer.units[1].unit, &w.catalog.units[0]);
+    assert_true(answer.units[1].old);
+    assert_true(fabs(answer.units[1].position_age_s - 90.001) < 1e-6);
+    assert_int_equal(answer.left_out_count, 1);
+    assert_int_equal(answer.left_out[0].why, LEFT_OUT_STALE);
+    stop(&w);
+}
+
+static void tells_why_not(void **state)
+{
+    (void)state;
+    static const struct {
+        enum dispatch_exclusion why;
+        enum pt_status status;
+        double north_m;
+    } cases[] = {
+        {LEFT_OUT_STATUS, PT_STATUS_UNKNOWN, 0},
+        {LEFT_OUT_STATUS, PT_STATUS_EN_ROUTE, 0},
+        {LEFT_OUT_STATUS, PT_STATUS_ON_SCENE, 0},
+        {LEFT_OUT_STATUS, PT_STATUS_BUSY, 0},
+        {LEFT_OUT_STATUS, PT_STATUS_OFF_DUTY, 0},
+        {LEFT_OUT_OFF_ROAD, PT_STATUS_AVAILABLE, 302},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct world w;
+        struct dispatch_answer answer;
+        start(&w, make_street());
+        fill_catalog(&w.catalog, 1);
+        place(&w, w.catalog.units[0].unit_id, at_m(500, cases[i].north_m), 0,
+              cases[i].status);
+        tick(&w);
+        assert_int_equal(ask(&w, at_m(500, 0), 5, NULL, &answer), PT_OK);
+        assert_int_equal(answer.count, 0);
+        assert_int_equal(answer.left_out_count, 1);
+        assert_int_equal(answer.left_out[0].why, cases[i].why);
+        stop(&w);
+    }
+    assert_string_equal(dispatch_exclusion_word(LEFT_OUT_STATUS),
+                        "not_available");
+    assert_string_equal(dispatch_exclusion_word(LEFT_OUT_COUNT), "unknown");
+}
+
+static void within_the_promise(void **state)
+{
+    (void)state;
+    struct catalog_zone zone = {.promise_s = 40};
+    struct world w;
+    struct dispatch_answer answer;
+    start(&w, make_street());
+    fill_catalog(&w.catalog, 2);
+    place(&w, w.catalog.units[0].unit_id, at_m(101, 0), 0, PT_STATUS_AVAILABLE);
+    place(&w, w.catalog.units[1].unit_id, at_m(902, 0), 0, PT_STATUS_AVAILABLE);
+    tick(&w);
+    assert_int_equal(ask(&w, at_m(500, 0), 2, NULL, &answer), PT_OK);
+    assert_int_equal(answer.units[0].within_promise, -1);
+    w.catalog.zone = &zone;
+    assert_int_equal(ask(&w, at_m(500, 0), 2, NULL, &answer), PT_OK);
+    assert_int_equal(answer.promise_s, 40);
+    assert_int_equal(answer.units[0].within_promise, 1);
+    assert_int_equal(answer.units[1].within_promise, 0);
+    stop(&w);
+}
+
+static void says_what_it_cannot(void **state)
+{
+    (void)state;
+    struct world w;
+    struct dispatch_answer answer;
+    start(&w, NULL);
+    assert_int_equal(ask(&w, at_m(500, 0), 1, NULL, &answer), PT_E_NOTFOUND);
+    w.roads = make_street();
+    assert_int_equal(dispatch_set_roads(w.dispatch, w.roads, w.fleet), PT_OK);
+    assert_int_equal(ask(&w, at_m(500, 301), 1, NULL, &answer), PT_E_OFFROAD);
+    assert_int_equal(ask(&w, at_m(500, 0), 0, NULL, &answer), PT_E_RANGE);
+    assert_int_equal(ask(&w, at_m(500, 0), DISPATCH_K_MAX + 1, NULL, &answer),
+                     PT_E_RANGE);
+    assert_int_equal(ask(&w, at_m(500, 0), 1, NULL, &answer), PT_OK);
+    assert_int_equal(answer.count, 0);
+    stop(&w);
+}
+
+/* --------------------------------------------------------------------
+ * following */
+static bool all_but_first(void *context, uint32_t unit_id)
+{
+    const struct catalog *catalog = context;
+    return unit_id != catalog->units[0].unit_id;
+}
+
+static void follows_the_fleet(void **state)
+{
+    (void)state;
+    struct world w;
+    struct dispatch_answer answer;
+    start(&w, make_street());
+    fill_catalog(&w.catalog, 3);
+    for (size_t i = 0; i < 3; i++)
+        place(&w, w.catalog.units[i].unit_id, at_m(100 + 100 * (double)i, 0),
+              1000, PT_STATUS_AVAILABLE);
+    tick(&w);
+    const struct fleet_unit *unit =
+        fleet_find(w.fleet, w.catalog.units[2].unit_id);
+    assert_int_equal(unit->edge, 0);
+    assert_true(abs((int)unit->offset_ms - 30000) < 20);
+    /* The last moves into the slot of the first, which is forgotten. */
+    fleet_keep(w.fleet, all_but_first, &w.catalog);
+    tick(&w);
+    assert_int_equal(ask(&w, at_m(0, 0), 3, NULL, &answer), PT_OK);
+    assert_int_equal(answer.count, 2);
+    assert_ptr_equal(answer.units[0].unit, &w.catalog.units[1]);
+    assert_ptr_equal(answer.units[1].unit, &w.catalog.units[2]);
+    assert_int_equal(answer.left_out_count, 1);
+    assert_int_equal(answer.left_out[0].why, LEFT_OUT_NO_FIX);
+    /* Into the sea. */
+    place(&w, w.catalog.units[1].unit_id, at_m(0, 5000), 0,
+          PT_STATUS_AVAILABLE);
+    tick(&w);
+    assert_int_equal(fleet_find(w.fleet, w.catalog.units[1].unit_id)->edge,
+                     FLEET_NO_EDGE);
+    assert_int_equal(ask(&w, at_m(0, 0), 3, NULL, &answer), PT_OK);
+    assert_int_equal(answer.count, 1);
+    stop(&w);
+}
+
+static void takes_a_new_network(void **state)
+{
+    (void)state;
+    struct world w;
+    struct dispatch_answer answer;
+    srandom(5);
+    start(&w, make_grid(0, false));
+    fill_catalog(&w.catalog, 1);
+    uint32_t unit_id = w.catalog.units[0].unit_id;
+    place(&w, unit_id, at_m(500, 2000), 0, PT_STATUS_AVAILABLE);
+    tick(&w);
+    assert_int_not_equal(fleet_find(w.fleet, unit_id)->edge, FLEET_NO_EDGE);
+    struct roads *street = make_street();
+    assert_int_equal(dispatch_set_roads(w.dispatch, street, w.fleet), PT_OK);
+    assert_ptr_equal(dispatch_roads(w.dispatch), street);
+    assert_int_equal(fleet_find(w.fleet, unit_id)->edge, FLEET_NO_EDGE);
+    assert_int_equal(ask(&w, at_m(500, 0), 1, NULL, &answer), PT_OK);
+    assert_int_equal(answer.count, 0);
+    assert_int_equal(dispatch_set_roads(w.dispatch, w.roads, w.fleet), PT_OK);
+    roads_unref(street);
+    assert_int_equal(ask(&w, at_m(500, 0), 1, NULL, &answer), PT_OK);
+    assert_int_equal(answer.count, 1);
+    assert_int_equal(dispatch_set_roads(w.dispatch, NULL, w.fleet), PT_OK);
+    assert_int_equal(ask(&w, at_m(500, 0), 1, NULL, &answer), PT_E_NOTFOUND);
+    stop(&w);
+}
+
+static void routes_one_unit(void **state)
+{
+    (void)state;
+    struct world w;
+    struct roads_route route;
+    start(&w, make_street());
+    fill_catalog(&w.catalog, 1);
+    uint32_t unit_id = w.catalog.units[0].unit_id;
+    struct fleet_unit nowhere = {.unit_id = unit_id};
+    assert_int_equal(dispatch_route(w.dispatch, &nowhere, at_m(900, 0), &route),
+                     PT_E_NOTFOUND);
+    place(&w, unit_id, at_m(100, 10), 0, PT_STATUS_BUSY);
+    tick(&w);
+    const struct fleet_unit *unit = fleet_find(w.fleet, unit_id);
+    assert_int_equal(dispatch_route(w.dispatch, unit, at_m(900, 0), &route),
+                     PT_OK);
+    assert_true(abs((int)route.drive_ms - 80000) < 50);
+    roads_route_clear(&route);
+    assert_int_equal(dispatch_route(w.dispatch, unit, at_m(900, 400), &route),
+                     PT_E_OFFROAD);
+    stop(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ranks_as_the_naive_one),
+        cmocka_unit_test(a_yard_is_not_the_street),
+        cmocka_unit_test(old_positions_stand_below),
+        cmocka_unit_test(tells_why_not),
+        cmocka_unit_test(within_the_promise),
+        cmocka_unit_test(says_what_it_cannot),
+        cmocka_unit_test(follows_the_fleet),
+        cmocka_unit_test(takes_a_new_network),
+        cmocka_unit_test(routes_one_unit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
