@@ -347,13 +347,20 @@ static int64_t steady_ms(const struct intake *intake)
     return (int64_t)uv_now(intake->loop);
 }
 
+static void count_dropped_receipt(struct intake *intake, const char *device,
+                                  enum pt_err err)
+{
+    if (intake->counts.receipts_dropped++ == 0)
+        pt_log(PT_LOG_ERROR, "intake: a receipt for %s was dropped: %s", device,
+               pt_strerror(err));
+}
+
 void intake_receipt(struct intake *intake, const struct store_receipt *receipt)
 {
     enum pt_err err =
         receipts_put(intake->receipts, receipt, steady_ms(intake));
-    if (err != PT_OK && intake->counts.receipts_dropped++ == 0)
-        pt_log(PT_LOG_ERROR, "intake: a receipt for %s was dropped: %s",
-               receipt->device_name, pt_strerror(err));
+    if (err != PT_OK)
+        count_dropped_receipt(intake, receipt->device_name, err);
 }
 
 int64_t intake_receipts_due(struct intake *intake)
@@ -365,11 +372,15 @@ int64_t intake_receipts_due(struct intake *intake)
     while (receipts_next(intake->receipts, now_ms, &due)) {
         char topic[LINK_TOPIC_MAX];
         link_topic(LINK_RECEIPT, due.device, topic);
-        if (link_publish(intake->link, topic, due.bytes, due.size, 1, false) !=
-            PT_OK)
+        enum pt_err err =
+            link_publish(intake->link, topic, due.bytes, due.size, 1, false);
+        if (err == PT_E_AGAIN)
             return PUBLISH_AGAIN_MS;
         receipts_sent(intake->receipts, due.slot, now_ms);
-        intake->counts.receipts_sent++;
+        if (err == PT_OK)
+            intake->counts.receipts_sent++;
+        else
+            count_dropped_receipt(intake, due.device, err);
     }
     return receipts_wait(intake->receipts, now_ms);
 }
