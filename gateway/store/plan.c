@@ -285,6 +285,8 @@ static int compare_latest(const void *left, const void *right)
 
     if (by == 0)
         by = COMPARE(a->entry.time_ms, b->entry.time_ms);
+    if (by == 0) /* as bigint: fleet and latest_position order them so */
+        by = COMPARE((int64_t)a->generation, (int64_t)b->generation);
     if (by == 0)
         by = COMPARE(a->entry.seq, b->entry.seq);
     return by;

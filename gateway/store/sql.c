@@ -55,7 +55,8 @@ static const char write_latest[] =
     "accuracy_m = EXCLUDED.accuracy_m, status = EXCLUDED.status, "
     "generation = EXCLUDED.generation, seq = EXCLUDED.seq, "
     "flags = EXCLUDED.flags "
-    "WHERE (EXCLUDED.fix_time, EXCLUDED.seq) > (l.fix_time, l.seq)";
+    "WHERE (EXCLUDED.fix_time, EXCLUDED.generation, EXCLUDED.seq) > "
+    "(l.fix_time, l.generation, l.seq)";
 
 /* What stands under a repeat's own key. Nothing there ('stray') is no proof
  * of anything: the number may have been closed or quarantined, the day's
