@@ -6,7 +6,12 @@
  * a `directed edge`, numbered 2*edge + (0 forward | 1 backward). Searches go
  * from directed edge to directed edge through allowed turns (edge-based), in
  * integer milliseconds. The graph never changes once made; it may be read
- * from any thread, and is counted: roads_ref() / roads_unref(). */
+ * from any thread, and is counted: roads_ref() / roads_unref().
+ *
+ * Turns: from an edge into every edge that leaves the junction it leads to,
+ * except what is forbidden. Turning round, back into the edge one came on,
+ * is allowed only where no other turn is (a dead end), unless it is
+ * forbidden, too. */
 #include "geo.h"
 #include "pt_err.h"
 #include <stdbool.h>
@@ -15,11 +20,12 @@
 
 #define ROADS_NONE UINT32_MAX /* no edge; also "unknown" as a time */
 #define ROADS_EDGES_MAX 50000000u
+#define ROADS_TURNS_MAX 50000000u
 
 /* ------------------------------------------------------------- making one */
 struct roads_edge_row {
     int64_t way_id;
-    int64_t source, target; /* node ids */
+    int64_t source, target;           /* node ids */
     uint32_t forward_ms, backward_ms; /* 0: not allowed that way */
     float length_m;
     const char *name;               /* NULL: none; copied */
@@ -28,24 +34,26 @@ struct roads_edge_row {
 };
 
 struct roads_turn_row { /* a turn that may not be made */
-    uint32_t from; /* directed edges */
+    uint32_t from;      /* directed edges */
     uint32_t to;
 };
 
 struct roads;
 
 /* Edge i of the graph is rows[i] (the database's edge_id i + 1). PT_E_RANGE
- * when a row is impossible (no direction, fewer than two points, a turn
- * between edges that do not meet). */
+ * when there is no row, or an impossible one (no direction, a time above
+ * INT32_MAX, fewer than two points, a turn between edges that do not meet;
+ * a ban on a direction that is not driven anyway is fine). */
 PT_MUST_CHECK enum pt_err roads_new(const struct roads_edge_row *rows,
                                     size_t edge_count,
                                     const struct roads_turn_row *turns,
                                     size_t turn_count, struct roads **ret);
-/* The network in force, by binary COPY over a connection of its own. Blocks:
- * pool thread. PT_E_NOTFOUND when none was imported; PT_E_CORRUPT. */
-PT_MUST_CHECK enum pt_err roads_load(const char *conninfo,
-                                     struct roads **ret, char *message,
-                                     size_t message_size);
+/* The network in force, by binary COPY over a connection of its own, all of
+ * it from one snapshot. Blocks: pool thread. PT_E_NOTFOUND when none was
+ * imported; PT_E_DB; PT_E_CORRUPT when the tables do not hold what they
+ * promise. `message` says more, also about success. */
+PT_MUST_CHECK enum pt_err roads_load(const char *conninfo, struct roads **ret,
+                                     char *message, size_t message_size);
 struct roads *roads_ref(struct roads *roads);
 void roads_unref(struct roads *roads); /* NULL is fine */
 
@@ -66,9 +74,15 @@ const char *roads_edge_name(const struct roads *roads, uint32_t directed);
 int64_t roads_edge_way(const struct roads *roads, uint32_t directed);
 
 /* --------------------------------------------------------------- snapping */
-/* A place on the network: along which edge, how far. Both directions that
- * the edge allows may be taken from here (a car can turn round in the
- * street) unless `one_way_only`. */
+/* A place on the network: along which edge, how far. Every direction that
+ * the edge allows may be taken from here: a car can turn round in the
+ * street. A place belongs to its edge also where that edge ends in a
+ * junction.
+ *
+ * An edge that takes T ms in some direction is entered 0 and left T ms from
+ * its start; a place that has the share f of it behind is llround(f * T) ms
+ * from there. So the pieces of a way add up without a rounding error, and a
+ * drive of 0 ms is shorter than one. */
 struct roads_place {
     uint32_t edge;     /* undirected edge number, or ROADS_NONE */
     double fraction;   /* 0 at its source, 1 at its target */
@@ -76,15 +90,18 @@ struct roads_place {
     struct geo_point at;
 };
 
-/* The nearest edge within `reach_m`. PT_E_OFFROAD when there is none. Ties
- * go to the lower edge number. */
+/* The nearest edge within `reach_m` (0 to 50 km: distances are those of the
+ * plane at the point). PT_E_OFFROAD when there is none. Ties go to the lower
+ * edge number, and on it to the place nearer its source. Any thread. */
 PT_MUST_CHECK enum pt_err roads_snap(const struct roads *roads,
                                      struct geo_point point, double reach_m,
                                      struct roads_place *ret);
 
 /* ------------------------------------------------------ who is on an edge */
 /* Which units stand where: kept up with every fix, read by searches.
- * One thread. Slots are the caller's, 0..max_slots-1. */
+ * One thread. Slots are the caller's, 0..max_slots-1. Counts the network.
+ * A slot put again moves; put with a place that is none (edge ROADS_NONE, or
+ * not of this network) it is removed. */
 struct roads_standing;
 PT_MUST_CHECK enum pt_err roads_standing_new(const struct roads *roads,
                                              size_t max_slots,
@@ -96,7 +113,7 @@ void roads_standing_remove(struct roads_standing *standing, uint32_t slot);
 
 /* --------------------------------------------------------------- searches */
 /* Working memory, reused between searches: no allocation per query. One
- * thread at a time. */
+ * thread at a time. Counts the network. */
 struct roads_search;
 PT_MUST_CHECK enum pt_err roads_search_new(const struct roads *roads,
                                            struct roads_search **ret);
@@ -104,15 +121,16 @@ void roads_search_free(struct roads_search *search);
 
 struct roads_arrival {
     uint32_t slot;
-    uint32_t drive_ms;   /* from the unit's place to the target */
-    double distance_m;   /* along that way */
+    uint32_t drive_ms; /* from the unit's place to the target */
+    double distance_m; /* along that way */
 };
 
 /* The `k` slots that reach `target` first, by one search backwards from it
  * that stops at the k-th; slots that `wanted(context, slot)` denies are
- * passed over (NULL: all wanted). `ret` has room for k, comes back in order
- * of arrival (ties: lower slot), `found` says how many. `limit_ms` bounds
- * the search. */
+ * passed over (NULL: all wanted; it may be asked twice about a slot). `ret`
+ * has room for k, comes back in order of arrival (ties: lower slot), `found`
+ * says how many. Who would need more than `limit_ms` is not found. PT_E_RANGE
+ * when the target or `standing` is not of the search's network. */
 PT_MUST_CHECK enum pt_err
 roads_nearest(struct roads_search *search,
               const struct roads_standing *standing,
@@ -121,8 +139,8 @@ roads_nearest(struct roads_search *search,
               struct roads_arrival *ret, size_t *found);
 
 struct roads_leg {
-    uint32_t directed;     /* edge */
-    double from_fraction;  /* in the direction of travel, 0..1 */
+    uint32_t directed;    /* edge */
+    double from_fraction; /* in the direction of travel, 0..1 */
     double to_fraction;
     uint32_t ms;
     double length_m;
@@ -137,12 +155,14 @@ struct roads_route {
     struct geo_point *points; /* the line from start to end */
 };
 
-/* The fastest way. PT_E_UNREACHABLE when there is none: never 0 s. The
+/* The fastest way: the one whose time and distance roads_nearest() tells. At
+ * least one leg and two points; legs of no length are left out beside others.
+ * PT_E_UNREACHABLE when there is none: never 0 s. PT_E_RANGE as above. The
  * caller gives `ret` to roads_route_clear(). */
 PT_MUST_CHECK enum pt_err roads_route(struct roads_search *search,
                                       const struct roads_place *from,
                                       const struct roads_place *to,
                                       struct roads_route *ret);
-void roads_route_clear(struct roads_route *route);
+void roads_route_clear(struct roads_route *route); /* cleared is fine */
 
 #endif

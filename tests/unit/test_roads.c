@@ -1,0 +1,911 @@
+/* roads: against a model that knows nothing of search orders: it writes down
+ * every directed edge and every turn and lowers times until none can be
+ * lowered (Bellman and Ford), and looks at every segment to snap. */
+#include "roads.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MAX_EDGES 40
+#define MAX_TURNS 60
+#define MAX_POINTS 12
+#define MAX_UNITS 16
+#define NEVER UINT64_MAX
+
+/* ------------------------------------------------------------ random input */
+/* Marsaglia, "Xorshift RNGs" (2003): the same numbers on every machine. */
+static uint64_t random_state = 1;
+
+static uint32_t any(uint32_t below)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return (uint32_t)((random_state >> 16) % below);
+}
+
+struct town {
+    size_t edges, turns, nodes;
+    struct roads_edge_row rows[MAX_EDGES];
+    struct geo_point points[MAX_EDGES][MAX_POINTS];
+    struct roads_turn_row banned[MAX_TURNS];
+    struct geo_point at[MAX_EDGES];
+};
+
+static struct geo_point near(struct geo_point p, uint32_t spread)
+{
+    int64_t lon = (int64_t)p.lon_e6 + any(2 * spread) - spread;
+    if (lon > 180000000)
+        lon -= 360000000;
+    if (lon < -180000000)
+        lon += 360000000;
+    return (struct geo_point){
+        p.lat_e6 + (int32_t)any(2 * spread) - (int32_t)spread, (int32_t)lon};
+}
+
+static int64_t tail_id(const struct town *t, uint32_t directed)
+{
+    const struct roads_edge_row *row = &t->rows[directed / 2];
+    return directed % 2 == 0 ? row->source : row->target;
+}
+
+static int64_t head_id(const struct town *t, uint32_t directed)
+{
+    return tail_id(t, directed ^ 1u);
+}
+
+static uint32_t ms_of(const struct town *t, uint32_t directed)
+{
+    const struct roads_edge_row *row = &t->rows[directed / 2];
+    return directed % 2 == 0 ? row->forward_ms : row->backward_ms;
+}
+
+static void random_edge(struct town *t, uint32_t e, uint32_t longest_ms)
+{
+    struct roads_edge_row *row = &t->rows[e];
+    uint32_t a = any((uint32_t)t->nodes);
+    uint32_t b = any((uint32_t)t->nodes); /* loops and parallels happen */
+    uint32_t oneway = any(5);
+    uint32_t count = 2 + any(MAX_POINTS - 1);
+    t->points[e][0] = t->at[a];
+    for (uint32_t i = 1; i + 1 < count; i++)
+        t->points[e][i] = near(t->at[a], 4000);
+    t->points[e][count - 1] = t->at[b];
+    *row = (struct roads_edge_row){.way_id = 1000 + e,
+                                   .source = 70000 - 13 * (int64_t)a,
+                                   .target = 70000 - 13 * (int64_t)b,
+                                   .length_m = (float)(1 + any(500)),
+                                   .points = t->points[e],
+                                   .point_count = count};
+    if (oneway != 0)
+        row->forward_ms = 1 + any(longest_ms);
+    if (oneway != 1)
+        row->backward_ms = 1 + any(longest_ms);
+}
+
+static void random_town(struct town *t, struct geo_point centre,
+                        uint32_t longest_ms)
+{
+    t->nodes = 2 + any(14);
+    t->edges = 1 + any(MAX_EDGES);
+    t->turns = 0;
+    for (size_t n = 0; n < t->nodes; n++)
+        t->at[n] = near(centre, 5000);
+    for (uint32_t e = 0; e < t->edges; e++)
+        random_edge(t, e, longest_ms);
+    uint32_t tries = any(3) == 0 ? 0 : any(200);
+    for (uint32_t i = 0; i < tries && t->turns < MAX_TURNS; i++) {
+        uint32_t from = any(2 * (uint32_t)t->edges);
+        uint32_t to = any(2 * (uint32_t)t->edges);
+        if (head_id(t, from) == tail_id(t, to))
+            t->banned[t->turns++] = (struct roads_turn_row){from, to};
+    }
+}
+
+static struct roads *town_roads(const struct town *t)
+{
+    struct roads *roads = NULL;
+    assert_int_equal(roads_new(t->rows, t->edges, t->banned, t->turns, &roads),
+                     PT_OK);
+    return roads;
+}
+
+/* ---------------------------------------------------------- the naive model */
+static bool is_banned(const struct town *t, uint32_t from, uint32_t to)
+{
+    for (size_t i = 0; i < t->turns; i++) {
+        if (t->banned[i].from == from && t->banned[i].to == to)
+            return true;
+    }
+    return false;
+}
+
+static bool may_follow(const struct town *t, uint32_t from, uint32_t to)
+{
+    return ms_of(t, from) > 0 && ms_of(t, to) > 0 &&
+           head_id(t, from) == tail_id(t, to) && !is_banned(t, from, to);
+}
+
+static bool turn_allowed(const struct town *t, uint32_t from, uint32_t to)
+{
+    if (!may_follow(t, from, to))
+        return false;
+    for (uint32_t other = 0; to == (from ^ 1u) && other < 2 * t->edges;
+         other++) {
+        if (other != to && may_follow(t, from, other))
+            return false; /* turns round only where nothing else is left */
+    }
+    return true;
+}
+
+/* The share of an edge that lies behind, and the ms, seen along `directed`. */
+static double behind(const struct roads_place *p, uint32_t directed)
+{
+    return directed % 2 == 0 ? p->fraction : 1.0 - p->fraction;
+}
+
+static uint64_t ms_behind(const struct town *t, const struct roads_place *p,
+                          uint32_t directed)
+{
+    return (uint64_t)llround((double)ms_of(t, directed) * behind(p, directed));
+}
+
+/* after[d]: from the end of d to the target; NEVER where there is no way. */
+static void lower_all(const struct town *t, const struct roads_place *target,
+                      uint64_t *after)
+{
+    uint32_t count = 2 * (uint32_t)t->edges;
+    static bool turn[2 * MAX_EDGES][2 * MAX_EDGES];
+    for (uint32_t a = 0; a < count; a++) {
+        after[a] = NEVER;
+        for (uint32_t b = 0; b < count; b++)
+            turn[a][b] = turn_allowed(t, a, b);
+    }
+    for (bool lowered = true; lowered;) {
+        lowered = false;
+        for (uint32_t a = 0; a < count; a++) {
+            for (uint32_t b = 0; b < count; b++) {
+                if (!turn[a][b])
+                    continue;
+                uint64_t ms = NEVER;
+                if (after[b] != NEVER)
+                    ms = ms_of(t, b) + after[b];
+                if (b / 2 == target->edge && ms_behind(t, target, b) < ms)
+                    ms = ms_behind(t, target, b);
+                if (ms < after[a]) {
+                    after[a] = ms;
+                    lowered = true;
+                }
+            }
+        }
+    }
+}
+
+static uint64_t naive_ms(const struct town *t, const struct roads_place *from,
+                         const struct roads_place *target,
+                         const uint64_t *after)
+{
+    uint64_t best = NEVER;
+    for (uint32_t d = 2 * from->edge; d <= 2 * from->edge + 1; d++) {
+        if (ms_of(t, d) == 0)
+            continue;
+        uint64_t gone = ms_behind(t, from, d);
+        if (after[d] != NEVER && after[d] + ms_of(t, d) - gone < best)
+            best = after[d] + ms_of(t, d) - gone;
+        if (from->edge == target->edge &&
+            behind(from, d) <= behind(target, d) &&
+            ms_behind(t, target, d) - gone < best)
+            best = ms_behind(t, target, d) - gone;
+    }
+    return best;
+}
+
+static struct roads_place random_place(const struct town *t)
+{
+    static const double shares[] = {0.0, 1.0, 0.5, 0.25};
+    uint32_t pick = any(8);
+    return (struct roads_place){.edge = any((uint32_t)t->edges),
+                                .fraction = pick < 4 ? shares[pick]
+                                                     : any(1000001) / 1e6};
+}
+
+/* ------------------------------------------------------ nearest and route */
+struct model_arrival {
+    uint64_t ms;
+    uint32_t slot;
+};
+
+static int by_ms_slot(const void *a, const void *b)
+{
+    const struct model_arrival *x = a;
+    const struct model_arrival *y = b;
+    if (x->ms != y->ms)
+        return x->ms < y->ms ? -1 : 1;
+    return x->slot < y->slot ? -1 : x->slot > y->slot;
+}
+
+static bool masked(void *context, uint32_t slot)
+{
+    return *(const uint32_t *)context >> slot & 1u;
+}
+
+/* The way is one: pieces join, turns are allowed, times and metres add up. */
+static void check_route(const struct town *t, const struct roads_route *r,
+                        const struct roads_place *from,
+                        const struct roads_place *to)
+{
+    uint64_t ms = 0;
+    double metres = 0.0;
+    assert_true(r->leg_count >= 1);
+    assert_true(r->point_count >= 2);
+    for (size_t i = 0; i < r->leg_count; i++) {
+        const struct roads_leg *leg = &r->legs[i];
+        double share = leg->to_fraction - leg->from_fraction;
+        double length = (double)t->rows[leg->directed / 2].length_m;
+        assert_true(share > 0.0 || (share == 0.0 && r->leg_count == 1));
+        assert_true(fabs(leg->length_m - share * length) < 1e-6);
+        if (i > 0) {
+            assert_true(leg->from_fraction == 0.0);
+            assert_true(r->legs[i - 1].to_fraction == 1.0);
+            assert_true(
+                turn_allowed(t, r->legs[i - 1].directed, leg->directed));
+        }
+        ms += leg->ms;
+        metres += leg->length_m;
+    }
+    const struct roads_leg *first = &r->legs[0];
+    const struct roads_leg *last = &r->legs[r->leg_count - 1];
+    if (first->directed / 2 == from->edge && first->from_fraction > 0.0)
+        assert_true(first->from_fraction == behind(from, first->directed));
+    if (last->directed / 2 == to->edge && last->to_fraction < 1.0)
+        assert_true(last->to_fraction == behind(to, last->directed));
+    assert_int_equal(ms, r->drive_ms);
+    assert_true(fabs(metres - r->distance_m) < 1e-6);
+}
+
+struct fleet_model {
+    struct town *town;
+    struct roads_search *search;
+    struct roads_standing *standing;
+    struct roads_place places[MAX_UNITS];
+    uint32_t standing_mask;
+};
+
+static void check_nearest(struct fleet_model *f, uint32_t limit_ms)
+{
+    uint64_t after[2 * MAX_EDGES];
+    struct model_arrival expect[MAX_UNITS];
+    struct roads_arrival got[MAX_UNITS + 2];
+    uint32_t mask = any(2) ? UINT32_MAX : any(1u << MAX_UNITS);
+    struct roads_place target = random_place(f->town);
+    size_t k = any(MAX_UNITS + 2);
+    size_t expected = 0;
+    size_t found = 99;
+    lower_all(f->town, &target, after);
+    for (uint32_t slot = 0; slot < MAX_UNITS; slot++) {
+        uint64_t ms = naive_ms(f->town, &f->places[slot], &target, after);
+        if ((f->standing_mask & mask) >> slot & 1u && ms <= limit_ms &&
+            ms < ROADS_NONE)
+            expect[expected++] = (struct model_arrival){ms, slot};
+    }
+    qsort(expect, expected, sizeof(expect[0]), by_ms_slot);
+    expected = expected < k ? expected : k;
+
+    assert_int_equal(roads_nearest(f->search, f->standing, &target, k, limit_ms,
+                                   masked, &mask, got, &found),
+                     PT_OK);
+    assert_int_equal(found, expected);
+    double metres[MAX_UNITS];
+    for (size_t i = 0; i < found; i++) {
+        assert_int_equal(got[i].drive_ms, expect[i].ms);
+        assert_int_equal(got[i].slot, expect[i].slot);
+        metres[i] = got[i].distance_m;
+    }
+    for (size_t i = 0; i < found; i++) {
+        struct roads_route route;
+        assert_int_equal(
+            roads_route(f->search, &f->places[got[i].slot], &target, &route),
+            PT_OK);
+        assert_int_equal(route.drive_ms, got[i].drive_ms);
+        assert_true(fabs(route.distance_m - metres[i]) < 1e-6);
+        check_route(f->town, &route, &f->places[got[i].slot], &target);
+        roads_route_clear(&route);
+    }
+}
+
+static void check_all_routes(struct fleet_model *f)
+{
+    uint64_t after[2 * MAX_EDGES];
+    struct roads_place target = random_place(f->town);
+    lower_all(f->town, &target, after);
+    for (uint32_t slot = 0; slot < MAX_UNITS; slot++) {
+        struct roads_route route = {.drive_ms = 12345};
+        uint64_t ms = naive_ms(f->town, &f->places[slot], &target, after);
+        enum pt_err err =
+            roads_route(f->search, &f->places[slot], &target, &route);
+        if (ms >= ROADS_NONE) {
+            assert_int_equal(err, PT_E_UNREACHABLE);
+            assert_int_equal(route.drive_ms, 12345); /* untouched */
+            continue;
+        }
+        assert_int_equal(err, PT_OK);
+        assert_int_equal(route.drive_ms, ms);
+        check_route(f->town, &route, &f->places[slot], &target);
+        roads_route_clear(&route);
+    }
+}
+
+static void move_units(struct fleet_model *f)
+{
+    for (uint32_t slot = 0; slot < MAX_UNITS; slot++) {
+        uint32_t act = any(4);
+        f->places[slot] = random_place(f->town);
+        if (act == 0) {
+            roads_standing_remove(f->standing, slot);
+            f->standing_mask &= ~(1u << slot);
+        } else {
+            roads_standing_put(f->standing, slot, &f->places[slot]);
+            f->standing_mask |= 1u << slot;
+        }
+    }
+}
+
+static void agrees_with_the_model(void **state)
+{
+    (void)state;
+    static struct town town;
+    static const uint32_t longest[] = {4, 60, 5000, 1000000, INT32_MAX};
+    random_state = 20240601;
+    for (int round = 0; round < 3000; round++) {
+        random_town(&town, (struct geo_point){23130000, -82380000},
+                    longest[any(5)]);
+        struct roads *roads = town_roads(&town);
+        struct fleet_model f = {.town = &town};
+        assert_int_equal(roads_search_new(roads, &f.search), PT_OK);
+        assert_int_equal(roads_standing_new(roads, MAX_UNITS, &f.standing),
+                         PT_OK);
+        roads_unref(roads); /* the two hold it */
+        for (int query = 0; query < 4; query++) {
+            move_units(&f);
+            check_nearest(&f, any(2) ? ROADS_NONE : any(200));
+            check_all_routes(&f);
+        }
+        roads_search_free(f.search);
+        roads_standing_free(f.standing);
+    }
+}
+
+/* ------------------------------------------------------- drawn situations */
+/* Junctions 1 to 9 on a grid of about 100 m; 1 2 3 are the southern row. */
+static void street(struct town *t, int64_t from, int64_t to,
+                   uint32_t forward_ms, uint32_t backward_ms)
+{
+    size_t e = t->edges++;
+    int64_t ends[2] = {from, to};
+    for (int i = 0; i < 2; i++) {
+        t->points[e][i] =
+            (struct geo_point){23130000 + (int32_t)((ends[i] - 1) / 3) * 900,
+                               -82380000 + (int32_t)((ends[i] - 1) % 3) * 980};
+    }
+    t->rows[e] = (struct roads_edge_row){.way_id = 5,
+                                         .source = from,
+                                         .target = to,
+                                         .forward_ms = forward_ms,
+                                         .backward_ms = backward_ms,
+                                         .length_m = 100,
+                                         .name = "Calle 23",
+                                         .points = t->points[e],
+                                         .point_count = 2};
+}
+
+static uint32_t drive(const struct town *t, uint32_t from_edge, double from,
+                      uint32_t to_edge, double to)
+{
+    struct roads *roads = town_roads(t);
+    struct roads_search *search;
+    struct roads_route route = {.drive_ms = ROADS_NONE};
+    struct roads_place a = {.edge = from_edge, .fraction = from};
+    struct roads_place b = {.edge = to_edge, .fraction = to};
+    assert_int_equal(roads_search_new(roads, &search), PT_OK);
+    enum pt_err err = roads_route(search, &a, &b, &route);
+    assert_true(err == PT_OK || err == PT_E_UNREACHABLE);
+    uint32_t ms = route.drive_ms;
+    roads_route_clear(&route);
+    roads_search_free(search);
+    roads_unref(roads);
+    return ms;
+}
+
+static void goes_round_the_block(void **state)
+{
+    (void)state;
+    static struct town t; /* 1 -> 2 -> 5 -> 4 -> 1, one way */
+    memset(&t, 0, sizeof(t));
+    street(&t, 1, 2, 1000, 0);
+    street(&t, 2, 5, 1000, 0);
+    street(&t, 5, 4, 1000, 0);
+    street(&t, 4, 1, 1000, 0);
+    assert_int_equal(drive(&t, 0, 0.25, 0, 0.75), 500);
+    assert_int_equal(drive(&t, 0, 0.75, 0, 0.25), 250 + 3000 + 250);
+    assert_int_equal(drive(&t, 0, 0.5, 0, 0.5), 0);
+    assert_int_equal(drive(&t, 1, 1.0, 1, 0.0), 3000);
+}
+
+static void knows_islands(void **state)
+{
+    (void)state;
+    static struct town t;
+    memset(&t, 0, sizeof(t));
+    street(&t, 1, 2, 1000, 1000);
+    street(&t, 4, 5, 1000, 1000);
+    street(&t, 2, 3, 1000, 0);
+    assert_int_equal(drive(&t, 0, 0.5, 1, 0.5), ROADS_NONE);
+    assert_int_equal(drive(&t, 0, 0.5, 2, 0.5), 1000);
+    assert_int_equal(drive(&t, 2, 0.5, 0, 0.5), ROADS_NONE);
+}
+
+/* 2 is a crossing of 1, 3 and 5; from 1 to 5 is forbidden. 3 is a dead end:
+ * there, and only there, one turns round. */
+static void turns_round_at_dead_ends_only(void **state)
+{
+    (void)state;
+    static struct town t;
+    memset(&t, 0, sizeof(t));
+    street(&t, 1, 2, 1000, 1000); /* 0 */
+    street(&t, 2, 3, 700, 700);   /* 1 */
+    street(&t, 2, 5, 1000, 1000); /* 2 */
+    t.turns = 1;
+    t.banned[0] = (struct roads_turn_row){0, 4};
+    assert_int_equal(drive(&t, 0, 1.0, 2, 0.5), 700 + 700 + 500);
+    /* The dead end gets a way on: 3 -> 6. It is none for turning now. */
+    street(&t, 3, 6, 10000, 10000);
+    assert_int_equal(drive(&t, 0, 1.0, 2, 0.5), 2 * 10700 + 500);
+    /* One way towards 3 is no way on, so it is a dead end again. */
+    t.rows[3].forward_ms = 0;
+    assert_int_equal(drive(&t, 0, 1.0, 2, 0.5), 700 + 700 + 500);
+    /* Turning round is forbidden there, too: no way is left. */
+    t.turns = 2;
+    t.banned[1] = (struct roads_turn_row){2, 3};
+    assert_int_equal(drive(&t, 0, 1.0, 2, 0.5), ROADS_NONE);
+}
+
+static void follows_the_line(void **state)
+{
+    (void)state;
+    static struct town t; /* along 1 - 2, then back down 5 - 2 to its middle */
+    memset(&t, 0, sizeof(t));
+    street(&t, 1, 2, 1000, 1000);
+    street(&t, 5, 2, 3000, 2000);
+    t.points[0][2] = t.points[0][1];
+    t.points[0][1] = (struct geo_point){23130400, -82379510};
+    t.rows[0].point_count = 3;
+    struct roads *roads = town_roads(&t);
+    struct roads_search *search;
+    struct roads_route r;
+    assert_int_equal(roads_search_new(roads, &search), PT_OK);
+    assert_int_equal(
+        roads_route(search, &(struct roads_place){.edge = 0, .fraction = 0.0},
+                    &(struct roads_place){.edge = 1, .fraction = 0.5}, &r),
+        PT_OK);
+    assert_int_equal(r.drive_ms, 1000 + 1000);
+    assert_int_equal(r.leg_count, 2);
+    assert_int_equal(r.legs[0].directed, 0);
+    assert_int_equal(r.legs[1].directed, 3);
+    assert_true(r.distance_m == 150.0);
+    const struct geo_point line[] = {{23130000, -82380000},
+                                     {23130400, -82379510},
+                                     {23130000, -82379020},
+                                     {23130450, -82379020}};
+    assert_int_equal(r.point_count, 4);
+    assert_memory_equal(r.points, line, sizeof(line));
+    roads_route_clear(&r);
+    roads_route_clear(&r);
+    /* Backwards from behind the corner: it is no part of the way. */
+    assert_int_equal(
+        roads_route(search, &(struct roads_place){.edge = 0, .fraction = 0.25},
+                    &(struct roads_place){.edge = 0, .fraction = 0.0}, &r),
+        PT_OK);
+    assert_int_equal(r.drive_ms, 250);
+    assert_int_equal(r.legs[0].directed, 1);
+    assert_int_equal(r.point_count, 2);
+    assert_memory_equal(&r.points[1], line, sizeof(line[0]));
+    roads_route_clear(&r);
+    roads_search_free(search);
+    roads_unref(roads);
+}
+
+static void tells_facts(void **state)
+{
+    (void)state;
+    static struct town t;
+    memset(&t, 0, sizeof(t));
+    street(&t, 1, 2, 1500, 0);
+    street(&t, 2, 3, 1000, 900);
+    t.rows[1].name = NULL;
+    t.rows[1].way_id = -7;
+    struct roads *roads = town_roads(&t);
+    assert_int_equal(roads_edge_count(roads), 2);
+    assert_int_equal(roads_node_count(roads), 3);
+    assert_int_equal(roads_network_id(roads), 0);
+    assert_true(roads_bytes(roads) > 0);
+    assert_int_equal(roads_edge_ms(roads, 0), 1500);
+    assert_int_equal(roads_edge_ms(roads, 1), ROADS_NONE);
+    assert_int_equal(roads_edge_ms(roads, 3), 900);
+    assert_int_equal(roads_edge_ms(roads, 4), ROADS_NONE);
+    assert_true(roads_edge_length_m(roads, 3) == 100.0);
+    assert_string_equal(roads_edge_name(roads, 1), "Calle 23");
+    assert_null(roads_edge_name(roads, 2));
+    assert_int_equal(roads_edge_way(roads, 2), -7);
+    roads_unref(roads);
+    roads_unref(NULL);
+}
+
+static void refuses_impossible_rows(void **state)
+{
+    (void)state;
+    static struct town good;
+    memset(&good, 0, sizeof(good));
+    street(&good, 1, 2, 1000, 0);
+    street(&good, 2, 3, 1000, 0);
+    for (int fault = 0; fault < 9; fault++) {
+        struct town t = good;
+        struct roads *roads = NULL;
+        struct roads_edge_row *row = &t.rows[1];
+        row->points = t.points[1];
+        t.turns = 1;
+        t.banned[0] = (struct roads_turn_row){0, 2};
+        switch (fault) {
+        case 0:
+            row->forward_ms = 0;
+            break;
+        case 1:
+            row->point_count = 1;
+            break;
+        case 2:
+            row->forward_ms = (uint32_t)INT32_MAX + 1;
+            break;
+        case 3:
+            row->length_m = NAN;
+            break;
+        case 4:
+            row->length_m = -1;
+            break;
+        case 5:
+            t.points[1][1].lat_e6 = 90000001;
+            break;
+        case 6:
+            t.banned[0].to = 4; /* no such edge */
+            break;
+        case 7:
+            t.banned[0].to = 3; /* leaves 3, where 0 does not lead */
+            break;
+        default:
+            t.edges = 0;
+        }
+        assert_int_equal(roads_new(t.rows, t.edges, t.banned, t.turns, &roads),
+                         PT_E_RANGE);
+        assert_null(roads);
+    }
+    /* A ban on what may not be driven anyway says nothing new. */
+    struct town t = good;
+    t.turns = 1;
+    t.banned[0] = (struct roads_turn_row){3, 1};
+    roads_unref(town_roads(&t));
+}
+
+static void refuses_places_of_other_networks(void **state)
+{
+    (void)state;
+    static struct town t;
+    memset(&t, 0, sizeof(t));
+    street(&t, 1, 2, 1000, 1000);
+    struct roads *roads = town_roads(&t);
+    struct roads *other = town_roads(&t);
+    struct roads_search *search;
+    struct roads_standing *standing;
+    struct roads_route route;
+    struct roads_arrival arrival;
+    size_t found = 7;
+    struct roads_place good = {.edge = 0, .fraction = 0.5};
+    const struct roads_place bad[] = {{.edge = ROADS_NONE},
+                                      {.edge = 1},
+                                      {.edge = 0, .fraction = NAN},
+                                      {.edge = 0, .fraction = 1.5}};
+    assert_int_equal(roads_search_new(roads, &search), PT_OK);
+    assert_int_equal(roads_standing_new(other, 1, &standing), PT_OK);
+    assert_int_equal(roads_nearest(search, standing, &good, 1, 1000, NULL, NULL,
+                                   &arrival, &found),
+                     PT_E_RANGE);
+    roads_standing_free(standing);
+    assert_int_equal(roads_standing_new(roads, 1, &standing), PT_OK);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(roads_route(search, &bad[i], &good, &route),
+                         PT_E_RANGE);
+        assert_int_equal(roads_route(search, &good, &bad[i], &route),
+                         PT_E_RANGE);
+        assert_int_equal(roads_nearest(search, standing, &bad[i], 1, 1000, NULL,
+                                       NULL, &arrival, &found),
+                         PT_E_RANGE);
+        assert_int_equal(found, 7);
+        /* A unit without a place stands nowhere. */
+        roads_standing_put(standing, 0, &good);
+        roads_standing_put(standing, 0, &bad[i]);
+        size_t count = 7;
+        assert_int_equal(roads_nearest(search, standing, &good, 1, 1000, NULL,
+                                       NULL, &arrival, &count),
+                         PT_OK);
+        assert_int_equal(count, 0);
+    }
+    roads_standing_free(standing);
+    roads_search_free(search);
+    roads_unref(roads);
+    roads_unref(other);
+}
+
+/* ---------------------------------------------------------------- snapping */
+/* Metres from the plane's centre to a segment. */
+static double segment_m(const struct geo_plane *plane, struct geo_point a,
+                        struct geo_point b)
+{
+    double ax, ay, bx, by;
+    geo_to_plane(plane, a, &ax, &ay);
+    geo_to_plane(plane, b, &bx, &by);
+    double dx = bx - ax;
+    double dy = by - ay;
+    double squared = dx * dx + dy * dy;
+    double share = squared == 0 ? 0 : -(ax * dx + ay * dy) / squared;
+    share = fmin(1.0, fmax(0.0, share));
+    return hypot(ax + share * dx, ay + share * dy);
+}
+
+static double edge_m(const struct town *t, const struct geo_plane *plane,
+                     size_t e)
+{
+    double best = INFINITY;
+    for (uint32_t i = 0; i + 1 < t->rows[e].point_count; i++) {
+        best =
+            fmin(best, segment_m(plane, t->points[e][i], t->points[e][i + 1]));
+    }
+    return best;
+}
+
+static void check_snap(const struct town *t, const struct roads *roads,
+                       struct geo_point p)
+{
+    struct geo_plane plane = geo_plane_at(p);
+    struct roads_place place = {.edge = 77};
+    double reach = any(2) ? 100000.0 : any(600);
+    double best = INFINITY;
+    for (size_t e = 0; e < t->edges; e++)
+        best = fmin(best, edge_m(t, &plane, e));
+    enum pt_err err = roads_snap(roads, p, reach, &place);
+    if (best > reach) {
+        assert_int_equal(err, PT_E_OFFROAD);
+        assert_int_equal(place.edge, 77);
+        return;
+    }
+    assert_int_equal(err, PT_OK);
+    assert_true(fabs(place.distance_m - best) < 1e-6);
+    assert_true(edge_m(t, &plane, place.edge) < best + 1e-6);
+    /* No lower edge is clearly as near: the corner that several streets
+     * share is the same point for each. */
+    for (uint32_t e = 0; e < place.edge; e++)
+        assert_true(edge_m(t, &plane, e) > best - 1e-9);
+    /* The place is where it says: within the rounding to 1e-6 degree. */
+    double east, north;
+    geo_to_plane(&plane, place.at, &east, &north);
+    assert_true(fabs(hypot(east, north) - best) < 0.16);
+    assert_true(place.fraction >= 0.0 && place.fraction <= 1.0);
+}
+
+static void snaps_like_brute_force(void **state)
+{
+    (void)state;
+    static struct town town;
+    static const struct geo_point centres[] = {
+        {23130000, -82380000},  {0, 0},
+        {60170000, 24940000},   {78220000, 15640000},
+        {-16500000, 180000000}, {65000000, -179999000},
+        {-77850000, 179995000}};
+    random_state = 7;
+    for (int round = 0; round < 400; round++) {
+        struct geo_point centre =
+            centres[round % (int)(sizeof(centres) / sizeof(centres[0]))];
+        random_town(&town, centre, 1000);
+        struct roads *roads = town_roads(&town);
+        for (int query = 0; query < 100; query++)
+            check_snap(&town, roads, near(centre, 20000));
+        for (size_t n = 0; n < town.nodes; n++)
+            check_snap(&town, roads, town.at[n]);
+        roads_unref(roads);
+    }
+}
+
+/* Of streets that meet in the nearest point, the lowest number counts. */
+static void snaps_ties_to_the_lower_edge(void **state)
+{
+    (void)state;
+    static struct town t;
+    struct roads_place place;
+    memset(&t, 0, sizeof(t));
+    street(&t, 4, 1, 1000, 1000);
+    street(&t, 1, 2, 1000, 1000);
+    street(&t, 4, 1, 1000, 1000);
+    struct roads *roads = town_roads(&t);
+    struct geo_point below = {23129000, -82381000};
+    assert_int_equal(roads_snap(roads, below, 500, &place), PT_OK);
+    assert_int_equal(place.edge, 0);
+    assert_true(place.fraction == 1.0);
+    assert_int_equal(place.at.lat_e6, 23130000);
+    assert_int_equal(place.at.lon_e6, -82380000);
+    assert_true(fabs(place.distance_m - geo_distance_m(below, place.at)) <
+                0.01);
+    assert_int_equal(roads_snap(roads, below, 100, &place), PT_E_OFFROAD);
+    assert_int_equal(roads_snap(roads, below, NAN, &place), PT_E_RANGE);
+    assert_int_equal(
+        roads_snap(roads, (struct geo_point){91000000, 0}, 9, &place),
+        PT_E_RANGE);
+    roads_unref(roads);
+}
+
+/* A line whose ends are one point has no length to be a share of. */
+static void bears_streets_without_length(void **state)
+{
+    (void)state;
+    static struct town t;
+    struct roads_place place;
+    memset(&t, 0, sizeof(t));
+    street(&t, 1, 1, 10, 10);
+    street(&t, 1, 2, 1000, 1000);
+    t.rows[0].length_m = 0;
+    struct roads *roads = town_roads(&t);
+    assert_int_equal(roads_snap(roads, t.points[0][0], 10, &place), PT_OK);
+    assert_int_equal(place.edge, 0);
+    assert_true(place.fraction == 0.0);
+    assert_true(place.distance_m == 0.0);
+    assert_int_equal(drive(&t, 0, 0.0, 1, 0.5), 500);
+    roads_unref(roads);
+}
+
+/* A big town: many levels of the index, long lists of edges. */
+#define BLOCKS 60
+static void handles_a_grid(void **state)
+{
+    (void)state;
+    static struct roads_edge_row rows[2 * BLOCKS * BLOCKS];
+    static struct geo_point points[2 * BLOCKS * BLOCKS][2];
+    size_t count = 0;
+    for (int32_t y = 0; y < BLOCKS; y++) {
+        for (int32_t x = 0; x < BLOCKS; x++) {
+            for (int32_t up = 0; up < 2; up++) {
+                if ((up ? y : x) == BLOCKS - 1)
+                    continue;
+                points[count][0] = (struct geo_point){y * 1000, x * 1000};
+                points[count][1] =
+                    (struct geo_point){(y + up) * 1000, (x + !up) * 1000};
+                rows[count] = (struct roads_edge_row){
+                    .source = y * BLOCKS + x,
+                    .target = (y + up) * BLOCKS + x + !up,
+                    .forward_ms = 1000,
+                    .backward_ms = 1000,
+                    .length_m = 111,
+                    .points = points[count],
+                    .point_count = 2};
+                count++;
+            }
+        }
+    }
+    struct roads *roads = NULL;
+    struct roads_search *search;
+    assert_int_equal(roads_new(rows, count, NULL, 0, &roads), PT_OK);
+    assert_int_equal(roads_node_count(roads), BLOCKS * BLOCKS);
+    assert_int_equal(roads_search_new(roads, &search), PT_OK);
+    random_state = 99;
+    for (int i = 0; i < 300; i++) {
+        /* Between junctions the way is the blocks east plus those north:
+         * from (x + 1/4, y) to (u + 1/4, v), v != y and u > x or u = x. */
+        int32_t x = (int32_t)any(BLOCKS - 1);
+        int32_t u = x + (int32_t)any((uint32_t)(BLOCKS - 1 - x));
+        int32_t y = (int32_t)any(BLOCKS / 2);
+        int32_t v = BLOCKS / 2 + (int32_t)any(BLOCKS / 2);
+        struct roads_place a, b;
+        struct roads_route r;
+        assert_int_equal(
+            roads_snap(roads, (struct geo_point){y * 1000 + 9, x * 1000 + 250},
+                       5, &a),
+            PT_OK);
+        assert_int_equal(
+            roads_snap(roads, (struct geo_point){v * 1000 - 9, u * 1000 + 250},
+                       5, &b),
+            PT_OK);
+        assert_int_equal(roads_route(search, &a, &b, &r), PT_OK);
+        uint32_t blocks = (uint32_t)(u - x + v - y);
+        /* On the same column: to the nearer corner, 1/4, and back. */
+        assert_int_equal(r.drive_ms, 1000 * blocks + (u == x ? 500 : 0));
+        roads_route_clear(&r);
+    }
+    roads_search_free(search);
+    roads_unref(roads);
+}
+
+/* ------------------------------------------------------- failing allocation */
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+static long allocations_left = -1; /* -1: none fails */
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    if (allocations_left == 0)
+        return NULL;
+    if (allocations_left > 0)
+        allocations_left--;
+    return __real_calloc(count, size);
+}
+
+static enum pt_err make_everything(const struct town *t)
+{
+    struct roads *roads = NULL;
+    struct roads_search *search = NULL;
+    struct roads_standing *standing = NULL;
+    struct roads_route route = {0};
+    struct roads_place place = {.edge = 0, .fraction = 0.5};
+    enum pt_err err = roads_new(t->rows, t->edges, t->banned, t->turns, &roads);
+    if (err == PT_OK)
+        err = roads_search_new(roads, &search);
+    if (err == PT_OK)
+        err = roads_standing_new(roads, 5, &standing);
+    if (err == PT_OK)
+        err = roads_route(search, &place, &place, &route);
+    roads_route_clear(&route);
+    roads_standing_free(standing);
+    roads_search_free(search);
+    roads_unref(roads);
+    return err;
+}
+
+static void survives_each_failed_allocation(void **state)
+{
+    (void)state;
+    static struct town t;
+    memset(&t, 0, sizeof(t));
+    street(&t, 1, 2, 1000, 1000);
+    street(&t, 2, 3, 1000, 1000);
+    t.turns = 1;
+    t.banned[0] = (struct roads_turn_row){0, 2};
+    long fail = -1;
+    enum pt_err err = PT_E_NOMEM;
+    while (err != PT_OK) {
+        allocations_left = ++fail;
+        err = make_everything(&t);
+        allocations_left = -1;
+        assert_true(err == PT_OK || err == PT_E_NOMEM);
+    }
+    assert_true(fail > 15); /* it did fail here and there */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(agrees_with_the_model),
+        cmocka_unit_test(goes_round_the_block),
+        cmocka_unit_test(knows_islands),
+        cmocka_unit_test(turns_round_at_dead_ends_only),
+        cmocka_unit_test(follows_the_line),
+        cmocka_unit_test(tells_facts),
+        cmocka_unit_test(refuses_impossible_rows),
+        cmocka_unit_test(refuses_places_of_other_networks),
+        cmocka_unit_test(snaps_like_brute_force),
+        cmocka_unit_test(snaps_ties_to_the_lower_edge),
+        cmocka_unit_test(bears_streets_without_length),
+        cmocka_unit_test(handles_a_grid),
+        cmocka_unit_test(survives_each_failed_allocation),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
