@@ -259,7 +259,7 @@ static enum pt_err take_report(const Patrol__V1__Report *m,
     err = allocate(m, report);
     if (err == PT_OK && report->count > 0)
         err = take_entries(m, report);
-    if (err == PT_OK)
+    if (err == PT_OK && m->n_details > 0)
         err = take_details(m, report);
     if (err == PT_OK)
         err = take_state(m->state, &report->state);
