@@ -1,0 +1,1102 @@
+#include "outbox.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <dirent.h>
+#include <sqlite3.h>
+
+#define MANY 2000
+
+struct place {
+    char folder[128];
+    char path[160];
+    struct outbox_settings settings;
+};
+
+/* In memory unless told otherwise: what is tested is not the disk, and some
+ * thousand fsyncs take half a minute. TEST_OUTBOX_FOLDER=/var/tmp measures a
+ * real one. */
+static int set_up(void **state)
+{
+    struct place *place = calloc(1, sizeof *place);
+    const char *base = getenv("TEST_OUTBOX_FOLDER");
+    if (base == NULL)
+        base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    if (place == NULL)
+        return -1;
+    snprintf(place->folder, sizeof place->folder, "%s/test_outbox.XXXXXX",
+             base);
+    if (mkdtemp(place->folder) == NULL)
+        return -1;
+    snprintf(place->path, sizeof place->path, "%s/outbox.db", place->folder);
+    place->settings.path = place->path;
+    place->settings.entries_max = 100000;
+    *state = place;
+    return 0;
+}
+
+/* Counts, and removes if told to, the files whose name contains `part`. */
+static int files_with(const struct place *place, const char *part, bool remove)
+{
+    DIR *dir = opendir(place->folder);
+    struct dirent *entry = NULL;
+    int count = 0;
+    while ((entry = readdir(dir)) != NULL) {
+        char path[512];
+        if (entry->d_name[0] == '.' || strstr(entry->d_name, part) == NULL)
+            continue;
+        count++;
+        snprintf(path, sizeof path, "%s/%s", place->folder, entry->d_name);
+        if (remove)
+            unlink(path);
+    }
+    closedir(dir);
+    return count;
+}
+
+static int tear_down(void **state)
+{
+    struct place *place = *state;
+    files_with(place, "", true);
+    rmdir(place->folder);
+    free(place);
+    return 0;
+}
+
+/* An entry whose every column follows from `n`. */
+static struct pt_entry entry_of(uint64_t n)
+{
+    return (struct pt_entry){
+        .time_ms = INT64_C(1700000000000) + (int64_t)n * 1000,
+        .at = {(int32_t)(23130000 + n), (int32_t)(-82380000 - (int64_t)n)},
+        .speed_cmps = (uint32_t)(n % 5000),
+        .course_cdeg = (uint32_t)(n * 7 % 36000),
+        .accuracy_dm = (uint32_t)(n % 100),
+        .flags = PT_FLAG_POSITION | PT_FLAG_SPEED,
+        .status = (uint8_t)(n % PT_STATUS_COUNT),
+        .kind = (uint8_t)(n % PT_KIND_COUNT),
+        .detail = n % 10 == 3 ? "crew 7, back at the gate" : NULL,
+    };
+}
+
+/* `flags` apart: they may have gained PT_FLAG_UNSAFE. */
+static bool is_entry_of(const struct pt_entry *entry, uint64_t n)
+{
+    struct pt_entry want = entry_of(n);
+    bool same_text =
+        (want.detail == NULL) == (entry->detail == NULL) &&
+        (want.detail == NULL || strcmp(want.detail, entry->detail) == 0);
+    return same_text && entry->time_ms == want.time_ms &&
+           entry->at.lat_e6 == want.at.lat_e6 &&
+           entry->at.lon_e6 == want.at.lon_e6 &&
+           entry->speed_cmps == want.speed_cmps &&
+           entry->course_cdeg == want.course_cdeg &&
+           entry->accuracy_dm == want.accuracy_dm &&
+           entry->status == want.status && entry->kind == want.kind &&
+           (entry->flags | PT_FLAG_UNSAFE) == (want.flags | PT_FLAG_UNSAFE);
+}
+
+/* The number an entry was made of, by its time. */
+static uint64_t made_of(const struct pt_entry *entry)
+{
+    return (uint64_t)((entry->time_ms - INT64_C(1700000000000)) / 1000);
+}
+
+static struct outbox *open_at(const struct place *place)
+{
+    struct outbox *box = NULL;
+    bool damaged = true;
+    assert_int_equal(outbox_open(&place->settings, &box, &damaged), PT_OK);
+    assert_false(damaged);
+    return box;
+}
+
+static uint64_t put(struct outbox *box, uint64_t n)
+{
+    struct pt_entry entry = entry_of(n);
+    uint64_t seq = 0;
+    assert_int_equal(outbox_put(box, &entry, &seq), PT_OK);
+    return seq;
+}
+
+static size_t read_all(struct outbox *box, struct pt_entry *entries, size_t max)
+{
+    size_t count = 0;
+    assert_int_equal(outbox_read(box, 0, max, entries, &count), PT_OK);
+    assert_int_equal(count, outbox_depth(box));
+    if (count > 0) {
+        assert_int_equal(entries[0].seq, outbox_lowest(box));
+        assert_int_equal(entries[0].time_ms, outbox_oldest_ms(box));
+    }
+    return count;
+}
+
+static size_t forget(struct outbox *box, struct pt_receipt receipt)
+{
+    size_t count = 0;
+    receipt.generation = outbox_generation(box);
+    assert_int_equal(outbox_forget(box, &receipt, &count), PT_OK);
+    return count;
+}
+
+/* ---- the plain way ---- */
+
+static void test_put_commit_reopen(void **state)
+{
+    struct place *place = *state;
+    struct pt_entry entries[30];
+    struct outbox *box = open_at(place);
+    uint64_t generation = outbox_generation(box);
+    assert_true(generation > 0 && generation <= INT64_MAX);
+    assert_int_equal(outbox_lowest(box), 1);
+    assert_int_equal(outbox_highest(box), 0);
+    assert_int_equal(outbox_oldest_ms(box), 0);
+    for (uint64_t n = 1; n <= 20; n++)
+        assert_int_equal(put(box, n), n);
+    assert_int_equal(outbox_uncommitted(box), 20);
+    assert_int_equal(read_all(box, entries, 30), 20); /* before a commit */
+    assert_int_equal(outbox_commit(box), PT_OK);
+    assert_int_equal(outbox_uncommitted(box), 0);
+    outbox_close(box);
+
+    box = open_at(place);
+    assert_int_equal(outbox_generation(box), generation);
+    assert_int_equal(read_all(box, entries, 30), 20);
+    for (uint64_t n = 1; n <= 20; n++) {
+        assert_int_equal(entries[n - 1].seq, n);
+        assert_true(is_entry_of(&entries[n - 1], n));
+        assert_false(entries[n - 1].flags & PT_FLAG_UNSAFE);
+    }
+    assert_int_equal(put(box, 21), 21); /* a clean close leaves no hole */
+    outbox_close(box);
+}
+
+static void test_read_window(void **state)
+{
+    struct outbox *box = open_at(*state);
+    struct pt_entry entries[8];
+    size_t count = 0;
+    for (uint64_t n = 1; n <= 6; n++)
+        put(box, n);
+    assert_int_equal(outbox_commit(box), PT_OK);
+    for (uint64_t n = 7; n <= 10; n++)
+        put(box, n);
+    assert_int_equal(outbox_read(box, 5, 4, entries, &count), PT_OK);
+    assert_int_equal(count, 4); /* across the file's end */
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(entries[i].seq, 5 + i);
+    assert_int_equal(outbox_read(box, 11, 4, entries, &count), PT_OK);
+    assert_int_equal(count, 0);
+    assert_int_equal(outbox_read(box, 1, 0, entries, &count), PT_OK);
+    assert_int_equal(count, 0);
+    outbox_close(box);
+}
+
+static void test_details(void **state)
+{
+    struct outbox *box = open_at(*state);
+    char text[PT_DETAIL_BYTES_MAX + 2];
+    struct pt_entry entry = entry_of(1), back;
+    uint64_t seq = 0;
+    size_t count = 0;
+    memset(text, 'x', sizeof text);
+    text[PT_DETAIL_BYTES_MAX + 1] = 0;
+    entry.detail = text;
+    assert_int_equal(outbox_put(box, &entry, &seq), PT_E_RANGE);
+    assert_int_equal(outbox_depth(box), 0);
+    text[PT_DETAIL_BYTES_MAX] = 0;
+    assert_int_equal(outbox_put(box, &entry, &seq), PT_OK);
+    text[0] = 'y'; /* it kept a copy */
+    assert_int_equal(outbox_commit(box), PT_OK);
+    assert_int_equal(outbox_read(box, seq, 1, &back, &count), PT_OK);
+    text[0] = 'x';
+    assert_string_equal(back.detail, text);
+    outbox_close(box);
+}
+
+static void test_private_file(void **state)
+{
+    struct place *place = *state;
+    struct stat status;
+    outbox_close(open_at(place));
+    assert_int_equal(stat(place->path, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600);
+}
+
+/* ---- receipts ---- */
+
+static void test_receipt_deletes_what_it_names(void **state)
+{
+    struct outbox *box = open_at(*state);
+    struct pt_entry entries[20];
+    for (uint64_t n = 1; n <= 10; n++)
+        put(box, n);
+    assert_int_equal(outbox_commit(box), PT_OK);
+    for (uint64_t n = 11; n <= 14; n++)
+        put(box, n);
+    struct pt_receipt receipt = {
+        .stored_to = 2, .range_count = 2, .ranges = {{5, 6}, {9, 12}}};
+    assert_int_equal(forget(box, receipt), 2 + 2 + 4);
+    const uint64_t left[] = {3, 4, 7, 8, 13, 14};
+    assert_int_equal(read_all(box, entries, 20), 6);
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(entries[i].seq, left[i]);
+        assert_true(is_entry_of(&entries[i], left[i]));
+    }
+    assert_int_equal(forget(box, receipt), 0); /* the same once more */
+    receipt = (struct pt_receipt){.stored_to = 14};
+    assert_int_equal(forget(box, receipt), 6);
+    assert_int_equal(outbox_depth(box), 0);
+    assert_int_equal(outbox_lowest(box), 15);
+    assert_int_equal(outbox_highest(box), 14);
+    assert_int_equal(put(box, 15), 15);
+    outbox_close(box);
+}
+
+static void test_receipt_of_others(void **state)
+{
+    struct outbox *box = open_at(*state);
+    size_t count = 99;
+    for (uint64_t n = 1; n <= 3; n++)
+        put(box, n);
+    struct pt_receipt receipt = {.generation = outbox_generation(box) ^ 1,
+                                 .stored_to = 3};
+    assert_int_equal(outbox_forget(box, &receipt, &count), PT_OK);
+    assert_int_equal(count, 0);
+    receipt.generation = outbox_generation(box);
+    receipt.stored_to = 4; /* never given */
+    assert_int_equal(outbox_forget(box, &receipt, &count), PT_E_RANGE);
+    receipt.stored_to = 1;
+    receipt.range_count = 2; /* not ascending */
+    receipt.ranges[0] = (struct pt_range){3, 3};
+    receipt.ranges[1] = (struct pt_range){2, 2};
+    assert_int_equal(outbox_forget(box, &receipt, &count), PT_E_RANGE);
+    assert_int_equal(outbox_depth(box), 3);
+    outbox_close(box);
+}
+
+/* ---- limits ---- */
+
+static void test_bounded_by_number(void **state)
+{
+    struct place *place = *state;
+    struct pt_entry entries[20];
+    place->settings.entries_max = 5;
+    struct outbox *box = open_at(place);
+    for (uint64_t n = 1; n <= 12; n++) {
+        put(box, n);
+        if (n % 4 == 0)
+            assert_int_equal(outbox_commit(box), PT_OK);
+    }
+    assert_int_equal(outbox_dropped(box), 7);
+    assert_int_equal(read_all(box, entries, 20), 5);
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(entries[i].seq, 8 + i);
+    outbox_close(box);
+    box = open_at(place);
+    assert_int_equal(outbox_dropped(box), 7); /* the count is kept */
+    assert_int_equal(read_all(box, entries, 20), 5);
+    outbox_close(box);
+
+    place->settings.entries_max = 1; /* never the newest */
+    box = open_at(place);
+    assert_int_equal(put(box, 13), 13);
+    assert_int_equal(read_all(box, entries, 20), 1);
+    assert_int_equal(entries[0].seq, 13);
+    outbox_close(box);
+}
+
+static uint64_t put_at(struct outbox *box, int64_t time_ms, uint8_t flags)
+{
+    struct pt_entry entry = {.time_ms = time_ms, .flags = flags};
+    uint64_t seq = 0;
+    assert_int_equal(outbox_put(box, &entry, &seq), PT_OK);
+    return seq;
+}
+
+#define HOUR_MS INT64_C(3600000)
+#define BASE_MS INT64_C(1700000000000)
+
+static void test_bounded_by_age(void **state)
+{
+    struct place *place = *state;
+    place->settings.age_max_ms = HOUR_MS;
+    struct outbox *box = open_at(place);
+    for (int i = 0; i < 4; i++)
+        put_at(box, BASE_MS + i, 0);
+    assert_int_equal(outbox_commit(box), PT_OK);
+    /* Seven agree on two hours later: not yet eight. */
+    for (int i = 0; i < 7; i++)
+        put_at(box, BASE_MS + 2 * HOUR_MS, 0);
+    assert_int_equal(outbox_dropped(box), 0);
+    put_at(box, BASE_MS + 2 * HOUR_MS, 0);
+    assert_int_equal(outbox_dropped(box), 4);
+    assert_int_equal(outbox_lowest(box), 5);
+    outbox_close(box);
+}
+
+static void test_clock_that_jumps(void **state)
+{
+    struct place *place = *state;
+    place->settings.age_max_ms = HOUR_MS;
+    struct outbox *box = open_at(place);
+    for (int i = 0; i < 20; i++)
+        put_at(box, BASE_MS + i * 1000, 0);
+    /* Half a minute of the year 2038, then right again. */
+    put_at(box, INT64_C(2147483647000), 0);
+    put_at(box, INT64_C(2147483648000), 0);
+    put_at(box, BASE_MS + 23000, 0);
+    assert_int_equal(outbox_dropped(box), 0);
+    /* A day of system time while the clock is unsure makes nothing old. */
+    for (int i = 0; i < 20; i++)
+        put_at(box, BASE_MS + 24 * HOUR_MS, PT_FLAG_CLOCK_UNSURE);
+    assert_int_equal(outbox_dropped(box), 0);
+    outbox_close(box);
+}
+
+/* Made at 1970 before the first fix: no age, so nothing drops it, and it
+ * keeps what follows until its receipt. */
+static void test_unsure_clock_does_not_age(void **state)
+{
+    struct place *place = *state;
+    place->settings.age_max_ms = HOUR_MS;
+    struct outbox *box = open_at(place);
+    put_at(box, 5000, PT_FLAG_CLOCK_UNSURE);
+    for (int i = 0; i < 8; i++)
+        put_at(box, BASE_MS, 0);
+    for (int i = 0; i < 8; i++)
+        put_at(box, BASE_MS + 2 * HOUR_MS, 0);
+    assert_int_equal(outbox_dropped(box), 0);
+    assert_int_equal(forget(box, (struct pt_receipt){.stored_to = 1}), 1);
+    put_at(box, BASE_MS + 2 * HOUR_MS, 0);
+    assert_int_equal(outbox_dropped(box), 8);
+    outbox_close(box);
+}
+
+/* ---- power cuts ---- */
+
+/* What the child claims on the pipe, in order: a put with its number, or a
+ * commit (seq 0) up to the entries put so far. */
+struct claim {
+    uint64_t seq, n;
+};
+
+static void child(const struct place *place, int out, unsigned seed, uint64_t n)
+{
+    struct outbox *box = NULL;
+    bool damaged = false;
+    if (outbox_open(&place->settings, &box, &damaged) != PT_OK || damaged)
+        _exit(3);
+    for (;; n++) {
+        struct pt_entry entry = entry_of(n);
+        struct claim claim = {0, n};
+        if (outbox_put(box, &entry, &claim.seq) != PT_OK)
+            _exit(4);
+        if (write(out, &claim, sizeof claim) != sizeof claim)
+            _exit(5);
+        if (rand_r(&seed) % 7 == 0) {
+            if (outbox_commit(box) != PT_OK)
+                _exit(6);
+            claim.seq = 0;
+            if (write(out, &claim, sizeof claim) != sizeof claim)
+                _exit(5);
+        }
+    }
+}
+
+#define ROUNDS 25
+#define CLAIMS_MAX 400000
+
+struct history {
+    struct claim *puts; /* every number ever claimed, in order */
+    size_t count;
+    size_t committed; /* the first so many of this round were */
+};
+
+/* Runs a child until it is killed after some claims; collects them. */
+static void run_and_kill(const struct place *place, struct history *history,
+                         unsigned *seed)
+{
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    unsigned child_seed = (unsigned)rand_r(seed);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        close(ends[0]);
+        child(place, ends[1], child_seed, history->count + 1);
+    }
+    close(ends[1]);
+    int until = rand_r(seed) % 3000;
+    struct claim claim;
+    history->committed = history->count;
+    for (int i = 0; read(ends[0], &claim, sizeof claim) == sizeof claim; i++) {
+        if (i == until)
+            kill(pid, SIGKILL); /* what is in the pipe is read to its end */
+        assert_true(history->count < CLAIMS_MAX);
+        if (claim.seq == 0)
+            history->committed = history->count;
+        else
+            history->puts[history->count++] = claim;
+    }
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status));
+    close(ends[0]);
+}
+
+static void test_kill_9(void **state)
+{
+    struct place *place = *state;
+    struct history history = {calloc(CLAIMS_MAX, sizeof *history.puts), 0, 0};
+    struct pt_entry *entries = calloc(CLAIMS_MAX, sizeof *entries);
+    unsigned seed = 20240501;
+    uint64_t generation = 0;
+    place->settings.entries_max = CLAIMS_MAX;
+    for (int round = 0; round < ROUNDS; round++) {
+        uint64_t before =
+            history.count > 0 ? history.puts[history.count - 1].seq : 0;
+        size_t first = history.count;
+        run_and_kill(place, &history, &seed);
+        for (size_t i = first; i < history.count; i++) {
+            assert_true(history.puts[i].seq > before); /* never twice */
+            before = history.puts[i].seq;
+        }
+        struct outbox *box = open_at(place);
+        if (round > 0)
+            assert_int_equal(outbox_generation(box), generation);
+        generation = outbox_generation(box);
+        size_t count = read_all(box, entries, CLAIMS_MAX);
+        /* All of the committed, then perhaps a commit whose claim was cut. */
+        size_t at = 0;
+        for (size_t i = first; i < history.committed; i++, at++) {
+            while (at < count && entries[at].seq < history.puts[i].seq)
+                at++;
+            assert_true(at < count);
+            assert_int_equal(entries[at].seq, history.puts[i].seq);
+            assert_true(is_entry_of(&entries[at], history.puts[i].n));
+        }
+        /* The next number is beyond whatever the child used. */
+        uint64_t seq = put(box, history.count + 1);
+        assert_true(history.count == 0 ||
+                    seq > history.puts[history.count - 1].seq);
+        assert_true(history.count < CLAIMS_MAX);
+        history.puts[history.count] = (struct claim){seq, history.count + 1};
+        history.count++;
+        size_t gone = forget(box, (struct pt_receipt){.stored_to = seq - 1});
+        assert_int_equal(gone, count);
+        outbox_close(box);
+    }
+    free(entries);
+    free(history.puts);
+}
+
+/* ---- damage ---- */
+
+static void fill(const struct place *place, uint64_t count)
+{
+    struct outbox *box = open_at(place);
+    for (uint64_t n = 1; n <= count; n++)
+        assert_int_equal(put(box, n), n);
+    outbox_close(box);
+}
+
+static uint64_t generation_of(const struct place *place)
+{
+    struct outbox *box = open_at(place);
+    uint64_t generation = outbox_generation(box);
+    outbox_close(box);
+    return generation;
+}
+
+static void overwrite(const char *path, const void *bytes, size_t size)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, bytes, size), (ssize_t)size);
+    close(fd);
+}
+
+/* A new file with a new generation, usable, and the old one kept. */
+static void expect_put_aside(struct place *place, uint64_t generation)
+{
+    struct outbox *box = NULL;
+    bool damaged = false;
+    int before = files_with(place, "db.damaged-", false);
+    assert_int_equal(outbox_open(&place->settings, &box, &damaged), PT_OK);
+    assert_true(damaged);
+    assert_true(outbox_generation(box) != generation);
+    assert_int_equal(outbox_depth(box), 0);
+    assert_int_equal(put(box, 1), 1);
+    assert_int_equal(outbox_commit(box), PT_OK);
+    outbox_close(box);
+    assert_int_equal(files_with(place, "db.damaged-", false), before + 1);
+}
+
+static void test_garbage(void **state)
+{
+    struct place *place = *state;
+    char garbage[5000];
+    fill(place, 10);
+    uint64_t generation = generation_of(place);
+    memset(garbage, 'g', sizeof garbage);
+    overwrite(place->path, garbage, sizeof garbage);
+    expect_put_aside(place, generation);
+}
+
+static void test_truncated(void **state)
+{
+    struct place *place = *state;
+    fill(place, 500);
+    uint64_t generation = generation_of(place);
+    struct stat status;
+    assert_int_equal(stat(place->path, &status), 0);
+    assert_int_equal(truncate(place->path, status.st_size / 2), 0);
+    expect_put_aside(place, generation);
+}
+
+/* Whatever single byte is changed: never an entry that was not put, never a
+ * generation half right; put aside or the rest goes on. */
+static void test_any_byte_flipped(void **state)
+{
+    struct place *place = *state;
+    struct pt_entry entries[200];
+    fill(place, 150);
+    uint64_t generation = generation_of(place);
+    int fd = open(place->path, O_RDONLY);
+    struct stat status;
+    assert_int_equal(fstat(fd, &status), 0);
+    size_t size = (size_t)status.st_size;
+    char *bytes = malloc(size);
+    assert_int_equal(read(fd, bytes, size), (ssize_t)size);
+    close(fd);
+    unsigned seed = 7;
+    size_t aside = 0, fewer = 0;
+    for (int round = 0; round < 300; round++) {
+        size_t at = (size_t)rand_r(&seed) % size;
+        char was = bytes[at];
+        bytes[at] = (char)(was ^ (1 << rand_r(&seed) % 8));
+        overwrite(place->path, bytes, size);
+        bytes[at] = was;
+        struct outbox *box = NULL;
+        bool damaged = false;
+        assert_int_equal(outbox_open(&place->settings, &box, &damaged), PT_OK);
+        size_t count = 0;
+        enum pt_err err = outbox_read(box, 0, 200, entries, &count);
+        assert_true(err == PT_OK || err == PT_E_CORRUPT);
+        damaged = damaged || err == PT_E_CORRUPT;
+        assert_true(damaged == (outbox_generation(box) != generation));
+        for (size_t i = 0; i < count; i++)
+            assert_true(is_entry_of(&entries[i], entries[i].seq));
+        assert_int_equal(count, outbox_depth(box));
+        if (!damaged)
+            assert_int_equal(count + outbox_dropped(box), 150);
+        aside += damaged;
+        fewer += !damaged && count < 150;
+        outbox_close(box);
+        files_with(place, "db-", true);
+    }
+    assert_true(aside > 0 && fewer > 0);
+    assert_true(files_with(place, "db.damaged-", false) <= OUTBOX_DAMAGED_MAX);
+    free(bytes);
+}
+
+/* The file is spoilt while it is open; what no commit wrote is carried over
+ * under the new generation. */
+static void test_damaged_under_way(void **state)
+{
+    struct place *place = *state;
+    static struct pt_entry entries[20 * MANY];
+    fill(place, 20 * MANY); /* several times the page cache */
+    struct outbox *box = open_at(place);
+    uint64_t generation = outbox_generation(box);
+    put(box, MANY + 1);
+    put(box, MANY + 2);
+    int fd = open(place->path, O_WRONLY);
+    char noise[4096];
+    memset(noise, 0xa5, sizeof noise);
+    for (off_t at = 4096; at < 1000000; at += 4096)
+        assert_int_equal(pwrite(fd, noise, sizeof noise, at), 4096);
+    /* Not closed before the outbox: that would drop SQLite's locks. */
+    size_t count = 0;
+    assert_int_equal(outbox_read(box, 0, 20 * MANY, entries, &count),
+                     PT_E_CORRUPT);
+    assert_true(outbox_generation(box) != generation);
+    assert_int_equal(read_all(box, entries, MANY), 2);
+    assert_true(is_entry_of(&entries[0], MANY + 1));
+    assert_true(is_entry_of(&entries[1], MANY + 2));
+    assert_int_equal(outbox_lowest(box), 1);
+    assert_int_equal(outbox_highest(box), 2);
+    assert_int_equal(outbox_commit(box), PT_OK);
+    generation = outbox_generation(box);
+    outbox_close(box);
+    close(fd);
+    assert_int_equal(files_with(place, "db.damaged-", false), 1);
+    box = open_at(place);
+    assert_int_equal(outbox_generation(box), generation);
+    assert_int_equal(read_all(box, entries, MANY), 2);
+    outbox_close(box);
+}
+
+static void test_damaged_files_are_bounded(void **state)
+{
+    struct place *place = *state;
+    for (int i = 0; i < OUTBOX_DAMAGED_MAX + 3; i++) {
+        struct outbox *box = NULL;
+        bool damaged = false;
+        overwrite(place->path, "no database, but long enough to be one", 38);
+        assert_int_equal(outbox_open(&place->settings, &box, &damaged), PT_OK);
+        assert_true(damaged);
+        outbox_close(box);
+    }
+    assert_int_equal(files_with(place, "db.damaged-", false),
+                     OUTBOX_DAMAGED_MAX);
+}
+
+static void test_a_strangers_file(void **state)
+{
+    struct place *place = *state;
+    struct outbox *box = NULL;
+    bool damaged = false;
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(place->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "CREATE TABLE t (a)", NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(db);
+    assert_int_equal(outbox_open(&place->settings, &box, &damaged),
+                     PT_E_CONFIG);
+    assert_int_equal(files_with(place, "damaged", false), 0);
+}
+
+/* ---- disks that do not take it ---- */
+
+static void test_no_such_folder(void **state)
+{
+    struct place *place = *state;
+    struct outbox *box = NULL;
+    bool damaged = false;
+    struct outbox_settings settings = place->settings;
+    char path[256];
+    snprintf(path, sizeof path, "%s/none/outbox.db", place->folder);
+    settings.path = path;
+    assert_int_equal(outbox_open(&settings, &box, &damaged), PT_E_DISK);
+    settings.path = "/proc/outbox.db"; /* there, and takes no file */
+    assert_int_equal(outbox_open(&settings, &box, &damaged), PT_E_DISK);
+}
+
+static void test_settings(void **state)
+{
+    struct place *place = *state;
+    struct outbox *box = NULL;
+    bool damaged = false;
+    struct outbox_settings settings = place->settings;
+    settings.entries_max = 0;
+    assert_int_equal(outbox_open(&settings, &box, &damaged), PT_E_CONFIG);
+    settings = place->settings;
+    settings.path = "";
+    assert_int_equal(outbox_open(&settings, &box, &damaged), PT_E_CONFIG);
+}
+
+static void test_second_process(void **state)
+{
+    struct place *place = *state;
+    struct outbox *box = open_at(place);
+    put(box, 1);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct outbox *other = NULL;
+        bool damaged = false;
+        enum pt_err err = outbox_open(&place->settings, &other, &damaged);
+        _exit(err == PT_E_AGAIN && !damaged ? 0 : 1);
+    }
+    int status = 1;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_int_equal(outbox_commit(box), PT_OK);
+    outbox_close(box);
+    assert_int_equal(files_with(place, "damaged", false), 0);
+}
+
+/* No file may grow, nor be written beyond its start: what a full disk says
+ * (write(2): EFBIG with SIGXFSZ ignored). */
+static void disk_full(bool full)
+{
+    static struct rlimit before;
+    struct rlimit limit;
+    signal(SIGXFSZ, SIG_IGN);
+    if (full) {
+        assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+        limit = before;
+        limit.rlim_cur = 1;
+    } else {
+        limit = before;
+    }
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void test_disk_full(void **state)
+{
+    struct place *place = *state;
+    struct pt_entry entries[40];
+    struct outbox *box = open_at(place);
+    uint64_t generation = outbox_generation(box);
+    for (uint64_t n = 1; n <= 10; n++)
+        put(box, n);
+    assert_int_equal(outbox_commit(box), PT_OK);
+    put(box, 11);
+    disk_full(true);
+    enum pt_err commit = outbox_commit(box);
+    uint64_t seq = put(box, 12);
+    enum pt_err again = outbox_commit(box);
+    size_t count = 0;
+    struct pt_receipt receipt = {.generation = generation, .stored_to = 4};
+    enum pt_err forgotten = outbox_forget(box, &receipt, &count);
+    uint64_t lowest = outbox_lowest(box), depth = outbox_depth(box);
+    disk_full(false);
+    assert_int_equal(commit, PT_E_DISK);
+    assert_int_equal(again, PT_E_DISK);
+    assert_int_equal(seq, 12);
+    assert_int_equal(forgotten, PT_E_DISK);
+    assert_int_equal(lowest, 5); /* not read again all the same */
+    assert_int_equal(depth, 8);
+    assert_int_equal(read_all(box, entries, 40), 8);
+    assert_false(entries[6].flags & PT_FLAG_UNSAFE); /* 11: before */
+    assert_true(entries[7].flags & PT_FLAG_UNSAFE);  /* 12: after */
+    assert_int_equal(outbox_commit(box), PT_OK);
+    put(box, 13);
+    outbox_close(box);
+    box = open_at(place);
+    assert_int_equal(outbox_generation(box), generation);
+    assert_int_equal(read_all(box, entries, 40), 9);
+    for (size_t i = 0; i < 9; i++)
+        assert_true(is_entry_of(&entries[i], 5 + i));
+    assert_true(entries[7].flags & PT_FLAG_UNSAFE); /* a repeat must agree */
+    assert_false(entries[8].flags & PT_FLAG_UNSAFE);
+    outbox_close(box);
+}
+
+/* Longer than the reserved numbers last: a new generation in memory, bounded,
+ * newest kept; the file stays as it was for the next start. */
+static void test_disk_full_for_long(void **state)
+{
+    struct place *place = *state;
+    static struct pt_entry entries[OUTBOX_PENDING_MAX + 10];
+    struct outbox *box = open_at(place);
+    uint64_t generation = outbox_generation(box);
+    for (uint64_t n = 1; n <= 10; n++)
+        put(box, n);
+    assert_int_equal(outbox_commit(box), PT_OK);
+    disk_full(true);
+    uint64_t n = 11;
+    for (; n <= 3 * OUTBOX_BLOCK; n++)
+        put(box, n);
+    enum pt_err commit = outbox_commit(box);
+    disk_full(false);
+    assert_int_equal(commit, PT_E_DISK);
+    assert_true(outbox_generation(box) != generation);
+    assert_int_equal(outbox_depth(box), OUTBOX_PENDING_MAX);
+    size_t count = read_all(box, entries, OUTBOX_PENDING_MAX + 10);
+    assert_int_equal(made_of(&entries[count - 1]), n - 1);
+    assert_int_equal(entries[count - 1].seq, outbox_highest(box));
+    assert_true(outbox_dropped(box) > 0);
+    assert_int_equal(outbox_commit(box), PT_E_DISK); /* until a new start */
+    outbox_close(box);
+    box = open_at(place);
+    assert_int_equal(outbox_generation(box), generation);
+    assert_int_equal(read_all(box, entries, 20), 10);
+    assert_true(put(box, n) > OUTBOX_BLOCK); /* beyond the numbers used */
+    outbox_close(box);
+}
+
+/* ---- against a naive model ---- */
+
+struct model {
+    uint64_t held[MANY]; /* numbers, ascending; n == seq of a clean file */
+    size_t count;
+    uint64_t next, dropped, max;
+};
+
+static void model_remove(struct model *model, uint64_t first, uint64_t last)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < model->count; i++) {
+        if (model->held[i] < first || model->held[i] > last)
+            model->held[kept++] = model->held[i];
+    }
+    model->count = kept;
+}
+
+static void model_put(struct model *model)
+{
+    model->held[model->count++] = model->next++;
+    while (model->count > model->max) {
+        model_remove(model, model->held[0], model->held[0]);
+        model->dropped++;
+    }
+}
+
+static void compare(struct outbox *box, const struct model *model)
+{
+    static struct pt_entry entries[MANY];
+    assert_int_equal(read_all(box, entries, MANY), model->count);
+    for (size_t i = 0; i < model->count; i++) {
+        assert_int_equal(entries[i].seq, model->held[i]);
+        assert_true(is_entry_of(&entries[i], model->held[i]));
+    }
+    assert_int_equal(outbox_dropped(box), model->dropped);
+    assert_int_equal(outbox_highest(box) + 1, model->next);
+    if (model->count == 0)
+        assert_int_equal(outbox_lowest(box), model->next);
+}
+
+static void random_receipt(struct outbox *box, struct model *model,
+                           unsigned *seed)
+{
+    struct pt_receipt receipt = {0};
+    uint64_t at = outbox_lowest(box) - 1;
+    if (rand_r(seed) % 2 == 0)
+        at += (uint64_t)rand_r(seed) % 20;
+    if (at >= model->next)
+        at = model->next - 1;
+    receipt.stored_to = at;
+    while (receipt.range_count < 4 && rand_r(seed) % 3 != 0) {
+        uint64_t first = at + 2 + (uint64_t)rand_r(seed) % 9;
+        uint64_t last = first + (uint64_t)rand_r(seed) % 9;
+        if (last >= model->next)
+            break;
+        receipt.ranges[receipt.range_count++] = (struct pt_range){first, last};
+        at = last;
+    }
+    size_t before = model->count;
+    model_remove(model, 1, receipt.stored_to);
+    for (size_t i = 0; i < receipt.range_count; i++)
+        model_remove(model, receipt.ranges[i].first, receipt.ranges[i].last);
+    assert_int_equal(forget(box, receipt), before - model->count);
+}
+
+static void test_random_operations(void **state)
+{
+    struct place *place = *state;
+    struct model model = {.next = 1, .max = 60};
+    unsigned seed = 11;
+    place->settings.entries_max = model.max;
+    struct outbox *box = open_at(place);
+    for (int i = 0; i < 3000; i++) {
+        int what = rand_r(&seed) % 100;
+        if (what < 70) {
+            assert_int_equal(put(box, model.next), model.next);
+            model_put(&model);
+        } else if (what < 85) {
+            assert_int_equal(outbox_commit(box), PT_OK);
+        } else if (what < 97) {
+            random_receipt(box, &model, &seed);
+        } else {
+            outbox_close(box);
+            box = open_at(place);
+        }
+        compare(box, &model);
+    }
+    outbox_close(box);
+}
+
+/* ---- memory that runs out ---- */
+
+/* SQLite's allocator, failing from the n-th call on until told otherwise. */
+static sqlite3_mem_methods real_methods;
+static long fail_after = -1; /* calls left; -1: never fails */
+
+static bool fails_now(void)
+{
+    if (fail_after > 0)
+        fail_after--;
+    return fail_after == 0;
+}
+
+static void *failing_malloc(int size)
+{
+    return fails_now() ? NULL : real_methods.xMalloc(size);
+}
+
+static void *failing_realloc(void *old, int size)
+{
+    return fails_now() ? NULL : real_methods.xRealloc(old, size);
+}
+
+static int wrap_allocator(void **state)
+{
+    (void)state;
+    sqlite3_mem_methods methods;
+    if (sqlite3_config(SQLITE_CONFIG_GETMALLOC, &real_methods) != SQLITE_OK)
+        return -1;
+    methods = real_methods;
+    methods.xMalloc = failing_malloc;
+    methods.xRealloc = failing_realloc;
+    return sqlite3_config(SQLITE_CONFIG_MALLOC, &methods) == SQLITE_OK ? 0 : -1;
+}
+
+/* Opens, puts, commits and reads with an allocator that fails from the
+ * `at`-th call on; then all goes on as if it had not been. `*failed` counts
+ * by step; true when memory sufficed. */
+static bool run_with_failing(struct place *place, long at, int failed[3])
+{
+    struct pt_entry entries[10];
+    struct outbox *box = NULL;
+    bool damaged = false;
+    enum pt_err err = PT_OK;
+    size_t count = 0;
+    fail_after = at;
+    err = outbox_open(&place->settings, &box, &damaged);
+    assert_false(damaged);
+    assert_int_equal(files_with(place, "damaged", false), 0);
+    if (err != PT_OK) {
+        fail_after = -1;
+        assert_int_equal(err, PT_E_NOMEM);
+        failed[0]++;
+        return false;
+    }
+    uint64_t seq = put(box, 1);
+    enum pt_err commit = outbox_commit(box);
+    enum pt_err got = outbox_read(box, seq, 10, entries, &count);
+    bool sufficed = fail_after > 0;
+    fail_after = -1;
+    assert_true(commit == PT_OK || (commit == PT_E_NOMEM && !sufficed));
+    assert_true(got == PT_OK || (got == PT_E_NOMEM && !sufficed));
+    failed[1] += commit != PT_OK;
+    failed[2] += got != PT_OK;
+    assert_int_equal(outbox_commit(box), PT_OK);
+    assert_int_equal(outbox_read(box, seq, 10, entries, &count), PT_OK);
+    assert_int_equal(count, 1);
+    assert_true(is_entry_of(&entries[0], 1));
+    assert_int_equal(forget(box, (struct pt_receipt){.stored_to = seq}), 1);
+    outbox_close(box);
+    return sufficed;
+}
+
+/* No damage may be seen where there is none, and what was put is kept. The
+ * steps grow with the number: some thousand allocations, and every one of
+ * the first two hundred. */
+static void test_sqlite_out_of_memory(void **state)
+{
+    struct place *place = *state;
+    int failed[3] = {0};
+    outbox_close(open_at(place));
+    long at = 1;
+    while (!run_with_failing(place, at, failed)) {
+        at += 1 + at / 200;
+        assert_true(at < 100000);
+    }
+    print_message("%ld allocations; failed in turn: %d opens, %d commits, "
+                  "%d reads\n",
+                  at, failed[0], failed[1], failed[2]);
+    assert_true(failed[0] > 0 && failed[1] > 0);
+}
+
+/* ---- what it costs ---- */
+
+static double seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* Eight hours at 1 Hz without network, then drained by batches of 500. */
+static void test_a_shift_without_network(void **state)
+{
+    struct place *place = *state;
+    enum { SHIFT = 28800, BATCH = 500 };
+    static struct pt_entry entries[BATCH];
+    struct outbox *box = open_at(place);
+    double start = seconds(), worst = 0.0;
+    sqlite3_memory_highwater(1);
+    for (uint64_t n = 1; n <= SHIFT; n++) {
+        put(box, n);
+        if (n % 10 == 0) {
+            double before = seconds();
+            assert_int_equal(outbox_commit(box), PT_OK);
+            worst = seconds() - before > worst ? seconds() - before : worst;
+        }
+    }
+    double filled = seconds();
+    uint64_t drained = 0;
+    while (outbox_depth(box) > 0) {
+        size_t count = 0;
+        assert_int_equal(
+            outbox_read(box, outbox_lowest(box), BATCH, entries, &count),
+            PT_OK);
+        uint64_t to = entries[count - 1].seq;
+        drained += forget(box, (struct pt_receipt){.stored_to = to});
+    }
+    assert_int_equal(drained, SHIFT);
+    double emptied = seconds();
+    sqlite3_int64 memory = sqlite3_memory_highwater(0);
+    struct stat status;
+    assert_int_equal(stat(place->path, &status), 0);
+    off_t size = status.st_size;
+    print_message("commit of 10: mean %.2f ms, worst %.1f ms; drain: %.0f ms; "
+                  "file: %ld kB; SQLite at most %ld kB\n",
+                  (filled - start) / (SHIFT / 10) * 1e3, worst * 1e3,
+                  (emptied - filled) * 1e3, (long)size / 1024,
+                  (long)memory / 1024);
+    /* The header's promise for the page cache, and as much again for all
+     * else. */
+    assert_true(memory < 512 * 1024);
+    /* The room is used again: a second shift makes the file no larger. */
+    for (uint64_t n = 1; n <= SHIFT; n++) {
+        put(box, SHIFT + n);
+        if (n % 1000 == 0)
+            assert_int_equal(outbox_commit(box), PT_OK);
+    }
+    outbox_close(box);
+    assert_int_equal(stat(place->path, &status), 0);
+    assert_true(status.st_size <= size + size / 20);
+}
+
+#define PT_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        PT_TEST(test_put_commit_reopen),
+        PT_TEST(test_read_window),
+        PT_TEST(test_details),
+        PT_TEST(test_private_file),
+        PT_TEST(test_receipt_deletes_what_it_names),
+        PT_TEST(test_receipt_of_others),
+        PT_TEST(test_bounded_by_number),
+        PT_TEST(test_bounded_by_age),
+        PT_TEST(test_clock_that_jumps),
+        PT_TEST(test_unsure_clock_does_not_age),
+        PT_TEST(test_kill_9),
+        PT_TEST(test_garbage),
+        PT_TEST(test_truncated),
+        PT_TEST(test_any_byte_flipped),
+        PT_TEST(test_damaged_under_way),
+        PT_TEST(test_damaged_files_are_bounded),
+        PT_TEST(test_a_strangers_file),
+        PT_TEST(test_no_such_folder),
+        PT_TEST(test_settings),
+        PT_TEST(test_second_process),
+        PT_TEST(test_disk_full),
+        PT_TEST(test_disk_full_for_long),
+        PT_TEST(test_random_operations),
+        PT_TEST(test_sqlite_out_of_memory),
+        PT_TEST(test_a_shift_without_network),
+    };
+    return cmocka_run_group_tests(tests, wrap_allocator, NULL);
+}
