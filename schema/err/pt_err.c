@@ -2,10 +2,9 @@
 
 const char *pt_strerror(enum pt_err err)
 {
-    static const char *const text[PT_E_COUNT] = {
-        [PT_OK] = "success",
+    static const char *const text[PT_E_COUNT] = {[PT_OK] = "success",
 #define PT_ERR_TEXT(name, words) [name] = words,
-        PT_ERRORS(PT_ERR_TEXT)
+                                                 PT_ERRORS(PT_ERR_TEXT)
 #undef PT_ERR_TEXT
     };
 

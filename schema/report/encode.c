@@ -188,8 +188,9 @@ static void put_state_fields(struct sink *sink,
                              const struct pt_vehicle_state *state)
 {
     put_number(sink, 1, (uint64_t)state->now_ms);
-    put_number(sink, 2, (uint64_t)(state->receiver_mode + 1));
-    put_number(sink, 3, (uint64_t)(state->satellites_used + 1));
+    /* -1, not said, becomes 0: unsigned numbers wrap. */
+    put_number(sink, 2, (uint64_t)state->receiver_mode + 1);
+    put_number(sink, 3, (uint64_t)state->satellites_used + 1);
     put_number(sink, 4, state->outbox_depth);
     put_number(sink, 5, state->oldest_age_s);
     put_number(sink, 6, state->dropped);
