@@ -3,7 +3,7 @@
 const char *pt_strerror(enum pt_err err)
 {
     static const char *const text[PT_E_COUNT] = {[PT_OK] = "success",
-#define PT_ERR_TEXT(name, words) [name] = words,
+#define PT_ERR_TEXT(name, words) [name] = (words),
                                                  PT_ERRORS(PT_ERR_TEXT)
 #undef PT_ERR_TEXT
     };
