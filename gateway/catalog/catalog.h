@@ -14,6 +14,8 @@
 #define CATALOG_DEVICES_MAX 200000
 #define CATALOG_MISSIONS_MAX 20000
 #define CATALOG_ZONES_MAX 5000
+#define CATALOG_PERIODS_MAX 1000000    /* rows of unit_device */
+#define CATALOG_ZONE_POINTS_MAX 200000 /* corners of one zone */
 
 struct catalog_unit {
     uint32_t unit_id;
@@ -46,8 +48,10 @@ struct catalog_mission {
 
 struct catalog;
 
-/* Reads all tables over a connection of its own; blocks, so on a pool
- * thread. `conninfo` as libpq takes it. */
+/* Reads all tables, as they stood at one moment, over a connection of its
+ * own; blocks, so on a pool thread. `conninfo` as libpq takes it. PT_E_DB,
+ * PT_E_FULL beyond a limit, PT_E_CORRUPT for a geometry that is none: the
+ * reason is in `message` then, on one line. */
 PT_MUST_CHECK enum pt_err catalog_load(const char *conninfo,
                                        struct catalog **ret, char *message,
                                        size_t message_size);
@@ -72,8 +76,8 @@ bool catalog_device(const struct catalog *catalog, const char *name,
 bool catalog_device_unit(const struct catalog *catalog, uint32_t device_id,
                          int64_t time_ms, uint32_t *unit_id);
 /* The device's name that `unit_id` has now; NULL when none. */
-const char *catalog_unit_device(const struct catalog *catalog,
-                                uint32_t unit_id, int64_t now_ms);
+const char *catalog_unit_device(const struct catalog *catalog, uint32_t unit_id,
+                                int64_t now_ms);
 /* A device's name by its number; NULL when unknown. */
 const char *catalog_device_name(const struct catalog *catalog,
                                 uint32_t device_id);
@@ -90,13 +94,15 @@ const struct catalog_mission *catalog_mission(const struct catalog *catalog,
                                               size_t index); /* by name */
 /* A mission by its number, or by its name as people type it: accents and
  * case do not matter; the whole name first, then a unique name that holds
- * all the typed words. PT_E_NOTFOUND; PT_E_RANGE when several fit. */
+ * all the typed words, then a unique one in which words begin so.
+ * PT_E_NOTFOUND; PT_E_RANGE when several fit. */
 PT_MUST_CHECK enum pt_err
 catalog_mission_find(const struct catalog *catalog, const char *typed,
                      const struct catalog_mission **ret);
 
-/* Lower case without accents (Latin script), runs of anything but letters
- * and digits as one space. `out` of `size` bytes, always terminated. */
+/* Lower case without accents (Latin script; letters of others stay as they
+ * are), runs of anything but letters and digits as one space, none at the
+ * ends. `out` of `size` bytes, always terminated; never longer than `text`. */
 void catalog_fold(const char *text, char *out, size_t size);
 
 #endif
