@@ -28,9 +28,14 @@ const struct link_broker *link_broker(const struct link *link)
     return &link->brokers[link->current];
 }
 
-static bool tls_wanted(const struct link_settings *settings)
+static bool is_set(const char *text)
 {
-    return settings->ca_file != NULL && settings->ca_file[0] != '\0';
+    return text != NULL && text[0] != '\0';
+}
+
+static const char *text_or_null(const char *text)
+{
+    return is_set(text) ? text : NULL;
 }
 
 /* --- an attempt -------------------------------------------------------- */
@@ -263,7 +268,7 @@ void link_timer_in(struct link *link, uint64_t ms)
 
 static bool copy_text(const char *text, char **ret)
 {
-    if (text == NULL || text[0] == '\0')
+    if (!is_set(text))
         return true;
     *ret = strdup(text);
     return *ret != NULL;
@@ -292,24 +297,51 @@ static void link_free(struct link *link)
     free(link);
 }
 
-static enum pt_err link_check(struct link *link,
-                              const struct link_settings *settings)
+static enum pt_err refuse(char *why, size_t why_size, const char *text)
 {
+    snprintf(why, why_size, "%s", text);
+    return PT_E_CONFIG;
+}
+
+/* What stands in `settings` by itself, then the files it names. */
+static enum pt_err parse(const struct link_settings *settings,
+                         struct link_broker *brokers, size_t *broker_count,
+                         SSL_CTX **tls, char *why, size_t why_size)
+{
+    if (settings->client_id == NULL || settings->client_id[0] == '\0')
+        return refuse(why, why_size, "no name to connect under");
     /* libmosquitto takes 0 (never) or 5 s and more. */
-    if (settings->client_id == NULL || settings->client_id[0] == '\0' ||
-        settings->keepalive_s < 5 || settings->keepalive_s > UINT16_MAX ||
-        (settings->will_topic != NULL && settings->will_text == NULL))
-        return PT_E_CONFIG;
-    enum pt_err err = link_brokers_parse(settings->brokers,
-                                         tls_wanted(settings) ? 8883 : 1883,
-                                         link->brokers, &link->broker_count);
-    if (err != PT_OK || !tls_wanted(settings))
-        return err;
-    char why[160];
-    err = link_tls_new(link->ca_file, link->cert_file, link->key_file, why,
-                       sizeof(why), &link->tls);
+    if (settings->keepalive_s < 5 || settings->keepalive_s > UINT16_MAX)
+        return refuse(why, why_size, "keepalive is not within 5..65535 s");
+    if (is_set(settings->will_topic) && !is_set(settings->will_text))
+        return refuse(why, why_size, "a will without text");
+    if (!is_set(settings->brokers))
+        return refuse(why, why_size, "no broker named");
+    bool with_tls = is_set(settings->ca_file);
+    if (is_set(settings->cert_file) != is_set(settings->key_file) ||
+        (is_set(settings->cert_file) && !with_tls))
+        return refuse(why, why_size,
+                      "a certificate needs its key and a CA file");
+    enum pt_err err = link_brokers_parse(
+        settings->brokers, with_tls ? 8883 : 1883, brokers, broker_count);
     if (err != PT_OK)
-        pt_log(PT_LOG_ERROR, "TLS: %s", why);
+        snprintf(why, why_size, "broker list \"%s\": %s", settings->brokers,
+                 err == PT_E_FULL ? "more than 8" : "not \"host[:port] ...\"");
+    if (err == PT_OK && with_tls)
+        err =
+            link_tls_new(settings->ca_file, text_or_null(settings->cert_file),
+                         text_or_null(settings->key_file), why, why_size, tls);
+    return err;
+}
+
+enum pt_err link_check(const struct link_settings *settings, char *why,
+                       size_t why_size)
+{
+    struct link_broker brokers[LINK_BROKERS_MAX];
+    size_t count;
+    SSL_CTX *tls = NULL;
+    enum pt_err err = parse(settings, brokers, &count, &tls, why, why_size);
+    SSL_CTX_free(tls);
     return err;
 }
 
@@ -321,13 +353,16 @@ enum pt_err link_new(uv_loop_t *loop, const struct link_settings *settings,
         return PT_E_NOMEM;
     link->loop = loop;
     link->events = *events;
+    char why[200] = "out of memory";
     enum pt_err err = PT_E_NOMEM;
     if (copy_settings(link, settings))
-        err = link_check(link, settings);
+        err = parse(settings, link->brokers, &link->broker_count, &link->tls,
+                    why, sizeof(why));
     /* libmosquitto counts its users itself. */
     if (err == PT_OK && mosquitto_lib_init() != MOSQ_ERR_SUCCESS)
         err = PT_E_SYSTEM;
     if (err != PT_OK) {
+        pt_log(PT_LOG_ERROR, "broker connection: %s", why);
         link_free(link);
         return err;
     }

@@ -17,6 +17,11 @@
 #define LINK_DEVICE_MAX 64
 bool link_device_valid(const char *name);
 
+/* The common name of the first certificate in a PEM file. PT_E_TLS: not
+ * readable, no certificate, or its name is not a device's. Any thread. */
+PT_MUST_CHECK enum pt_err link_certificate_name(const char *file,
+                                                char ret[LINK_DEVICE_MAX + 1]);
+
 enum link_topic {
     LINK_REPORT,
     LINK_RECEIPT,
@@ -62,9 +67,14 @@ struct link_events {
 
 struct link;
 
+/* What link_new() would refuse, without a loop: PT_OK, or an error and a
+ * sentence about it in `why` (of `why_size` bytes). */
+PT_MUST_CHECK enum pt_err link_check(const struct link_settings *settings,
+                                     char *why, size_t why_size);
+
 /* Copies the settings. Begins to connect at once, from the loop: no event
- * comes before this has returned. PT_E_TLS when a certificate cannot be read
- * (logged with its name), PT_E_CONFIG or PT_E_FULL for the broker list. The
+ * comes before this has returned. Errors as link_check(), and logged with
+ * its sentence. The
  * files are read again before each connection, so a renewed certificate needs
  * no restart. Between two tries pass 0.5..60 s. */
 PT_MUST_CHECK enum pt_err link_new(uv_loop_t *loop,

@@ -5,6 +5,7 @@
 #include "link_internal.h"
 #include <arpa/inet.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
@@ -101,4 +102,31 @@ enum pt_err link_tls_expect(SSL_CTX *context, const char *host)
         return PT_E_NOMEM;
     SSL_CTX_set_app_data(context, (void *)host);
     return PT_OK;
+}
+
+enum pt_err link_certificate_name(const char *file,
+                                  char ret[LINK_DEVICE_MAX + 1])
+{
+    enum pt_err err = PT_E_TLS;
+    X509 *certificate = NULL;
+    char name[LINK_DEVICE_MAX + 2]; /* one more: to see that it was longer */
+    FILE *in = fopen(file, "r");
+    if (in == NULL)
+        return PT_E_TLS;
+    certificate = PEM_read_X509(in, NULL, no_password, NULL);
+    if (certificate == NULL)
+        goto cleanup;
+    int length =
+        X509_NAME_get_text_by_NID(X509_get_subject_name(certificate),
+                                  NID_commonName, name, (int)sizeof(name));
+    if (length < 0 || strlen(name) != (size_t)length ||
+        !link_device_valid(name))
+        goto cleanup;
+    strcpy(ret, name);
+    err = PT_OK;
+cleanup:
+    X509_free(certificate);
+    fclose(in);
+    ERR_clear_error();
+    return err;
 }

@@ -272,8 +272,16 @@ static void wrong_settings_are_refused(void **state)
     const struct link_settings good = {
         .brokers = "localhost", .client_id = "car", .keepalive_s = 30};
     struct link *link = NULL;
+    char why[200] = "untouched";
+    assert_int_equal(link_check(&good, why, sizeof(why)), PT_OK);
+    assert_string_equal(why, "untouched");
     struct link_settings s = good;
-    s.brokers = "";
+    s.brokers = NULL;
+    assert_int_equal(link_check(&s, why, sizeof(why)), PT_E_CONFIG);
+    assert_string_equal(why, "no broker named");
+    s.brokers = "a:b";
+    assert_int_equal(link_check(&s, why, sizeof(why)), PT_E_CONFIG);
+    assert_string_equal(why, "broker list \"a:b\": not \"host[:port] ...\"");
     assert_int_equal(link_new(&loop, &s, &events, &link), PT_E_CONFIG);
     s = good;
     s.client_id = "";
@@ -286,6 +294,12 @@ static void wrong_settings_are_refused(void **state)
     assert_int_equal(link_new(&loop, &s, &events, &link), PT_E_TLS);
     s.ca_file = "/dev/null";
     assert_int_equal(link_new(&loop, &s, &events, &link), PT_E_TLS);
+    s = good;
+    s.cert_file = "/dev/null"; /* neither key nor CA */
+    assert_int_equal(link_new(&loop, &s, &events, &link), PT_E_CONFIG);
+    char name[LINK_DEVICE_MAX + 1];
+    assert_int_equal(link_certificate_name("/nonexistent", name), PT_E_TLS);
+    assert_int_equal(link_certificate_name("/dev/null", name), PT_E_TLS);
     assert_null(link);
     assert_int_equal(uv_loop_close(&loop), 0);
 }

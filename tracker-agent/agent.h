@@ -1,0 +1,72 @@
+#ifndef AGENT_H
+#define AGENT_H
+/* agent: what the parts of the in-vehicle program share. Loop thread only.
+ *
+ *   receiver -> position.c -> outbox -> delivery.c -> link
+ *                                          ^-- receipts --'
+ */
+#include "outbox.h"
+#include "pace.h"
+#include "receiver.h"
+#include "settings.h"
+#include "uplink.h"
+#include <uv.h>
+
+struct agent {
+    struct agent_settings settings;
+    uv_loop_t loop;
+    uv_signal_t on_term, on_int;
+    uv_timer_t tick; /* once a second */
+    uv_timer_t next; /* when the uplink may have something */
+
+    struct outbox *outbox;
+    struct receiver *receiver;
+    struct link *link;
+    struct pace pace;
+    struct uplink uplink;
+
+    /* Position (position.c). */
+    bool gpsd_up, device_present;
+    enum receiver_mode fix_mode; /* of the last TPV */
+    int satellites_used;         /* -1: not said */
+    int mode_said;               /* in the last message with a state; -1 none */
+    uint64_t mode_other_since_ms; /* differs from what was said; 0: no */
+
+    /* Delivery (delivery.c). */
+    uint64_t generation;           /* that the uplink knows of */
+    uint64_t uncommitted_since_ms; /* 0: all is on disk */
+    uint64_t commit_again_ms;      /* after a failure; 0: none */
+    bool disk_failing;
+    struct pt_entry *entries; /* settings.uplink_batch */
+    uint32_t batch_max;       /* halved when a broker refuses the size */
+    uint8_t *message;         /* PT_REPORT_BYTES_MAX */
+    uint64_t state_said_ms;   /* when a message last carried the state; 0 */
+    uint32_t next_due_said_s;
+
+    int closing; /* handles and modules not yet gone */
+};
+
+/* --- position.c ---------------------------------------------------------- */
+
+struct receiver_events agent_receiver_events(struct agent *agent);
+/* What the vehicle knows of itself, for a message. */
+struct pt_vehicle_state agent_state(const struct agent *agent);
+/* Once a second: a mode that the gateway has not been told for a while is
+ * said without waiting for the next report. */
+void agent_watch_mode(struct agent *agent);
+
+/* --- delivery.c ---------------------------------------------------------- */
+
+PT_MUST_CHECK enum pt_err agent_delivery_open(struct agent *agent);
+void agent_delivery_close(struct agent *agent);
+struct link_events agent_link_events(struct agent *agent);
+/* Holds the entry and sends what is due. */
+void agent_put(struct agent *agent, const struct pt_entry *entry);
+/* Says the state now; nothing happens while offline. */
+void agent_heartbeat(struct agent *agent);
+/* Once a second: commits what is due. */
+void agent_commit_due(struct agent *agent);
+/* Does what the uplink says until it has nothing more, and arms `next`. */
+void agent_pump(struct agent *agent);
+
+#endif

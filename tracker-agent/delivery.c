@@ -1,0 +1,360 @@
+/* Outbox, uplink and link tied together: what the uplink's state machine says
+ * is done here.
+ *
+ * An entry is sent as soon as it is put, often before it is on disk: the
+ * outbox commits in groups (commit_entries, commit_seconds) to spare the
+ * vehicle's flash. A power cut so loses at most one such group, and of it only
+ * what was not yet sent; a killed process likewise. Nothing is taken out of
+ * the outbox but by a receipt. */
+#include "agent.h"
+#include "pt_log.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* More than this waiting for the socket: the path is slow or gone, and what
+ * is newest by then is worth more than one message more behind it. */
+#define BACKLOG_MAX 16384
+
+/* A message of its own for the state at least this often while there are
+ * reports; it costs some 20 bytes. */
+#define STATE_EVERY_MS 60000
+
+#define COMMIT_AGAIN_MS 5000 /* after the disk has refused */
+
+static int64_t now_of(const struct agent *agent)
+{
+    return (int64_t)uv_now(&agent->loop);
+}
+
+/* The outbox begins a new generation when its file turns out to be damaged;
+ * what was known of numbers is void then. */
+static void follow_generation(struct agent *agent)
+{
+    uint64_t generation = outbox_generation(agent->outbox);
+    if (generation == agent->generation)
+        return;
+    pt_log(PT_LOG_WARN, "outbox goes on as generation %016" PRIx64, generation);
+    agent->generation = generation;
+    uplink_new_generation(&agent->uplink, outbox_lowest(agent->outbox),
+                          outbox_highest(agent->outbox), now_of(agent));
+}
+
+static void tell_held(struct agent *agent)
+{
+    follow_generation(agent);
+    uplink_held(&agent->uplink, outbox_lowest(agent->outbox),
+                outbox_highest(agent->outbox), now_of(agent));
+}
+
+/* --- the disk ------------------------------------------------------------ */
+
+/* Once when it begins and once when it is over, not at each try. */
+static void note_disk(struct agent *agent, enum pt_err err)
+{
+    bool failing = err != PT_OK;
+    if (failing == agent->disk_failing)
+        return;
+    agent->disk_failing = failing;
+    if (failing)
+        pt_log(PT_LOG_ERROR, "outbox %s: %s; entries are kept in memory",
+               agent->settings.outbox_path, pt_strerror(err));
+    else
+        pt_log(PT_LOG_NOTICE, "outbox %s can be written again",
+               agent->settings.outbox_path);
+}
+
+static void commit(struct agent *agent)
+{
+    enum pt_err err = outbox_commit(agent->outbox);
+    tell_held(agent);
+    note_disk(agent, err);
+    agent->commit_again_ms =
+        err == PT_OK ? 0 : uv_now(&agent->loop) + COMMIT_AGAIN_MS;
+    if (err == PT_OK)
+        agent->uncommitted_since_ms = 0;
+}
+
+void agent_commit_due(struct agent *agent)
+{
+    size_t count = outbox_uncommitted(agent->outbox);
+    uint64_t now = uv_now(&agent->loop);
+    if (count == 0 || now < agent->commit_again_ms)
+        return;
+    if (agent->uncommitted_since_ms == 0)
+        agent->uncommitted_since_ms = now;
+    uint64_t age_ms = now - agent->uncommitted_since_ms;
+    if (count >= (uint64_t)agent->settings.outbox_commit_entries ||
+        age_ms >= (uint64_t)agent->settings.outbox_commit_s * 1000)
+        commit(agent);
+}
+
+void agent_put(struct agent *agent, const struct pt_entry *entry)
+{
+    uint64_t seq;
+    enum pt_err err = outbox_put(agent->outbox, entry, &seq);
+    if (err != PT_OK)
+        pt_log(PT_LOG_ERROR, "entry lost: %s", pt_strerror(err));
+    tell_held(agent);
+    agent_commit_due(agent);
+    agent_pump(agent);
+}
+
+/* --- sending ------------------------------------------------------------- */
+
+/* The state goes along when it is due, when it has news, and with everything
+ * that is not a single live report. */
+static bool state_is_due(const struct agent *agent,
+                         const struct pt_vehicle_state *state,
+                         enum uplink_action_kind kind)
+{
+    if (kind != UPLINK_SEND_NEWEST || agent->state_said_ms == 0)
+        return true;
+    if (uv_now(&agent->loop) - agent->state_said_ms >= STATE_EVERY_MS)
+        return true;
+    return state->receiver_mode != agent->mode_said ||
+           state->next_due_s != agent->next_due_said_s;
+}
+
+static void note_state_said(struct agent *agent,
+                            const struct pt_vehicle_state *state)
+{
+    agent->state_said_ms = uv_now(&agent->loop);
+    agent->mode_said = state->receiver_mode;
+    agent->mode_other_since_ms = 0;
+    agent->next_due_said_s = state->next_due_s;
+}
+
+static enum pt_err publish(struct agent *agent, const struct pt_report *report)
+{
+    if (link_backlog(agent->link) > BACKLOG_MAX)
+        return PT_E_AGAIN;
+    size_t size;
+    enum pt_err err =
+        pt_report_encode(report, agent->message, PT_REPORT_BYTES_MAX, &size);
+    if (err != PT_OK)
+        return err;
+    char topic[LINK_TOPIC_MAX];
+    link_topic(LINK_REPORT, agent->settings.device_name, topic);
+    return link_publish(agent->link, topic, agent->message, size, 0, false);
+}
+
+static enum pt_err send_entries(struct agent *agent,
+                                enum uplink_action_kind kind, size_t count)
+{
+    struct pt_vehicle_state state = agent_state(agent);
+    struct pt_report report = {
+        .generation = outbox_generation(agent->outbox),
+        .lowest_held = outbox_lowest(agent->outbox),
+        .count = count,
+        .entries = agent->entries,
+    };
+    if (state_is_due(agent, &state, kind))
+        report.state = state;
+    enum pt_err err = publish(agent, &report);
+    if (err == PT_OK && report.state.present)
+        note_state_said(agent, &state);
+    return err;
+}
+
+/* Held entries of the action, into agent->entries. */
+static enum pt_err read_entries(struct agent *agent,
+                                const struct uplink_action *action, size_t *ret)
+{
+    uint32_t max = action->max;
+    if (max > agent->batch_max)
+        max = agent->batch_max;
+    size_t count = 0;
+    enum pt_err err =
+        outbox_read(agent->outbox, action->from, max, agent->entries, &count);
+    follow_generation(agent);
+    if (err != PT_OK)
+        return err;
+    while (count > 0 && agent->entries[count - 1].seq > action->to)
+        count--;
+    *ret = count;
+    return PT_OK;
+}
+
+/* Too long for our limit or for the broker's: fewer entries the next time.
+ * One entry always fits both (PT_DETAIL_BYTES_MAX). */
+static void make_smaller(struct agent *agent, enum pt_err err)
+{
+    if (err != PT_E_FULL && err != PT_E_RANGE) {
+        if (err != PT_E_AGAIN)
+            pt_log(PT_LOG_ERROR, "report not sent: %s", pt_strerror(err));
+        return;
+    }
+    if (agent->batch_max > 1)
+        agent->batch_max /= 2;
+    pt_log(PT_LOG_WARN, "report of that size refused (%s); now %u entries",
+           pt_strerror(err), agent->batch_max);
+}
+
+static void do_send(struct agent *agent, const struct uplink_action *action)
+{
+    size_t count = 0;
+    uint64_t to = action->to;
+    enum pt_err err = PT_OK;
+    if (action->kind != UPLINK_SEND_HEARTBEAT)
+        err = read_entries(agent, action, &count);
+    if (err == PT_OK && (count > 0 || action->kind == UPLINK_SEND_HEARTBEAT)) {
+        if (count > 0)
+            to = agent->entries[count - 1].seq;
+        err = send_entries(agent, action->kind, count);
+    }
+    if (err == PT_OK) {
+        uplink_sent(&agent->uplink, action, to, now_of(agent));
+        return;
+    }
+    make_smaller(agent, err);
+    uplink_refused(&agent->uplink, action, now_of(agent));
+}
+
+void agent_heartbeat(struct agent *agent)
+{
+    const struct uplink_action beat = {.kind = UPLINK_SEND_HEARTBEAT};
+    if (agent->uplink.state != UPLINK_OFFLINE)
+        do_send(agent, &beat);
+}
+
+static void on_next(uv_timer_t *timer)
+{
+    agent_pump(timer->data);
+}
+
+/* Each action moves the uplink on or makes it wait, so this ends. */
+void agent_pump(struct agent *agent)
+{
+    for (;;) {
+        struct uplink_action action =
+            uplink_next(&agent->uplink, now_of(agent));
+        if (action.kind == UPLINK_NOTHING)
+            break;
+        do_send(agent, &action);
+    }
+    int64_t wait_ms = uplink_wait_ms(&agent->uplink, now_of(agent));
+    if (wait_ms < 0)
+        uv_timer_stop(&agent->next);
+    else
+        (void)uv_timer_start(&agent->next, on_next, (uint64_t)wait_ms, 0);
+}
+
+/* --- the broker's side --------------------------------------------------- */
+
+/* In the order the broker will see it: from the subscription on no receipt
+ * can be missed, then the newest report. */
+static void on_connected(void *context)
+{
+    struct agent *agent = context;
+    char topic[LINK_TOPIC_MAX];
+    link_topic(LINK_RECEIPT, agent->settings.device_name, topic);
+    enum pt_err err = link_subscribe(agent->link, topic, 1);
+    if (err == PT_OK) {
+        link_topic(LINK_PRESENCE, agent->settings.device_name, topic);
+        err = link_publish(agent->link, topic, "online", strlen("online"), 1,
+                           true);
+    }
+    if (err != PT_OK) /* lost again already: disconnected() follows */
+        pt_log(PT_LOG_WARN, "could not log on: %s", pt_strerror(err));
+    agent->state_said_ms = 0;
+    agent->mode_said = -1;
+    agent->batch_max = (uint32_t)agent->settings.uplink_batch;
+    uplink_connected(&agent->uplink, now_of(agent));
+    agent_pump(agent);
+}
+
+static void on_disconnected(void *context, bool taken_over)
+{
+    struct agent *agent = context;
+    (void)taken_over; /* link has logged it and waits */
+    uplink_disconnected(&agent->uplink);
+    agent_pump(agent);
+}
+
+static void take_receipt(struct agent *agent, const struct pt_receipt *receipt)
+{
+    if (receipt->generation != outbox_generation(agent->outbox)) {
+        pt_log(PT_LOG_DEBUG, "receipt of another generation");
+        return;
+    }
+    size_t count = 0;
+    enum pt_err err = outbox_forget(agent->outbox, receipt, &count);
+    follow_generation(agent);
+    if (err == PT_E_RANGE) {
+        pt_log(PT_LOG_ERROR, "receipt names what was never sent; ignored");
+        return;
+    }
+    if (err != PT_OK)
+        pt_log(PT_LOG_ERROR, "outbox: %s", pt_strerror(err));
+    pt_log(PT_LOG_DEBUG, "%zu receipted, %" PRIu64 " left", count,
+           outbox_depth(agent->outbox));
+    if (receipt->generation == agent->generation)
+        uplink_receipted(&agent->uplink, receipt, outbox_lowest(agent->outbox),
+                         now_of(agent));
+}
+
+static void on_message(void *context, const char *topic, const void *payload,
+                       size_t size, bool retained)
+{
+    struct agent *agent = context;
+    enum link_topic kind;
+    char device[LINK_DEVICE_MAX + 1];
+    (void)retained;
+    if (!link_topic_parse(topic, &kind, device) || kind != LINK_RECEIPT ||
+        strcmp(device, agent->settings.device_name) != 0) {
+        pt_log(PT_LOG_WARN, "message on a topic that is not ours");
+        return;
+    }
+    struct pt_receipt receipt;
+    enum pt_err err = pt_receipt_decode(payload, size, &receipt);
+    if (err != PT_OK) {
+        pt_log(PT_LOG_WARN, "receipt refused: %s", pt_strerror(err));
+        return;
+    }
+    take_receipt(agent, &receipt);
+    agent_pump(agent);
+}
+
+struct link_events agent_link_events(struct agent *agent)
+{
+    return (struct link_events){
+        .context = agent,
+        .connected = on_connected,
+        .disconnected = on_disconnected,
+        .message = on_message,
+    };
+}
+
+/* --- begin and end ------------------------------------------------------- */
+
+enum pt_err agent_delivery_open(struct agent *agent)
+{
+    struct uplink_settings settings = agent_uplink_settings(&agent->settings);
+    uint64_t seed = 0;
+    if (uv_random(NULL, NULL, &seed, sizeof(seed), 0, NULL) != 0)
+        seed = uv_hrtime();
+    agent->batch_max = settings.batch_max;
+    size_t live_or_batch = settings.batch_max > UPLINK_LIVE_MAX
+                               ? settings.batch_max
+                               : UPLINK_LIVE_MAX;
+    agent->entries = calloc(live_or_batch, sizeof(*agent->entries));
+    agent->message = malloc(PT_REPORT_BYTES_MAX);
+    if (agent->entries == NULL || agent->message == NULL) {
+        agent_delivery_close(agent);
+        return PT_E_NOMEM;
+    }
+    agent->mode_said = -1;
+    agent->generation = outbox_generation(agent->outbox);
+    uplink_init(&agent->uplink, &settings, seed);
+    tell_held(agent);
+    return PT_OK;
+}
+
+void agent_delivery_close(struct agent *agent)
+{
+    free(agent->entries);
+    agent->entries = NULL;
+    free(agent->message);
+    agent->message = NULL;
+}

@@ -1,0 +1,132 @@
+/* From the receiver's fixes to entries, and what to say when there are
+ * none. */
+#include "agent.h"
+#include "pt_log.h"
+#include <math.h>
+#include <time.h>
+
+/* A mode has to last this long before it is worth a message of its own: a
+ * bridge is no tunnel. Half of what a moving vehicle promises by default. */
+#define MODE_LASTS_MS 5000
+
+/* The largest accuracy that is said: beyond 1000 km a fix is a rumour. */
+#define ACCURACY_MAX_DM 10000000.0
+
+static int64_t utc_now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static enum receiver_mode mode_now(const struct agent *agent)
+{
+    if (!agent->gpsd_up || !agent->device_present)
+        return RECEIVER_NOT_SEEN;
+    return agent->fix_mode;
+}
+
+static uint32_t rounded(double value, double max)
+{
+    return (uint32_t)lround(fmin(value, max));
+}
+
+static struct pt_entry entry_of(const struct agent *agent,
+                                const struct receiver_fix *fix)
+{
+    struct pt_entry entry = {
+        .time_ms = fix->time_ms,
+        .at = fix->at,
+        .flags = fix->flags,
+        .status = (uint8_t)agent_status(&agent->settings),
+        .kind = PT_KIND_FIX,
+    };
+    if ((fix->flags & PT_FLAG_SPEED) != 0)
+        entry.speed_cmps = rounded(fix->speed_mps * 100, UINT16_MAX);
+    if ((fix->flags & PT_FLAG_COURSE) != 0)
+        entry.course_cdeg = rounded(fix->course_deg * 100, 36000) % 36000;
+    if ((fix->flags & PT_FLAG_ACCURACY) != 0)
+        entry.accuracy_dm = rounded(fix->accuracy_m * 10, ACCURACY_MAX_DM);
+    return entry;
+}
+
+static void on_fix(void *context, const struct receiver_fix *fix)
+{
+    struct agent *agent = context;
+    agent->fix_mode = fix->mode;
+    if (!pace_due(&agent->pace, fix))
+        return;
+    struct pt_entry entry = entry_of(agent, fix);
+    agent_put(agent, &entry);
+}
+
+static void on_satellites(void *context, int used)
+{
+    struct agent *agent = context;
+    agent->satellites_used = used;
+}
+
+static void on_state(void *context, bool gpsd_up, bool device_present)
+{
+    struct agent *agent = context;
+    agent->gpsd_up = gpsd_up;
+    agent->device_present = device_present;
+    if (gpsd_up && device_present)
+        return;
+    /* Whatever comes back begins anew. */
+    agent->fix_mode = RECEIVER_NOT_SEEN;
+    agent->satellites_used = -1;
+}
+
+struct receiver_events agent_receiver_events(struct agent *agent)
+{
+    return (struct receiver_events){
+        .context = agent,
+        .fix = on_fix,
+        .satellites = on_satellites,
+        .state = on_state,
+    };
+}
+
+/* With a fix the pace is the promise, without one the heartbeat is. */
+static uint32_t next_due_s(const struct agent *agent)
+{
+    int64_t due_ms = 0;
+    if (mode_now(agent) >= RECEIVER_2D)
+        due_ms = pace_next_due_ms(&agent->pace);
+    if (due_ms <= 0)
+        due_ms = agent->settings.uplink_heartbeat_s * 1000;
+    return (uint32_t)((due_ms + 999) / 1000);
+}
+
+struct pt_vehicle_state agent_state(const struct agent *agent)
+{
+    int64_t now_ms = utc_now_ms();
+    int64_t oldest_ms = outbox_oldest_ms(agent->outbox);
+    uint64_t age_s = 0;
+    if (oldest_ms > 0 && oldest_ms < now_ms)
+        age_s = (uint64_t)(now_ms - oldest_ms) / 1000;
+    return (struct pt_vehicle_state){
+        .present = true,
+        .now_ms = now_ms > 0 ? now_ms : 0,
+        .receiver_mode = (int)mode_now(agent),
+        .satellites_used = agent->satellites_used,
+        .outbox_depth = outbox_depth(agent->outbox),
+        .oldest_age_s = age_s,
+        .dropped = outbox_dropped(agent->outbox),
+        .next_due_s = next_due_s(agent),
+    };
+}
+
+void agent_watch_mode(struct agent *agent)
+{
+    uint64_t now = uv_now(&agent->loop);
+    if (!link_is_up(agent->link) || (int)mode_now(agent) == agent->mode_said) {
+        agent->mode_other_since_ms = 0;
+        return;
+    }
+    if (agent->mode_other_since_ms == 0)
+        agent->mode_other_since_ms = now;
+    if (now - agent->mode_other_since_ms >= MODE_LASTS_MS)
+        agent_heartbeat(agent);
+}
