@@ -1,0 +1,85 @@
+"""Shared parts of the integration tests: each test has its own processes, on
+free loopback ports, with everything in a directory of its own. Programs come
+from $PATROL_BIN (default build/dev/bin)."""
+import os
+import shutil
+import tempfile
+
+import pytest
+
+from lib_agent import Agent
+from lib_broker import Broker
+from lib_gpsd import Gpsd, Receiver
+from lib_peer import Peer
+from lib_pki import Authority
+
+
+def _open_directory():
+    """mosquitto and gpsd give up root's rights and still have to get in;
+    pytest's own directories are for their owner only."""
+    path = tempfile.mkdtemp(prefix="patrol-test-")
+    os.chmod(path, 0o755)
+    return path
+
+
+@pytest.fixture
+def place():
+    path = _open_directory()
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def authority():
+    path = _open_directory()
+    yield Authority(path)
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def broker(place, authority):
+    broker = Broker(os.path.join(place, "broker"), authority).start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def receiver(place):
+    receiver = Receiver(os.path.join(place, "receiver")).plug()
+    yield receiver
+    receiver.unplug()
+
+
+@pytest.fixture
+def gpsd(place, receiver):
+    gpsd = Gpsd(os.path.join(place, "gpsd"), receiver.link).start()
+    yield gpsd
+    gpsd.stop()
+
+
+@pytest.fixture
+def make_peer(broker, authority):
+    peers = []
+
+    def make(**options):
+        peers.append(Peer(broker, authority, **options).wait_up())
+        return peers[-1]
+
+    yield make
+    for peer in peers:
+        peer.close()
+
+
+@pytest.fixture
+def make_agent(place, broker, gpsd, authority):
+    """make_agent(device, section__name=value...): not yet started."""
+    agents = []
+
+    def make(device="car-1", **options):
+        agents.append(Agent(os.path.join(place, f"agent-{len(agents)}"),
+                            device, broker, gpsd, authority, **options))
+        return agents[-1]
+
+    yield make
+    for agent in agents:
+        agent.kill()

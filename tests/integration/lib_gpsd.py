@@ -1,0 +1,105 @@
+"""A real gpsd, and a receiver on a pty that it reads."""
+import os
+import pty
+import socket
+import threading
+import time
+import tty
+
+from lib_common import Process, free_port, listens, wait_for
+from lib_nmea import epoch
+
+
+class Receiver:
+    """Says once a second where it is, from a thread of its own. What it said
+    is kept in `said`: (time_ms, lat, lon) of the epochs with a fix."""
+
+    def __init__(self, link):
+        self.link = str(link)
+        self.lat, self.lon = 23.1301, -82.3601
+        self.speed_mps, self.course_deg = 0.0, 0.0
+        self.step = (0.0, 0.0)  # degrees a second
+        self.mode = 3
+        self.said = []
+        self._ends = None
+        self._stop = threading.Event()
+        self._thread = None
+
+    def plug(self):
+        assert self._ends is None
+        master, slave = pty.openpty()
+        tty.setraw(slave)
+        name = os.ttyname(slave)
+        # gpsd started by root goes on as its own user
+        os.chmod(name, 0o666)
+        if os.path.islink(self.link):
+            os.unlink(self.link)
+        os.symlink(name, self.link)
+        os.set_blocking(master, False)
+        self._ends = (master, slave)
+        self._stop.clear()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        return self
+
+    def unplug(self):
+        if self._ends is None:
+            return
+        self._stop.set()
+        self._thread.join()
+        for end in self._ends:
+            os.close(end)
+        os.unlink(self.link)
+        self._ends = None
+
+    def _run(self):
+        while not self._stop.is_set():
+            now = time.time()
+            when = int(now) + 1
+            if self._stop.wait(when - now):
+                return
+            self.lat += self.step[0]
+            self.lon += self.step[1]
+            text = epoch(when, self.lat, self.lon, self.speed_mps,
+                         self.course_deg, self.mode)
+            try:
+                os.write(self._ends[0], text.encode())
+            except BlockingIOError:
+                continue  # nobody reads
+            if self.mode >= 2:
+                self.said.append((when * 1000, self.lat, self.lon))
+
+
+class Gpsd:
+    def __init__(self, directory, *devices):
+        self.dir = str(directory)
+        os.makedirs(self.dir, exist_ok=True)
+        self.port = free_port()
+        self.control = os.path.join(self.dir, "gpsd.sock")
+        self.process = Process(
+            ["/usr/sbin/gpsd", "-N", "-n", "-S", self.port, "-F",
+             self.control, *devices], os.path.join(self.dir, "gpsd.log"))
+
+    def start(self):
+        self.process.start()
+        wait_for(lambda: listens(self.port), 10, self.process.log)
+        return self
+
+    def kill(self):
+        self.process.kill()
+
+    def stop(self):
+        self.process.stop()
+
+    def _tell(self, text):
+        """The control socket, as the udev rule of Debian's gpsd does."""
+        with socket.socket(socket.AF_UNIX) as control:
+            control.connect(self.control)
+            control.sendall(text.encode() + b"\r\n")
+            return control.recv(100)
+
+    def add(self, device):
+        assert self._tell("+" + str(device)).startswith(b"OK")
+
+    def remove(self, device):
+        return self._tell("-" + str(device))
