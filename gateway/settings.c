@@ -92,7 +92,7 @@ static const struct config_option options[] = {
     {.section = "log", .name = "level", .type = CONFIG_CHOICE,
      .offset = AT(log_level), .initial = "info",
      .choices = "error warn notice info debug",
-     .help = "error, warn, notice, info or debug"},
+     .help = "what is logged: this and what is worse"},
 };
 /* clang-format on */
 #define OPTION_COUNT (sizeof(options) / sizeof(options[0]))
