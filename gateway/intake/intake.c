@@ -44,7 +44,7 @@ struct reading {
 struct intake {
     uv_loop_t *loop;
     struct link *link;
-    struct ring ring;
+    struct inbox inbox;
     struct judge_limits limits;
     struct receipts *receipts;
     struct reading reading;
@@ -95,7 +95,7 @@ static void on_message(void *context, const char *topic, const void *payload,
                        size_t size, bool retained)
 {
     struct intake *intake = context;
-    struct ring_message message = {
+    struct inbox_message message = {
         .retained = retained, .received_ms = wall_ms(), .payload = payload};
     if (!link_topic_parse(topic, &message.kind, message.device) ||
         (message.kind != LINK_REPORT && message.kind != LINK_PRESENCE)) {
@@ -105,7 +105,7 @@ static void on_message(void *context, const char *topic, const void *payload,
     size_t most =
         message.kind == LINK_REPORT ? PT_REPORT_BYTES_MAX : PRESENCE_BYTES_MAX;
     message.size = size <= most ? (uint32_t)size : 0;
-    if (ring_put(&intake->ring, &message) != PT_OK)
+    if (inbox_put(&intake->inbox, &message) != PT_OK)
         intake->counts.dropped++;
 }
 
@@ -241,7 +241,7 @@ static bool unit_now(const struct catalog *catalog, const char *device,
 
 static void take_presence(struct intake *intake, const struct catalog *catalog,
                           struct fleet *fleet, int64_t now_ms,
-                          const struct ring_message *message)
+                          const struct inbox_message *message)
 {
     static const char online[] = "online";
     uint32_t unit_id;
@@ -268,7 +268,7 @@ static void hear(struct intake *intake, const struct catalog *catalog,
 
 static void refuse_malformed(struct intake *intake,
                              const struct catalog *catalog, int64_t now_ms,
-                             const struct ring_message *message,
+                             const struct inbox_message *message,
                              struct batch *batch)
 {
     struct batch_item item = {
@@ -286,7 +286,7 @@ static void refuse_malformed(struct intake *intake,
 
 static void begin_report(struct intake *intake, const struct catalog *catalog,
                          struct fleet *fleet, int64_t now_ms,
-                         const struct ring_message *message,
+                         const struct inbox_message *message,
                          struct batch *batch)
 {
     struct reading *r = &intake->reading;
@@ -315,24 +315,24 @@ void intake_take(struct intake *intake, const struct catalog *catalog,
                  struct fleet *fleet, int64_t now_ms, struct batch *batch)
 {
     while (batch->count < batch->capacity) {
-        struct ring_message message;
+        struct inbox_message message;
         if (intake->reading.under_way) {
             take_entries(intake, catalog, fleet, now_ms, batch);
             continue;
         }
-        if (!ring_peek(&intake->ring, &message))
+        if (!inbox_peek(&intake->inbox, &message))
             return;
         if (message.kind == LINK_PRESENCE)
             take_presence(intake, catalog, fleet, now_ms, &message);
         else
             begin_report(intake, catalog, fleet, now_ms, &message, batch);
-        ring_drop(&intake->ring);
+        inbox_drop(&intake->inbox);
     }
 }
 
 bool intake_has_more(const struct intake *intake)
 {
-    return intake->reading.under_way || intake->ring.waiting > 0;
+    return intake->reading.under_way || intake->inbox.waiting > 0;
 }
 
 bool intake_is_up(const struct intake *intake)
@@ -390,7 +390,7 @@ int64_t intake_receipts_due(struct intake *intake)
 static double waiting_messages(void *context)
 {
     const struct intake *intake = context;
-    return (double)intake->ring.waiting;
+    return (double)intake->inbox.waiting;
 }
 
 static double waiting_receipts(void *context)
@@ -481,7 +481,7 @@ static void release(struct intake *intake)
     if (intake->reading.under_way)
         pt_report_clear(&intake->reading.report);
     receipts_free(intake->receipts);
-    ring_clear(&intake->ring);
+    inbox_clear(&intake->inbox);
     free(intake);
 }
 
@@ -496,7 +496,7 @@ static enum pt_err open_parts(struct intake *intake,
         .disconnected = on_disconnected,
         .message = on_message,
     };
-    enum pt_err err = ring_init(&intake->ring, settings->queue_max_bytes);
+    enum pt_err err = inbox_init(&intake->inbox, settings->queue_max_bytes);
     if (err == PT_OK)
         err = receipts_new(INTAKE_RECEIPTS_MAX, settings->receipt_every_ms,
                            &intake->receipts);

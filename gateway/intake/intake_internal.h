@@ -1,6 +1,6 @@
 #ifndef INTAKE_INTERNAL_H
 #define INTAKE_INTERNAL_H
-/* intake's parts that touch no socket and no clock: the ring of waiting
+/* intake's parts that touch no socket and no clock: the inbox of waiting
  * messages, the judge, the schedule of receipts. Loop thread only. */
 #include "batch.h"
 #include "geo.h"
@@ -11,20 +11,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* ------------------------------------------------- ring: messages as raw bytes
+/* ------------------------------------------------- inbox: messages as raw
+ * bytes
  */
-struct ring_message {
+struct inbox_message {
     enum link_topic kind; /* LINK_REPORT or LINK_PRESENCE */
     bool retained;
     int64_t received_ms;
     char device[LINK_DEVICE_MAX + 1];
     uint32_t size;
-    const uint8_t *payload; /* borrowed until ring_drop() */
+    const uint8_t *payload; /* borrowed until inbox_drop() */
 };
 
 /* Messages lie whole, one behind the other, in one block of memory; one that
  * does not fit before the block's end begins at its start. */
-struct ring {
+struct inbox {
     uint8_t *bytes;
     size_t size;
     size_t head;    /* oldest message */
@@ -33,14 +34,14 @@ struct ring {
     size_t waiting; /* messages */
 };
 
-PT_MUST_CHECK enum pt_err ring_init(struct ring *ring, size_t size);
-void ring_clear(struct ring *ring);
+PT_MUST_CHECK enum pt_err inbox_init(struct inbox *inbox, size_t size);
+void inbox_clear(struct inbox *inbox);
 /* Copies the message in. PT_E_FULL when there is no room. */
-PT_MUST_CHECK enum pt_err ring_put(struct ring *ring,
-                                   const struct ring_message *message);
+PT_MUST_CHECK enum pt_err inbox_put(struct inbox *inbox,
+                                    const struct inbox_message *message);
 /* The oldest; false when none waits. */
-bool ring_peek(const struct ring *ring, struct ring_message *ret);
-void ring_drop(struct ring *ring); /* the oldest */
+bool inbox_peek(const struct inbox *inbox, struct inbox_message *ret);
+void inbox_drop(struct inbox *inbox); /* the oldest */
 
 /* ------------------------------------------------------------------ the judge
  */

@@ -16,10 +16,10 @@
 
 /* -------------------------------------------------------------------- the ring
  */
-static struct ring_message message_of(uint32_t number, const uint8_t *payload,
-                                      uint32_t size)
+static struct inbox_message message_of(uint32_t number, const uint8_t *payload,
+                                       uint32_t size)
 {
-    struct ring_message message = {
+    struct inbox_message message = {
         .kind = number % 2 == 0 ? LINK_REPORT : LINK_PRESENCE,
         .retained = number % 3 == 0,
         .received_ms = NOW_MS + number,
@@ -32,59 +32,59 @@ static struct ring_message message_of(uint32_t number, const uint8_t *payload,
 
 /* A queue of the messages' numbers is the model: a payload is its number,
  * repeated. */
-static void ring_is_a_queue(void **state)
+static void inbox_is_a_queue(void **state)
 {
     (void)state;
-    struct ring ring;
+    struct inbox inbox;
     uint8_t payload[300];
     uint32_t first = 0, next = 0;
     size_t refused = 0;
     srandom(7);
-    assert_int_equal(ring_init(&ring, 2000), PT_OK);
+    assert_int_equal(inbox_init(&inbox, 2000), PT_OK);
     for (int i = 0; i < 200000; i++) {
         if (random() % 2 == 0) {
             uint32_t size = next % 11 == 0 ? 0 : next * 7 % 300;
             memset(payload, (int)(next % 251), size);
-            struct ring_message message = message_of(next, payload, size);
-            if (ring_put(&ring, &message) == PT_OK)
+            struct inbox_message message = message_of(next, payload, size);
+            if (inbox_put(&inbox, &message) == PT_OK)
                 next++;
             else
                 refused++;
             continue;
         }
-        struct ring_message got;
-        assert_int_equal(ring_peek(&ring, &got), first != next);
+        struct inbox_message got;
+        assert_int_equal(inbox_peek(&inbox, &got), first != next);
         if (first == next)
             continue;
         uint32_t size = first % 11 == 0 ? 0 : first * 7 % 300;
         memset(payload, (int)(first % 251), size);
-        struct ring_message want = message_of(first, payload, size);
+        struct inbox_message want = message_of(first, payload, size);
         assert_int_equal(got.size, size);
         assert_int_equal(got.kind, want.kind);
         assert_int_equal(got.retained, want.retained);
         assert_int_equal(got.received_ms, want.received_ms);
         assert_string_equal(got.device, want.device);
         assert_memory_equal(got.payload, payload, size);
-        ring_drop(&ring);
+        inbox_drop(&inbox);
         first++;
-        assert_int_equal(ring.waiting, next - first);
+        assert_int_equal(inbox.waiting, next - first);
     }
     assert_true(refused > 100); /* the bound was met, and often */
     assert_true(next > 10000);
-    ring_clear(&ring);
+    inbox_clear(&inbox);
 }
 
-static void ring_refuses_what_never_fits(void **state)
+static void inbox_refuses_what_never_fits(void **state)
 {
     (void)state;
-    struct ring ring;
+    struct inbox inbox;
     uint8_t payload[500] = {0};
-    assert_int_equal(ring_init(&ring, 500), PT_OK);
-    struct ring_message message = message_of(1, payload, 500);
-    assert_int_equal(ring_put(&ring, &message), PT_E_FULL);
+    assert_int_equal(inbox_init(&inbox, 500), PT_OK);
+    struct inbox_message message = message_of(1, payload, 500);
+    assert_int_equal(inbox_put(&inbox, &message), PT_E_FULL);
     message.size = 100;
-    assert_int_equal(ring_put(&ring, &message), PT_OK);
-    ring_clear(&ring);
+    assert_int_equal(inbox_put(&inbox, &message), PT_OK);
+    inbox_clear(&inbox);
 }
 
 /* ------------------------------------------------------------------- the judge
@@ -399,8 +399,8 @@ static void random_schedule(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ring_is_a_queue),
-        cmocka_unit_test(ring_refuses_what_never_fits),
+        cmocka_unit_test(inbox_is_a_queue),
+        cmocka_unit_test(inbox_refuses_what_never_fits),
         cmocka_unit_test(judges_coordinates),
         cmocka_unit_test(judges_values),
         cmocka_unit_test(judges_times),

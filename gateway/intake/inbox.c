@@ -17,45 +17,45 @@ static size_t room_for(size_t payload)
     return sizeof(struct head) + payload;
 }
 
-enum pt_err ring_init(struct ring *ring, size_t size)
+enum pt_err inbox_init(struct inbox *inbox, size_t size)
 {
     uint8_t *bytes = malloc(size);
     if (bytes == NULL)
         return PT_E_NOMEM;
-    *ring = (struct ring){.bytes = bytes, .size = size, .wrap = size};
+    *inbox = (struct inbox){.bytes = bytes, .size = size, .wrap = size};
     return PT_OK;
 }
 
-void ring_clear(struct ring *ring)
+void inbox_clear(struct inbox *inbox)
 {
-    free(ring->bytes);
-    *ring = (struct ring){0};
+    free(inbox->bytes);
+    *inbox = (struct inbox){0};
 }
 
 /* Where `need` bytes may go; false when nowhere. Free is [tail, end) and
  * [0, head), or [tail, head) once the ring has wrapped. */
-static bool find_room(struct ring *ring, size_t need)
+static bool find_room(struct inbox *inbox, size_t need)
 {
-    if (ring->waiting == 0) {
-        ring->head = ring->tail = 0;
-        ring->wrap = ring->size;
-        return need <= ring->size;
+    if (inbox->waiting == 0) {
+        inbox->head = inbox->tail = 0;
+        inbox->wrap = inbox->size;
+        return need <= inbox->size;
     }
-    if (ring->tail <= ring->head)
-        return need <= ring->head - ring->tail;
-    if (need <= ring->size - ring->tail)
+    if (inbox->tail <= inbox->head)
+        return need <= inbox->head - inbox->tail;
+    if (need <= inbox->size - inbox->tail)
         return true;
-    if (need > ring->head)
+    if (need > inbox->head)
         return false;
-    ring->wrap = ring->tail;
-    ring->tail = 0;
+    inbox->wrap = inbox->tail;
+    inbox->tail = 0;
     return true;
 }
 
-enum pt_err ring_put(struct ring *ring, const struct ring_message *message)
+enum pt_err inbox_put(struct inbox *inbox, const struct inbox_message *message)
 {
     size_t need = room_for(message->size);
-    if (!find_room(ring, need))
+    if (!find_room(inbox, need))
         return PT_E_FULL;
     struct head head = {
         .received_ms = message->received_ms,
@@ -64,41 +64,41 @@ enum pt_err ring_put(struct ring *ring, const struct ring_message *message)
         .retained = message->retained,
     };
     memcpy(head.device, message->device, sizeof(head.device));
-    uint8_t *at = ring->bytes + ring->tail;
+    uint8_t *at = inbox->bytes + inbox->tail;
     memcpy(at, &head, sizeof(head));
     if (message->size > 0)
         memcpy(at + sizeof(head), message->payload, message->size);
-    ring->tail += need;
-    ring->waiting++;
+    inbox->tail += need;
+    inbox->waiting++;
     return PT_OK;
 }
 
-bool ring_peek(const struct ring *ring, struct ring_message *ret)
+bool inbox_peek(const struct inbox *inbox, struct inbox_message *ret)
 {
-    if (ring->waiting == 0)
+    if (inbox->waiting == 0)
         return false;
     struct head head;
-    memcpy(&head, ring->bytes + ring->head, sizeof(head));
-    *ret = (struct ring_message){
+    memcpy(&head, inbox->bytes + inbox->head, sizeof(head));
+    *ret = (struct inbox_message){
         .kind = (enum link_topic)head.kind,
         .retained = head.retained != 0,
         .received_ms = head.received_ms,
         .size = head.size,
-        .payload = ring->bytes + ring->head + sizeof(head),
+        .payload = inbox->bytes + inbox->head + sizeof(head),
     };
     memcpy(ret->device, head.device, sizeof(ret->device));
     return true;
 }
 
-void ring_drop(struct ring *ring)
+void inbox_drop(struct inbox *inbox)
 {
-    struct ring_message oldest;
-    if (!ring_peek(ring, &oldest))
+    struct inbox_message oldest;
+    if (!inbox_peek(inbox, &oldest))
         return;
-    ring->head += room_for(oldest.size);
-    ring->waiting--;
-    if (ring->head == ring->wrap) {
-        ring->head = 0;
-        ring->wrap = ring->size;
+    inbox->head += room_for(oldest.size);
+    inbox->waiting--;
+    if (inbox->head == inbox->wrap) {
+        inbox->head = 0;
+        inbox->wrap = inbox->size;
     }
 }
