@@ -9,9 +9,12 @@ import pytest
 
 from lib_agent import Agent
 from lib_broker import Broker
+from lib_database import Database
+from lib_gateway import Gateway
 from lib_gpsd import Gpsd, Receiver
 from lib_peer import Peer
 from lib_pki import Authority
+from lib_vehicle import Vehicle
 
 
 def _open_directory():
@@ -83,3 +86,51 @@ def make_agent(place, broker, gpsd, authority):
     yield make
     for agent in agents:
         agent.kill()
+
+
+@pytest.fixture(scope="session")
+def server():
+    path = _open_directory()
+    server = Database(os.path.join(path, "db"))
+    server.add_grid()
+    yield server
+    server.stop()
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def database(server):
+    """The session's PostgreSQL with a grid of streets and nothing else."""
+    server.clear()
+    return server
+
+
+@pytest.fixture
+def make_gateway(place, database, broker, authority):
+    """make_gateway(section__name=value...): not yet started. At the end each
+    must stop in order and have nothing to say about memory."""
+    gateways = []
+
+    def make(**settings):
+        settings.setdefault("intake__receipt_every_s", 1)
+        gateways.append(Gateway(os.path.join(place, f"gateway-{len(gateways)}"),
+                                database, broker, authority, **settings))
+        return gateways[-1]
+
+    yield make
+    for gateway in gateways:
+        assert gateway.stop() in (None, 0), gateway.log()
+        assert "Sanitizer" not in gateway.log(), gateway.log()
+
+
+@pytest.fixture
+def make_vehicle(broker, authority):
+    vehicles = []
+
+    def make(name):
+        vehicles.append(Vehicle(broker, authority, name))
+        return vehicles[-1]
+
+    yield make
+    for vehicle in vehicles:
+        vehicle.close()

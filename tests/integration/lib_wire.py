@@ -50,7 +50,7 @@ class Entry:
         return self.flags >> 12 & 15
 
 
-_COLUMNS = (("seq", "seq_delta", 1), ("time_ms", "time_delta_ms", 0),
+COLUMNS = (("seq", "seq_delta", 1), ("time_ms", "time_delta_ms", 0),
             ("lat_e6", "lat_delta_e6", 0), ("lon_e6", "lon_delta_e6", 0),
             ("speed_cmps", "speed_delta_cmps", 0),
             ("course_cdeg", "course_delta_cdeg", 0),
@@ -63,11 +63,11 @@ def entries(report):
     found = []
     if report.count == 0:
         return found
-    now = {name: getattr(report, name) for name, _, _ in _COLUMNS}
+    now = {name: getattr(report, name) for name, _, _ in COLUMNS}
     details = {d.index: d.text for d in report.details}
     for index in range(report.count):
         if index > 0:
-            for name, column, usual in _COLUMNS:
+            for name, column, usual in COLUMNS:
                 deltas = getattr(report, column)
                 now[name] += deltas[index - 1] if deltas else usual
         found.append(Entry(

@@ -1,83 +1,17 @@
 """The gateway between a real broker and a real database: vehicles here send
 what protoc encodes, and what they are told is what PostgreSQL has."""
 import os
-import shutil
 import subprocess
-import tempfile
 import time
 
 import pytest
 
-from control_room import (BIN, CLOCK_UNSURE, SANITIZED, TOP, Broker,
-                          Certificates, Database, Gateway, Vehicle, crossing,
-                          entry, now_ms, wait_until)
+from lib_common import TOP, wait_for
+from lib_database import crossing
+from lib_gateway import PROGRAM, SANITIZED
+from lib_vehicle import CLOCK_UNSURE, entry, now_ms
 
 DAY_MS = 86400000
-
-
-@pytest.fixture(scope="module")
-def room():
-    """Directories that postgres' and mosquitto's users can reach."""
-    directory = tempfile.mkdtemp(prefix="patrol-gw-", dir="/tmp")
-    os.chmod(directory, 0o755)
-    yield directory
-    shutil.rmtree(directory, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def server(room):
-    database = Database(os.path.join(room, "db"))
-    database.add_grid()
-    yield database
-    database.stop()
-
-
-@pytest.fixture
-def database(server):
-    server.clear()
-    return server
-
-
-@pytest.fixture(scope="module")
-def broker(room):
-    broker = Broker(os.path.join(room, "broker"),
-                    Certificates(os.path.join(room, "certs")))
-    yield broker
-    broker.stop()
-
-
-@pytest.fixture
-def start_gateway(room, database, broker):
-    """Starts gateways; at the end each must have stopped in order."""
-    started = []
-
-    def start(ready=True, **settings):
-        directory = tempfile.mkdtemp(prefix="gateway-", dir=room)
-        gateway = Gateway(directory, database, broker,
-                          intake__receipt_every_s=settings.pop("every_s", 1),
-                          **settings)
-        started.append(gateway)
-        return gateway.start(ready)
-
-    yield start
-    for gateway in started:
-        status = gateway.stop()
-        assert status in (0, -9), gateway.log()[-4000:]
-        assert "ERROR: " not in gateway.log(), gateway.log()[-8000:]
-
-
-@pytest.fixture
-def drive(broker):
-    """Makes vehicles."""
-    vehicles = []
-
-    def make(name):
-        vehicles.append(Vehicle(broker, name))
-        return vehicles[-1]
-
-    yield make
-    for vehicle in vehicles:
-        vehicle.close()
 
 
 def positions(database, call_sign):
@@ -94,11 +28,11 @@ def call_signs(answer):
 
 
 # ------------------------------------------------------------------ the chain
-def test_a_fix_is_stored_once_receipted_and_answered(database, start_gateway,
-                                                     drive):
+def test_a_fix_is_stored_once_receipted_and_answered(database, make_gateway,
+                                                     make_vehicle):
     database.add_unit("A1")
-    gateway = start_gateway()
-    car = drive("A1")
+    gateway = make_gateway().start()
+    car = make_vehicle("A1")
     sent = [entry(1, crossing(2, 2), now_ms() - 2000, speed_cmps=1000,
                   course_cdeg=9000, accuracy_dm=40),
             entry(2, crossing(3, 2), now_ms() - 1000, accuracy_dm=35)]
@@ -111,7 +45,7 @@ def test_a_fix_is_stored_once_receipted_and_answered(database, start_gateway,
         (10, 90, 4, "available"), (None, None, 3.5, "available")]
     car.send(*sent)  # a repeat: no second row, but a receipt
     before = len(car.receipts)
-    wait_until(lambda: len(car.receipts) > before, what="the repeat's receipt")
+    wait_for(lambda: len(car.receipts) > before, why="the repeat's receipt")
     assert len(positions(database, "A1")) == 2
     answer = gateway.nearest(crossing(3, 4))
     assert call_signs(answer) == ["A1"]
@@ -120,17 +54,17 @@ def test_a_fix_is_stored_once_receipted_and_answered(database, start_gateway,
     assert answer["units"][0]["position_age_s"] < 60
 
 
-def test_units_rank_by_road_and_the_others_say_why(database, start_gateway,
-                                                   drive):
+def test_units_rank_by_road_and_the_others_say_why(database, make_gateway,
+                                                   make_vehicle):
     for call_sign in ("A1", "A2", "BUSY", "MUTE"):
         database.add_unit(call_sign)
     database.add_unit("FOOT", kind="foot")
-    gateway = start_gateway()
+    gateway = make_gateway().start()
     for call_sign, at, status in (("A1", crossing(5, 5), "available"),
                                   ("A2", crossing(1, 1), "available"),
                                   ("BUSY", crossing(0, 0), "busy"),
                                   ("FOOT", crossing(0, 0), "available")):
-        car = drive(call_sign)
+        car = make_vehicle(call_sign)
         car.send(entry(1, at, status=status))
         car.wait_stored(1)
     answer = gateway.nearest(crossing(0, 0))
@@ -140,10 +74,10 @@ def test_units_rank_by_road_and_the_others_say_why(database, start_gateway,
         "BUSY": "not_available", "FOOT": "travels_on_foot", "MUTE": "no_position"}
 
 
-def test_no_receipt_before_commit(database, start_gateway, drive):
+def test_no_receipt_before_commit(database, make_gateway, make_vehicle):
     database.add_unit("A1")
-    start_gateway()
-    car = drive("A1")
+    make_gateway().start()
+    car = make_vehicle("A1")
     lock = database.connect()
     lock.autocommit = False
     with lock.cursor() as cursor:
@@ -159,10 +93,10 @@ def test_no_receipt_before_commit(database, start_gateway, drive):
 
 # ------------------------------------------------------------------- refusals
 def test_refused_entries_spoil_nothing_and_are_receipted(database,
-                                                         start_gateway, drive):
+                                                         make_gateway, make_vehicle):
     database.add_unit("A1")
-    gateway = start_gateway()
-    car = drive("A1")
+    gateway = make_gateway().start()
+    car = make_vehicle("A1")
     here = crossing(4, 4)
     now = now_ms()
     car.send(entry(1, here, now - 9000),
@@ -186,20 +120,20 @@ def test_refused_entries_spoil_nothing_and_are_receipted(database,
     assert gateway.get("/v1/units/A1")["call_sign"] == "A1"
 
 
-def test_unknown_device(database, start_gateway, drive):
+def test_unknown_device(database, make_gateway, make_vehicle):
     database.add_unit("A1")
-    start_gateway()
-    stranger = drive("stranger")
+    make_gateway().start()
+    stranger = make_vehicle("stranger")
     stranger.send(entry(1, crossing(1, 1)), entry(2, crossing(1, 2)))
-    wait_until(lambda: database.query(
+    wait_for(lambda: database.query(
         "SELECT seq, reason FROM patrol.quarantine WHERE device = 'stranger'"
         " ORDER BY seq") == [(1, "unknown_device"), (2, "unknown_device")],
-        what="quarantine")
-    wait_until(lambda: stranger.receipts, what="a receipt for the stranger")
+        why="quarantine")
+    wait_for(lambda: stranger.receipts, why="a receipt for the stranger")
     assert database.one("SELECT count(*) FROM patrol.position") == 0
 
 
-def test_a_device_is_the_unit_it_was_then(database, start_gateway, drive):
+def test_a_device_is_the_unit_it_was_then(database, make_gateway, make_vehicle):
     database.add_unit("OLD", device="box")
     new = database.one("INSERT INTO patrol.unit (call_sign) VALUES ('NEW')"
                        " RETURNING unit_id")
@@ -208,8 +142,8 @@ def test_a_device_is_the_unit_it_was_then(database, start_gateway, drive):
     database.query('INSERT INTO patrol.unit_device (unit_id, device_id, "from")'
                    " SELECT %s, device_id, now() - interval '30 minutes'"
                    " FROM patrol.device", new)
-    start_gateway()
-    box = drive("box")
+    make_gateway().start()
+    box = make_vehicle("box")
     now = now_ms()
     box.send(entry(1, crossing(1, 1), now - 2 * 3600000),
              entry(2, crossing(1, 1), now - 45 * 60000),
@@ -222,25 +156,25 @@ def test_a_device_is_the_unit_it_was_then(database, start_gateway, drive):
 
 
 def test_malformed_messages_are_counted_and_harm_nothing(database,
-                                                         start_gateway, drive):
+                                                         make_gateway, make_vehicle):
     database.add_unit("A1")
-    gateway = start_gateway()
-    car = drive("A1")
+    gateway = make_gateway().start()
+    car = make_vehicle("A1")
     for payload in (b"", b"\xff" * 40, b"not a report", os.urandom(3000)):
         car.publish(payload)
     car.send(entry(1, crossing(1, 1)))
     car.wait_stored(1)
     assert gateway.metric(
         'patrol_intake_entries_total{verdict="malformed"}') == 4
-    wait_until(lambda: database.one("SELECT count(*) FROM patrol.quarantine"
+    wait_for(lambda: database.one("SELECT count(*) FROM patrol.quarantine"
                                     " WHERE reason = 'malformed'") == 4,
-               what="quarantine")
+               why="quarantine")
 
 
-def test_a_late_report_moves_nothing_back(database, start_gateway, drive):
+def test_a_late_report_moves_nothing_back(database, make_gateway, make_vehicle):
     database.add_unit("A1")
-    gateway = start_gateway()
-    car = drive("A1")
+    gateway = make_gateway().start()
+    car = make_vehicle("A1")
     now = now_ms()
     car.send(entry(5, crossing(2, 2), now), lowest_held=1)
     car.send(*[entry(n, crossing(9, 9), now - 60000 + n) for n in range(1, 5)])
@@ -250,10 +184,10 @@ def test_a_late_report_moves_nothing_back(database, start_gateway, drive):
     assert database.one("SELECT seq FROM patrol.latest_position") == 5
 
 
-def test_a_jump_is_flagged_not_refused(database, start_gateway, drive):
+def test_a_jump_is_flagged_not_refused(database, make_gateway, make_vehicle):
     database.add_unit("A1")
-    gateway = start_gateway()
-    car = drive("A1")
+    gateway = make_gateway().start()
+    car = make_vehicle("A1")
     now = now_ms()
     car.send(entry(1, crossing(0, 0), now - 3000),
              entry(2, crossing(9, 9), now - 2000))  # 1.4 km in a second
@@ -264,16 +198,16 @@ def test_a_jump_is_flagged_not_refused(database, start_gateway, drive):
 
 
 # --------------------------------------------------------------- crew and state
-def test_status_without_a_fix_and_panic(database, start_gateway, drive):
+def test_status_without_a_fix_and_panic(database, make_gateway, make_vehicle):
     database.add_unit("A1")
-    gateway = start_gateway(every_s=60)
-    car = drive("A1")
+    gateway = make_gateway(intake__receipt_every_s=60).start()
+    car = make_vehicle("A1")
     car.send(entry(1, crossing(1, 1)))
     car.wait_stored(1)
     assert call_signs(gateway.nearest(crossing(0, 0))) == ["A1"]
     car.send(entry(2, status="en_route", kind="status"))
-    wait_until(lambda: call_signs(gateway.nearest(crossing(0, 0))) == [],
-               what="the new status")
+    wait_for(lambda: call_signs(gateway.nearest(crossing(0, 0))) == [],
+               why="the new status")
     assert car.stored_to() == 1  # routine: within the minute
     car.send(entry(3, crossing(1, 1), status="en_route", kind="panic"))
     car.wait_stored(3, timeout=5)  # at once
@@ -282,43 +216,43 @@ def test_status_without_a_fix_and_panic(database, start_gateway, drive):
                                                (3, "panic", "en_route")]
 
 
-def test_presence(database, start_gateway, broker):
+def test_presence(database, make_gateway, make_vehicle):
     database.add_unit("A1")
-    gateway = start_gateway()
+    gateway = make_gateway().start()
 
     def connected():
         return gateway.get("/v1/units/A1").get("connected")
-    car = Vehicle(broker, "A1")
-    wait_until(lambda: connected() is True, what="online")
+    car = make_vehicle("A1")
+    wait_for(lambda: connected() is True, why="online")
     car.vanish()
-    wait_until(lambda: connected() is False, what="offline, by the will")
+    wait_for(lambda: connected() is False, why="offline, by the will")
 
 
-def test_vehicle_state(database, start_gateway, drive):
+def test_vehicle_state(database, make_gateway, make_vehicle):
     database.add_unit("A1")
-    gateway = start_gateway()
-    car = drive("A1")
+    gateway = make_gateway().start()
+    car = make_vehicle("A1")
     car.send(state={"now_ms": now_ms(), "receiver_mode": 2,
                     "outbox_depth": 7})  # no entries: a heartbeat
-    wait_until(lambda: gateway.metric("patrol_intake_reports_total") == 1,
-               what="the heartbeat")
+    wait_for(lambda: gateway.metric("patrol_intake_reports_total") == 1,
+               why="the heartbeat")
     assert gateway.metric("patrol_units_live") == 1
     assert call_signs(gateway.nearest(crossing(0, 0))) == []
 
 
 # ------------------------------------------------------------------ what breaks
-def test_killed_and_started_again(database, start_gateway, drive):
+def test_killed_and_started_again(database, make_gateway, make_vehicle):
     names = ("A1", "A2", "A3")
     for name in names:
         database.add_unit(name)
-    gateway = start_gateway()
-    cars = [drive(name) for name in names]
+    gateway = make_gateway().start()
+    cars = [make_vehicle(name) for name in names]
     for n, car in enumerate(cars):
         car.send(entry(1, crossing(2 * n, n)))
         car.wait_stored(1)
     cars[0].send(entry(2, status="busy", kind="status"))
-    wait_until(lambda: len(call_signs(gateway.nearest(crossing(0, 0)))) == 2,
-               what="the status")
+    wait_for(lambda: len(call_signs(gateway.nearest(crossing(0, 0)))) == 2,
+               why="the status")
     cars[0].wait_stored(2)
     before = gateway.nearest(crossing(0, 0))
     gateway.kill()
@@ -326,8 +260,8 @@ def test_killed_and_started_again(database, start_gateway, drive):
         car.send(entry(1, crossing(2 * n, n), now_ms()))
     began = time.monotonic()
     gateway.start(ready=False)
-    wait_until(lambda: gateway.status("/v1/nearest?lat=23.1&lon=-82.4&k=5")
-               == 200, what="the first answer")
+    wait_for(lambda: gateway.status("/v1/nearest?lat=23.1&lon=-82.4&k=5")
+               == 200, why="the first answer")
     first = gateway.nearest(crossing(0, 0))
     took_s = time.monotonic() - began
     assert [(u["call_sign"], u["eta_s"]) for u in first["units"]] == [
@@ -338,45 +272,45 @@ def test_killed_and_started_again(database, start_gateway, drive):
     gateway.wait_ready()
     for n, car in enumerate(cars):
         car.send(entry(3, crossing(2 * n, n)), lowest_held=1)
-        wait_until(lambda car=car: len(positions(database, car.name)) == 2,
-                   what="a fix after the start")
+        wait_for(lambda car=car: len(positions(database, car.name)) == 2,
+                   why="a fix after the start")
     assert database.one("SELECT count(*) FROM patrol.position") == 6
 
 
-def test_database_away_for_some_seconds(database, start_gateway, drive):
+def test_database_away_for_some_seconds(database, make_gateway, make_vehicle):
     database.add_unit("A1")
-    gateway = start_gateway()
-    car = drive("A1")
+    gateway = make_gateway().start()
+    car = make_vehicle("A1")
     car.send(entry(1, crossing(1, 1)))
     car.wait_stored(1)
     database.stop()
     try:
-        wait_until(lambda: gateway.status("/readyz") == 503, what="not ready")
+        wait_for(lambda: gateway.status("/readyz") == 503, why="not ready")
         for n in range(2, 6):
             car.send(entry(n, crossing(n, 1)), lowest_held=2)
         # The map goes on without it, and nothing is receipted.
-        wait_until(lambda: gateway.nearest(crossing(5, 1))["units"][0]["eta_s"]
-                   < 1, what="live state")
+        wait_for(lambda: gateway.nearest(crossing(5, 1))["units"][0]["eta_s"]
+                   < 1, why="live state")
         assert car.stored_to() == 1
     finally:
         database.start()
-    wait_until(lambda: gateway.status("/readyz") == 200, 30, "ready again")
+    wait_for(lambda: gateway.status("/readyz") == 200, 30, "ready again")
     car.wait_stored(5, timeout=30)
     assert [row[0] for row in positions(database, "A1")] == [1, 2, 3, 4, 5]
     assert database.one("SELECT count(*) FROM patrol.quarantine") == 0
 
 
-def test_started_while_the_database_is_away(database, start_gateway, drive):
+def test_started_while_the_database_is_away(database, make_gateway, make_vehicle):
     database.add_unit("A1")
-    car = drive("A1")
+    car = make_vehicle("A1")
     database.stop()
     try:
-        gateway = start_gateway(ready=False)
-        wait_until(lambda: gateway.status("/healthz") == 200, what="alive")
+        gateway = make_gateway().start(ready=False)
+        wait_for(lambda: gateway.status("/healthz") == 200, why="alive")
         assert gateway.status("/readyz") == 503
         assert gateway.status("/v1/nearest?lat=23.1&lon=-82.4&k=5") == 503
-        wait_until(lambda: "\"broker\":\"up\"" in gateway.http.get(
-            gateway.url + "/readyz").text.replace(" ", ""), what="the broker")
+        wait_for(lambda: "\"broker\":\"up\"" in gateway.http.get(
+            gateway.url + "/readyz").text.replace(" ", ""), why="the broker")
         # Judged only once devices are known: not quarantined as a stranger.
         car.send(entry(1, crossing(1, 1)))
         time.sleep(0.5)
@@ -388,48 +322,48 @@ def test_started_while_the_database_is_away(database, start_gateway, drive):
     assert database.one("SELECT count(*) FROM patrol.quarantine") == 0
 
 
-def test_broker_restarted(database, start_gateway, broker, drive):
+def test_broker_restarted(database, make_gateway, broker, make_vehicle):
     database.add_unit("A1")
-    gateway = start_gateway()
-    car = drive("A1")
+    gateway = make_gateway().start()
+    car = make_vehicle("A1")
     car.send(entry(1, crossing(1, 1)))
     car.wait_stored(1)
-    broker.stop()
-    wait_until(lambda: gateway.status("/readyz") == 503, what="not ready")
+    broker.kill()
+    wait_for(lambda: gateway.status("/readyz") == 503, why="not ready")
     broker.start()
-    wait_until(lambda: gateway.status("/readyz") == 200, 60, "ready again")
+    wait_for(lambda: gateway.status("/readyz") == 200, 60, "ready again")
     car.subscribed.clear()
-    wait_until(car.client.is_connected, 20, "the vehicle")
+    wait_for(car.client.is_connected, 20, "the vehicle")
 
     def again():
         car.send(entry(2, crossing(2, 1)))
         time.sleep(0.3)
         return car.stored_to() == 2
-    wait_until(again, 20, "a receipt after the broker's restart")
+    wait_for(again, 20, "a receipt after the broker's restart")
     assert [row[0] for row in positions(database, "A1")] == [1, 2]
 
 
 # --------------------------------------------------------------------- changes
-def test_a_new_unit_is_known_without_a_restart(database, start_gateway, drive):
-    gateway = start_gateway()
+def test_a_new_unit_is_known_without_a_restart(database, make_gateway, make_vehicle):
+    gateway = make_gateway().start()
     assert gateway.status("/v1/units/A1") == 404
     database.add_unit("A1")
-    wait_until(lambda: gateway.status("/v1/units/A1") == 200, what="the unit")
-    car = drive("A1")
+    wait_for(lambda: gateway.status("/v1/units/A1") == 200, why="the unit")
+    car = make_vehicle("A1")
     car.send(entry(1, crossing(1, 1)))
     car.wait_stored(1)
     assert call_signs(gateway.nearest(crossing(0, 0))) == ["A1"]
     database.query("DELETE FROM patrol.unit")
-    wait_until(lambda: gateway.status("/v1/units/A1") == 404, what="it gone")
+    wait_for(lambda: gateway.status("/v1/units/A1") == 404, why="it gone")
     assert call_signs(gateway.nearest(crossing(0, 0))) == []
     assert gateway.metric("patrol_units_live") == 0
 
 
-def test_a_new_network_is_taken_without_a_restart(database, start_gateway,
-                                                  drive):
+def test_a_new_network_is_taken_without_a_restart(database, make_gateway,
+                                                  make_vehicle):
     database.add_unit("A1")
-    gateway = start_gateway()
-    car = drive("A1")
+    gateway = make_gateway().start()
+    car = make_vehicle("A1")
     car.send(entry(1, crossing(4, 0)))
     car.wait_stored(1)
 
@@ -437,14 +371,14 @@ def test_a_new_network_is_taken_without_a_restart(database, start_gateway,
         return gateway.nearest(crossing(0, 0))["units"][0]["eta_s"]
     assert eta_s() == pytest.approx(40, abs=0.2)
     database.add_grid(ms=25000)
-    wait_until(lambda: abs(eta_s() - 100) < 0.2, what="the slower streets")
+    wait_for(lambda: abs(eta_s() - 100) < 0.2, why="the slower streets")
     database.add_grid()
-    wait_until(lambda: abs(eta_s() - 40) < 0.2, what="the streets as before")
+    wait_for(lambda: abs(eta_s() - 40) < 0.2, why="the streets as before")
 
 
 # -------------------------------------------------------------------- command line
 def run(*arguments):
-    return subprocess.run([os.path.join(BIN, "patrol-gateway"), *arguments],
+    return subprocess.run([PROGRAM, *arguments],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           text=True, timeout=20, check=False)
 
@@ -481,12 +415,11 @@ def test_the_sample_has_every_setting():
         assert settings(text.read()) == settings(run("--help-config").stdout)
 
 
-def test_address_in_use(start_gateway, room, database, broker):
-    first = start_gateway()
-    directory = tempfile.mkdtemp(prefix="gateway-", dir=room)
-    second = Gateway(directory, database, broker,
-                     http__listen=f"127.0.0.1:{first.port}",
-                     broker__client_id="second")
-    second.start(ready=False)
-    assert second.process.wait(20) == 1
+def test_address_in_use(make_gateway):
+    first = make_gateway().start()
+    second = make_gateway(http__listen=f"127.0.0.1:{first.port}",
+                          broker__client_id="second").start(ready=False)
+    wait_for(lambda: not second.process.runs(), 20, second.log)
+    assert second.process.child.returncode == 1
     assert str(first.port) in second.log()
+    second.kill()
