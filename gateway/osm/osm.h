@@ -15,12 +15,12 @@
 
 struct osm_edge {
     int64_t way_id;
-    uint32_t source, target; /* indexes into nodes */
+    uint32_t source, target;          /* indexes into nodes */
     uint32_t forward_ms, backward_ms; /* 0: not allowed that way */
     float length_m;
     float maxspeed_forward_kmh, maxspeed_backward_kmh; /* 0: not tagged */
-    const char *highway; /* "residential", ... */
-    const char *name;    /* NULL: none */
+    const char *highway;                               /* "residential", ... */
+    const char *name;                                  /* NULL: none */
     const char *ref;
     uint32_t first_point, point_count; /* into points */
 };
