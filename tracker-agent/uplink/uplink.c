@@ -130,12 +130,15 @@ static void do_follow_batch(struct uplink *up, const struct news *news)
         go_catching_up(up);
 }
 
-/* More piles up behind a backlog: it becomes longer, its batch stays. */
+/* More piles up behind a backlog: it becomes longer, its batch stays. A batch
+ * whose entries were all dropped still waits for its receipt or its time: a
+ * full outbox would send one with every put. */
 static void do_lengthen_backlog(struct uplink *up, const struct news *news)
 {
     if (holds_any(up) && up->highest - up->live_to > UPLINK_LIVE_MAX)
         leave_gap_to_backlog(up);
-    do_follow_batch(up, news);
+    if (!holds_any(up) || up->lowest > up->backlog_to)
+        go_live(up, news->now_ms);
 }
 
 static void do_resend_tail(struct uplink *up, const struct news *news)
