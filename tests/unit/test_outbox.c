@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -387,7 +388,60 @@ static void test_unsure_clock_does_not_age(void **state)
     outbox_close(box);
 }
 
+/* The newest is kept even when by its own clock it is old: its time counts
+ * among the last eight. */
+static void test_newest_is_kept(void **state)
+{
+    struct place *place = *state;
+    place->settings.age_max_ms = HOUR_MS;
+    struct outbox *box = open_at(place);
+    for (int i = 0; i < 8; i++)
+        put_at(box, BASE_MS + 5 * HOUR_MS, 0);
+    assert_int_equal(forget(box, (struct pt_receipt){.stored_to = 8}), 8);
+    uint64_t late = put_at(box, BASE_MS, 0);
+    for (int i = 0; i < 7; i++) {
+        assert_int_equal(outbox_lowest(box), late);
+        put_at(box, BASE_MS + 5 * HOUR_MS, 0);
+    }
+    assert_int_equal(outbox_lowest(box), late);
+    put_at(box, BASE_MS + 5 * HOUR_MS, 0);
+    assert_int_equal(outbox_lowest(box), late + 1);
+    outbox_close(box);
+}
+
 /* ---- power cuts ---- */
+
+/* Called in place of the C library's by SQLite, too. */
+static int syncs;
+
+int fsync(int fd)
+{
+    syncs++;
+    return (int)syscall(SYS_fsync, fd);
+}
+
+int fdatasync(int fd)
+{
+    syncs++;
+    return (int)syscall(SYS_fdatasync, fd);
+}
+
+static void test_commit_waits_for_the_disk(void **state)
+{
+    struct outbox *box = open_at(*state);
+    for (uint64_t n = 1; n <= 50; n++) {
+        put(box, n);
+        syncs = 0;
+        assert_int_equal(outbox_commit(box), PT_OK);
+        assert_true(syncs >= 1);
+        syncs = 0;
+        assert_int_equal(outbox_commit(box), PT_OK); /* nothing to write */
+        assert_int_equal(syncs, 0);
+    }
+    assert_int_equal(forget(box, (struct pt_receipt){.stored_to = 25}), 25);
+    assert_int_equal(syncs, 0); /* what comes back is sent again */
+    outbox_close(box);
+}
 
 /* What the child claims on the pipe, in order: a put with its number, or a
  * commit (seq 0) up to the entries put so far. */
@@ -427,9 +481,10 @@ struct history {
     size_t committed; /* the first so many of this round were */
 };
 
-/* Runs a child until it is killed after some claims; collects them. */
+/* Runs a child until it is killed after up to `claims_max` claims (and those
+ * it makes until then); collects them. */
 static void run_and_kill(const struct place *place, struct history *history,
-                         unsigned *seed)
+                         int claims_max, unsigned *seed)
 {
     int ends[2];
     assert_int_equal(pipe(ends), 0);
@@ -441,7 +496,7 @@ static void run_and_kill(const struct place *place, struct history *history,
         child(place, ends[1], child_seed, history->count + 1);
     }
     close(ends[1]);
-    int until = rand_r(seed) % 3000;
+    int until = rand_r(seed) % claims_max;
     struct claim claim;
     history->committed = history->count;
     for (int i = 0; read(ends[0], &claim, sizeof claim) == sizeof claim; i++) {
@@ -471,7 +526,7 @@ static void test_kill_9(void **state)
         uint64_t before =
             history.count > 0 ? history.puts[history.count - 1].seq : 0;
         size_t first = history.count;
-        run_and_kill(place, &history, &seed);
+        run_and_kill(place, &history, 3000, &seed);
         for (size_t i = first; i < history.count; i++) {
             assert_true(history.puts[i].seq > before); /* never twice */
             before = history.puts[i].seq;
@@ -502,6 +557,34 @@ static void test_kill_9(void **state)
         outbox_close(box);
     }
     free(entries);
+    free(history.puts);
+}
+
+/* The write-ahead log is lost or spoilt: entries may be, too, but no number
+ * serves twice. */
+static void test_log_is_lost(void **state)
+{
+    struct place *place = *state;
+    struct history history = {calloc(CLAIMS_MAX, sizeof *history.puts), 0, 0};
+    char wal[200];
+    unsigned seed = 5;
+    snprintf(wal, sizeof wal, "%s-wal", place->path);
+    for (int round = 0; round < 10; round++) {
+        /* Soon after the start: its reservation is the last thing written. */
+        run_and_kill(place, &history, 30, &seed);
+        struct stat status;
+        assert_int_equal(stat(wal, &status), 0);
+        if (round % 2 == 0)
+            assert_int_equal(unlink(wal), 0);
+        else
+            assert_int_equal(truncate(wal, status.st_size / 2), 0);
+        struct outbox *box = open_at(place);
+        uint64_t seq = put(box, history.count + 1);
+        assert_true(seq > history.puts[history.count - 1].seq);
+        history.puts[history.count] = (struct claim){seq, history.count + 1};
+        history.count++;
+        outbox_close(box);
+    }
     free(history.puts);
 }
 
@@ -650,6 +733,74 @@ static void test_damaged_under_way(void **state)
     assert_int_equal(outbox_generation(box), generation);
     assert_int_equal(read_all(box, entries, MANY), 2);
     outbox_close(box);
+}
+
+/* Bytes that SQLite cannot know to be wrong. */
+static void change(const struct place *place, const char *sql)
+{
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(place->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_changes(db), 1);
+    sqlite3_close(db);
+}
+
+static void test_changed_values(void **state)
+{
+    struct place *place = *state;
+    struct pt_entry entries[10];
+    fill(place, 10);
+    change(place, "UPDATE outbox_entry SET lat_e6 = lat_e6 + 1 WHERE seq = 5");
+    change(place, "UPDATE outbox_entry SET detail = 'x' WHERE seq = 3");
+    bool damaged = false;
+    struct outbox *box = open_at(place);
+    size_t count = 0;
+    assert_int_equal(outbox_read(box, 0, 10, entries, &count), PT_OK);
+    assert_int_equal(count, 8); /* 3 and 5 are dropped and counted */
+    assert_int_equal(outbox_dropped(box), 2);
+    outbox_close(box);
+    const char *const changes[] = {
+        "UPDATE outbox_meta SET reserved_to = reserved_to + 1",
+        "UPDATE outbox_meta SET generation = generation + 1",
+        "UPDATE outbox_meta SET dropped = dropped + 1",
+        "DELETE FROM outbox_meta",
+        /* beyond what was reserved */
+        "UPDATE outbox_entry SET seq = 99999 WHERE seq = 10",
+    };
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        if (i > 0)
+            fill(place, 10);
+        change(place, changes[i]);
+        assert_int_equal(outbox_open(&place->settings, &box, &damaged), PT_OK);
+        assert_true(damaged);
+        assert_int_equal(outbox_depth(box), 0);
+        outbox_close(box);
+        assert_int_equal(unlink(place->path), 0);
+    }
+}
+
+/* The log of a run that was killed is not played into the new file. */
+static void test_garbage_beside_a_log(void **state)
+{
+    struct place *place = *state;
+    struct history history = {calloc(CLAIMS_MAX, sizeof *history.puts), 0, 0};
+    unsigned seed = 9;
+    run_and_kill(place, &history, 3000, &seed);
+    assert_int_equal(files_with(place, "db-wal", false), 1);
+    char garbage[5000];
+    memset(garbage, 'g', sizeof garbage);
+    overwrite(place->path, garbage, sizeof garbage);
+    struct outbox *box = NULL;
+    bool damaged = false;
+    assert_int_equal(outbox_open(&place->settings, &box, &damaged), PT_OK);
+    assert_true(damaged);
+    assert_int_equal(outbox_depth(box), 0);
+    assert_int_equal(put(box, 1), 1);
+    outbox_close(box);
+    box = open_at(place);
+    assert_int_equal(outbox_depth(box), 1);
+    outbox_close(box);
+    free(history.puts);
 }
 
 static void test_damaged_files_are_bounded(void **state)
@@ -1082,11 +1233,16 @@ int main(void)
         PT_TEST(test_bounded_by_age),
         PT_TEST(test_clock_that_jumps),
         PT_TEST(test_unsure_clock_does_not_age),
+        PT_TEST(test_newest_is_kept),
+        PT_TEST(test_commit_waits_for_the_disk),
         PT_TEST(test_kill_9),
+        PT_TEST(test_log_is_lost),
         PT_TEST(test_garbage),
         PT_TEST(test_truncated),
         PT_TEST(test_any_byte_flipped),
         PT_TEST(test_damaged_under_way),
+        PT_TEST(test_changed_values),
+        PT_TEST(test_garbage_beside_a_log),
         PT_TEST(test_damaged_files_are_bounded),
         PT_TEST(test_a_strangers_file),
         PT_TEST(test_no_such_folder),

@@ -85,8 +85,8 @@ PT_MUST_CHECK enum pt_err outbox_commit(struct outbox *box);
 size_t outbox_uncommitted(const struct outbox *box); /* entries */
 
 /* Up to `max` held entries with seq >= `from`, ascending. Details are
- * borrowed until the next call on the outbox. PT_E_DISK, PT_E_NOMEM;
- * PT_E_CORRUPT as above. */
+ * borrowed until the next call that may change the outbox. PT_E_DISK,
+ * PT_E_NOMEM; PT_E_CORRUPT as above. */
 PT_MUST_CHECK enum pt_err outbox_read(struct outbox *box, uint64_t from,
                                       size_t max, struct pt_entry *entries,
                                       size_t *ret);

@@ -59,8 +59,11 @@ static const char *const texts[FILE_STATEMENTS] = {
  * its number taken (CONSTRAINT) means the same: ours would. */
 static enum pt_err err_of(int rc)
 {
-    if (rc == SQLITE_IOERR_READ || rc == SQLITE_IOERR_CORRUPTFS)
+    if (rc == SQLITE_IOERR_READ || rc == SQLITE_IOERR_SHORT_READ ||
+        rc == SQLITE_IOERR_CORRUPTFS)
         return PT_E_CORRUPT;
+    if (rc == SQLITE_IOERR_NOMEM)
+        return PT_E_NOMEM;
     switch (rc & 0xff) {
     case SQLITE_OK:
     case SQLITE_ROW:
@@ -362,6 +365,7 @@ static enum pt_err delete_range(struct file *file, struct pt_range range)
 static enum pt_err begin(struct file *file, bool lazy)
 {
     enum pt_err err = PT_OK;
+    undo(file); /* should a rollback have failed for want of memory */
     if (file->lazy != lazy)
         err = execute(file, lazy ? "PRAGMA synchronous=NORMAL"
                                  : "PRAGMA synchronous=FULL");

@@ -1,7 +1,10 @@
 #ifndef OUTBOX_INTERNAL_H
 #define OUTBOX_INTERNAL_H
-/* The outbox's file: rows and the one row of identity, in SQLite. Knows
- * nothing of groups, limits and receipts; outbox.c does. */
+/* Three parts: outbox_file.c keeps rows and the one row of identity in
+ * SQLite and knows nothing of groups, limits and receipts; outbox_held.c
+ * knows what is held (reading, dropping, forgetting); outbox.c the rest
+ * (opening, putting, committing, and a new generation under way). */
+#include "outbox.h"
 #include "pt_err.h"
 #include "report.h"
 #include <stdbool.h>
@@ -44,6 +47,8 @@ struct detail {
     char text[];
 };
 
+/* ---- outbox_file.c ---- */
+
 /* Opens PATH and checks it; an absent or empty one is made with `meta`.
  * On success `meta` is the file's. PT_E_CORRUPT: damaged, file_put_aside()
  * it. On failure `file` is closed. */
@@ -51,8 +56,9 @@ PT_MUST_CHECK enum pt_err file_open(struct file *file, const char *path,
                                     struct file_meta *meta);
 void file_close(struct file *file);
 
-/* Renames PATH and what SQLite keeps beside it to PATH.damaged-<time>, and
- * removes the oldest of more than OUTBOX_DAMAGED_MAX. */
+/* outbox_aside.c: renames PATH and what SQLite keeps beside it to
+ * PATH.damaged-<time>, and removes the oldest of more than OUTBOX_DAMAGED_MAX.
+ */
 PT_MUST_CHECK enum pt_err file_put_aside(const char *path);
 
 /* One transaction: rows up to `floor` go, `entries` come, `meta` stands. On
@@ -79,5 +85,58 @@ PT_MUST_CHECK enum pt_err file_read(struct file *file, uint64_t from,
                                     uint64_t *bad);
 
 void details_free(struct detail *details);
+
+/* ---- outbox.c ---- */
+
+/* Puts whose least time is "now" for the age limit. */
+#define RECENT 8
+
+/* Held are the file's rows above `floor` and, all numbered higher, the
+ * entries in `pending`. Raising `floor` is how rows are dropped: at once, and
+ * on disk together with the count in the next commit. */
+struct outbox {
+    char *path;
+    struct outbox_settings settings; /* its path is not used */
+    struct file file;                /* not open: memory alone */
+    bool file_is_other;    /* PATH holds another generation: not ours again */
+    struct file_meta meta; /* as it stands in the file, or would */
+    uint64_t dropped;      /* meta.dropped and what no commit told yet */
+    uint64_t next;
+    uint64_t last_put;
+    uint64_t floor;
+    uint64_t rows;
+    struct pt_entry *pending; /* ascending; owns its details */
+    size_t pending_count, pending_room;
+    struct pt_entry head; /* the lowest held, without its detail */
+    bool unsafe;          /* the last writing failed */
+    bool floor_moved;     /* rows at or below `floor` are still in the file */
+    int64_t recent_ms[RECENT];
+    size_t recent_count; /* since the start; the last RECENT are kept */
+    struct detail *details;
+};
+
+static inline bool outbox_on_disk(const struct outbox *box)
+{
+    return box->file.db != NULL;
+}
+
+/* Passes `err` on; when it says that the file is damaged, a new one stands
+ * (or at least a new generation in memory) before the caller hears of it. */
+PT_MUST_CHECK enum pt_err outbox_mind_damage(struct outbox *box,
+                                             enum pt_err err);
+
+/* ---- outbox_held.c ---- */
+
+/* After anything that may have taken the lowest away: finds it again. */
+PT_MUST_CHECK enum pt_err held_find_head(struct outbox *box);
+
+/* Drops what is too much or too old, some of it at a time. */
+PT_MUST_CHECK enum pt_err held_keep_limits(struct outbox *box);
+void held_drop_pending(struct outbox *box); /* the oldest not on disk */
+
+/* The age limit's clock. */
+void held_note_time(struct outbox *box, const struct pt_entry *entry);
+
+void held_free_details(struct outbox *box);
 
 #endif
