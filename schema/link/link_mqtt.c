@@ -7,10 +7,11 @@
  * has returned (link_mqtt_left()).
  *
  * What libmosquitto 2.0.11 does that shaped this: it sends at once when it is
- * not inside a callback; it wants to write all through a TLS handshake, also
- * while the handshake waits for the peer (a busy loop if believed); it reads
- * one packet a call; it closes its socket itself and leaves it to us to stop
- * polling it before anything else can open that descriptor. */
+ * not inside a callback; in a TLS handshake it wants to write also while it
+ * waits for the peer (a busy loop if believed) and takes a refused connection
+ * for one under way (another); it reads one packet a call; it closes its socket
+ * itself and leaves it to us to stop polling it before anything else can open
+ * that descriptor. */
 #include "link_internal.h"
 #include "pt_log.h"
 #include <errno.h>
@@ -187,6 +188,12 @@ static bool tls_pending(const struct link *link)
     return ssl != NULL && SSL_pending(ssl) > 0;
 }
 
+static bool in_handshake(const struct link *link)
+{
+    SSL *ssl = mosquitto_ssl_get(link->mosq);
+    return ssl != NULL && SSL_in_init(ssl);
+}
+
 /* One TLS record holds 16 kB at most, so this ends. */
 static void read_turn(struct link *link)
 {
@@ -197,31 +204,44 @@ static void read_turn(struct link *link)
             link->lost = true;
             return;
         }
-        if (errno == EAGAIN && !tls_pending(link))
+        if (in_handshake(link) || (errno == EAGAIN && !tls_pending(link)))
             return;
     }
 }
 
-/* libuv reports POLLERR as a status; the socket knows what it was. */
+/* libuv reports POLLERR as a status; the socket knows what it was, unless a
+ * write has asked before us. */
 static void note_socket_error(struct link *link)
 {
     int error = 0;
     socklen_t size = sizeof(error);
     getsockopt(mosquitto_socket(link->mosq), SOL_SOCKET, SO_ERROR, &error,
                &size);
-    if (error != 0)
-        snprintf(link->why, sizeof(link->why), "%s", strerror(error));
+    snprintf(link->why, sizeof(link->why), "%s",
+             error == 0 ? "connection refused or reset" : strerror(error));
     link->lost = true;
 }
 
+/* libmosquitto takes a socket that could not be connected for one that is
+ * still connecting when TLS is on, and would try for ever. */
+static bool has_peer(const struct link *link)
+{
+    struct sockaddr_storage peer;
+    socklen_t size = sizeof(peer);
+    return getpeername(mosquitto_socket(link->mosq), (struct sockaddr *)&peer,
+                       &size) == 0;
+}
+
+/* A handshake goes on in mosquitto_loop_read() alone, also when it is for
+ * writing that it waited. */
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct link *link = ((struct link_watch *)poll->data)->link;
     enum link_state before = link->state;
     link->in_library = true;
-    if (status < 0)
+    if (status < 0 || (before == LINK_CONNECTING && !has_peer(link)))
         note_socket_error(link);
-    if (!link->lost && (events & UV_READABLE) != 0)
+    if (!link->lost && ((events & UV_READABLE) != 0 || in_handshake(link)))
         read_turn(link);
     if (!link->lost && ((events & UV_WRITABLE) != 0 || want_write(link)) &&
         mosquitto_loop_write(link->mosq, 1) != MOSQ_ERR_SUCCESS)

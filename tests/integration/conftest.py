@@ -14,6 +14,7 @@ from lib_gateway import Gateway
 from lib_gpsd import Gpsd, Receiver
 from lib_peer import Peer
 from lib_pki import Authority
+from lib_proxy import Proxy
 from lib_vehicle import Vehicle
 
 
@@ -61,6 +62,13 @@ def gpsd(place, receiver):
 
 
 @pytest.fixture
+def proxy(broker):
+    proxy = Proxy(broker.port)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
 def make_peer(broker, authority):
     peers = []
 
@@ -75,7 +83,8 @@ def make_peer(broker, authority):
 
 @pytest.fixture
 def make_agent(place, broker, gpsd, authority):
-    """make_agent(device, section__name=value...): not yet started."""
+    """make_agent(device, section__name=value...): not yet started. At the end
+    each must stop in order and have nothing to say about memory."""
     agents = []
 
     def make(device="car-1", **options):
@@ -85,7 +94,10 @@ def make_agent(place, broker, gpsd, authority):
 
     yield make
     for agent in agents:
-        agent.kill()
+        if agent.process.runs():
+            assert agent.stop() == 0, agent.process.log()
+        log = agent.process.log()
+        assert "Sanitizer" not in log and "runtime error" not in log, log
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,11 @@
 """The real tracker-agent with a directory, a certificate and settings."""
+import contextlib
 import os
+import re
 import sqlite3
 import subprocess
 
-from lib_common import BIN, Process
+from lib_common import BIN, Process, wait_for
 
 PROGRAM = os.path.join(BIN, "tracker-agent")
 
@@ -56,8 +58,15 @@ class Agent:
     def held(self):
         """Entries on disk; the agent must not run."""
         assert not self.process.runs()
-        with sqlite3.connect(self.outbox) as box:
-            return box.execute("SELECT count(*) FROM entry").fetchone()[0]
+        with contextlib.closing(sqlite3.connect(self.outbox)) as box:
+            return box.execute("SELECT count(*) FROM outbox_entry").fetchone()[0]
+
+    def wait_empty(self):
+        """All that it holds is receipted (log.level debug says so)."""
+        def last():
+            left = re.findall(r"receipted, (\d+) left", self.process.log())
+            return left and left[-1] == "0"
+        wait_for(last, 15, self.process.log)
 
     def check(self, *words):
         """tracker-agent -n: (exit status, what it said)."""

@@ -1,4 +1,5 @@
 """The gateway's side of the broker, played by a Python client."""
+import ssl
 import threading
 import time
 
@@ -20,9 +21,11 @@ class Peer:
         self.stored = {}    # (device, generation) -> numbers
         cert, key = authority.issue(name)
         self.client = mqtt.Client(name, protocol=mqtt.MQTTv5)
-        self.client.tls_set(authority.ca, cert, key)
+        self.client.tls_set(authority.ca, cert, key,
+                            tls_version=ssl.PROTOCOL_TLS_CLIENT)
         self.client.reconnect_delay_set(1, 1)
         self.client.on_connect = self._on_connect
+        self.client.on_disconnect = lambda *_: self.up.clear()
         self.client.on_message = self._on_message
         self.up = threading.Event()
         self.client.connect_async("localhost", broker.port)
