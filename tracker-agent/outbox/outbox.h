@@ -26,7 +26,9 @@
  * OUTBOX_PENDING_MAX entries, which carry PT_FLAG_UNSAFE; beyond it the
  * oldest of these is dropped and counted. outbox_commit() says PT_E_DISK and
  * writes them when it can again. Receipts count at once; rows that the disk
- * will not let go are not read again while the program runs.
+ * will not let go are not read again while the program runs. Deleting needs
+ * room, too, and so does opening: a partition of the outbox's own must have
+ * room for `entries_max` at 45 bytes (more with details) and 1 MB.
  *
  * A row whose checksum does not fit is dropped and counted, never read.
  *
@@ -63,8 +65,8 @@ struct outbox;
 /* Opens or makes it. A damaged file is put aside as PATH.damaged-<time> (with
  * its -wal or -journal) and a new one made with a new generation;
  * `*was_damaged` tells. PT_E_AGAIN: another process has it. PT_E_DISK: cannot
- * be made or written there. PT_E_CONFIG: another program's SQLite file, or
- * settings outside the limits above. */
+ * be made or written there, be it for want of room. PT_E_CONFIG: another
+ * program's SQLite file, or settings outside the limits above. */
 PT_MUST_CHECK enum pt_err outbox_open(const struct outbox_settings *settings,
                                       struct outbox **ret, _Bool *was_damaged);
 void outbox_close(struct outbox *box); /* commits; NULL is fine */
