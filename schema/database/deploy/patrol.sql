@@ -61,7 +61,9 @@ COMMENT ON COLUMN position.flags IS
     'bits: 0 position, 1 speed, 2 course, 3 accuracy, 4 three-dimensional, 5 clock unsure, 6 outbox unsafe; 16 jump flagged by intake';
 
 -- One partition a UTC day, position_YYYYMMDD. Returns how many were made.
--- Safe to call at any time, by several gateways at once.
+-- Safe to call at any time, by several gateways at once. A partition is made
+-- aside and attached: that waits for no reader and no writer of position,
+-- where CREATE TABLE ... PARTITION OF would lock them all out.
 CREATE FUNCTION make_partitions(first_day date, last_day date)
 RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
@@ -79,7 +81,10 @@ BEGIN
         name := 'position_' || to_char(day, 'YYYYMMDD');
         IF to_regclass('patrol.' || name) IS NULL THEN
             EXECUTE format(
-                'CREATE TABLE patrol.%I PARTITION OF patrol.position '
+                'CREATE TABLE patrol.%I (LIKE patrol.position '
+                'INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', name);
+            EXECUTE format(
+                'ALTER TABLE patrol.position ATTACH PARTITION patrol.%I '
                 'FOR VALUES FROM (%L) TO (%L)', name,
                 day::timestamp AT TIME ZONE 'UTC',
                 (day + 1)::timestamp AT TIME ZONE 'UTC');

@@ -2,6 +2,7 @@
 
 BEGIN;
 
+-- The extensions stay: others in the database may use them.
 DROP SCHEMA patrol CASCADE;
 
 COMMIT;
