@@ -11,6 +11,26 @@ static const struct ctl_command commands[] = {
      "gateway takes it over. What was read and left out is printed and kept\n"
      "in patrol.road_network.",
      "patrolctl roads import havana.osm.pbf", cmd_roads_import},
+    {"unit enroll", "CALLSIGN", "give a unit's device its certificate",
+     "Notes which unit the device is from now on, and writes its key, its\n"
+     "certificate and the authority's. The device's name stands in the\n"
+     "certificate and never changes; call signs may.",
+     "patrolctl unit enroll P-01 --ca /etc/patrol/ca --out P-01",
+     cmd_unit_enroll},
+    {"ca init", "DIR", "make a certificate authority",
+     "Makes DIR with a key and a certificate valid for ten years. Whoever\n"
+     "has the key can be any vehicle or the gateway: keep it off line.",
+     "patrolctl ca init /etc/patrol/ca", cmd_ca_init},
+    {"ca server", "HOST...", "issue the broker's certificate",
+     "For the host names and addresses that vehicles and gateways connect\n"
+     "to.",
+     "patrolctl ca server --ca /etc/patrol/ca --out certs mqtt.example.org",
+     cmd_ca_server},
+    {"ca client", "NAME", "issue a gateway's certificate",
+     "The broker's access list knows the gateway as patrol-gateway. Devices\n"
+     "get theirs by unit enroll.",
+     "patrolctl ca client --ca /etc/patrol/ca --out certs patrol-gateway",
+     cmd_ca_client},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 

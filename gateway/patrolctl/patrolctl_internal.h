@@ -76,6 +76,10 @@ __attribute__((format(printf, 1, 2))) void ctl_complain(const char *format,
                                                         ...);
 
 /* ---------------------------------------------------------- commands */
+enum ctl_exit cmd_ca_init(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit cmd_ca_server(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit cmd_ca_client(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit cmd_unit_enroll(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_roads_import(struct ctl *ctl, int argc, char **argv);
 
 /* ---------------------------------------------------------- progress */
