@@ -204,7 +204,7 @@ static void every_certificate_is_in_the_index(void **state)
     assert_int_equal(issue_client(place, "P-02"), PT_OK);
     FILE *index = open_in(place->ca, "index");
     for (int number = 1; number <= 2; number++) {
-        char serial[64], role[16], until[16], name[80], expected[8];
+        char serial[64], role[16], until[16], name[80], expected[16];
         assert_non_null(fgets(line, sizeof line, index));
         assert_int_equal(
             sscanf(line, "%63s %15s %15s %79s", serial, role, until, name), 4);
