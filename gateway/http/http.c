@@ -107,7 +107,7 @@ static void on_completed(void *context, struct MHD_Connection *connection,
         rq->client->deadline_ms =
             (int64_t)uv_now(http->loop) + HTTP_REQUEST_WITHIN_MS;
     track_cancel(rq);
-    json_clear(&rq->reply.body);
+    jw_clear(&rq->reply.body);
     free(rq->target);
     free(rq);
     *request_context = NULL;
@@ -116,7 +116,7 @@ static void on_completed(void *context, struct MHD_Connection *connection,
 static struct MHD_Response *body_response(struct reply *reply)
 {
     size_t size = 0;
-    char *text = json_take(&reply->body, &size);
+    char *text = jw_take(&reply->body, &size);
 
     if (text == NULL)
         return NULL;
@@ -386,8 +386,8 @@ static enum pt_err add_metrics(struct http *http)
 
 static void free_parts(struct http *http)
 {
-    ring_free(http->ring);
-    json_clear(&http->scratch);
+    http_ring_free(http->ring);
+    jw_clear(&http->scratch);
     free(http);
 }
 
@@ -413,8 +413,9 @@ enum pt_err http_new(uv_loop_t *loop, const struct http_settings *settings,
     http->streams_max = settings->streams_max;
     /* Ids go on rising when the gateway is started again, so that an id of
      * an earlier run is never taken for one of this. */
-    enum pt_err err = ring_new((uint64_t)http_wall_ms() * 1000, RING_EVENTS_MAX,
-                               RING_BYTES_MAX, &http->ring);
+    enum pt_err err =
+        http_ring_new((uint64_t)http_wall_ms() * 1000, RING_EVENTS_MAX,
+                      RING_BYTES_MAX, &http->ring);
     if (err == PT_OK)
         err = open_listener(settings->listen, &listener);
     if (err == PT_OK) {

@@ -44,27 +44,27 @@ static void write_candidate(struct json *json,
 {
     const struct catalog_unit *unit = candidate->unit;
 
-    json_object(json, NULL);
-    json_text(json, "call_sign", unit->call_sign);
-    json_text(json, "kind", unit->kind);
-    json_array(json, "capabilities");
+    jw_object(json, NULL);
+    jw_text(json, "call_sign", unit->call_sign);
+    jw_text(json, "kind", unit->kind);
+    jw_array(json, "capabilities");
     for (char **c = unit->capabilities; c != NULL && *c != NULL; c++)
-        json_text(json, NULL, *c);
-    json_array_end(json);
-    json_real(json, "eta_s", candidate->eta_s, 3);
-    json_real(json, "drive_s", candidate->drive_s, 3);
-    json_real(json, "access_s", candidate->access_s, 3);
-    json_real(json, "distance_m", candidate->distance_m, 1);
-    json_real(json, "position_age_s", candidate->position_age_s, 1);
-    json_time(json, "position_time", candidate->state->fix_time_ms);
-    json_lat_lon(json, candidate->state->at);
-    json_bool(json, "old", candidate->old);
-    json_text(json, "status", pt_status_name(candidate->state->status));
+        jw_text(json, NULL, *c);
+    jw_array_end(json);
+    jw_real(json, "eta_s", candidate->eta_s, 3);
+    jw_real(json, "drive_s", candidate->drive_s, 3);
+    jw_real(json, "access_s", candidate->access_s, 3);
+    jw_real(json, "distance_m", candidate->distance_m, 1);
+    jw_real(json, "position_age_s", candidate->position_age_s, 1);
+    jw_time(json, "position_time", candidate->state->fix_time_ms);
+    jw_lat_lon(json, candidate->state->at);
+    jw_bool(json, "old", candidate->old);
+    jw_text(json, "status", pt_status_name(candidate->state->status));
     if (candidate->within_promise < 0)
-        json_null(json, "within_promise");
+        jw_null(json, "within_promise");
     else
-        json_bool(json, "within_promise", candidate->within_promise > 0);
-    json_object_end(json);
+        jw_bool(json, "within_promise", candidate->within_promise > 0);
+    jw_object_end(json);
 }
 
 /* What the word of the reason leaves open; NULL when nothing. */
@@ -98,12 +98,12 @@ static void write_left_out(struct json *json, struct fleet *fleet,
     const char *more = explanation(
         left->why, fleet_find(fleet, left->unit->unit_id), now_ms, text);
 
-    json_object(json, NULL);
-    json_text(json, "call_sign", left->unit->call_sign);
-    json_text(json, "reason", dispatch_exclusion_word(left->why));
+    jw_object(json, NULL);
+    jw_text(json, "call_sign", left->unit->call_sign);
+    jw_text(json, "reason", dispatch_exclusion_word(left->why));
     if (more != NULL)
-        json_text(json, "explanation", more);
-    json_object_end(json);
+        jw_text(json, "explanation", more);
+    jw_object_end(json);
 }
 
 static void write_target(struct json *json, const struct http *http,
@@ -113,18 +113,18 @@ static void write_target(struct json *json, const struct http *http,
 {
     const struct roads *roads = dispatch_roads(http->dispatch);
 
-    json_object(json, "target");
-    json_lat_lon(json, at);
-    json_text(json, "road", roads_edge_name(roads, 2 * answer->target.edge));
-    json_real(json, "off_road_m", answer->target.distance_m, 1);
-    json_text(json, "zone", answer->zone == NULL ? NULL : answer->zone->name);
+    jw_object(json, "target");
+    jw_lat_lon(json, at);
+    jw_text(json, "road", roads_edge_name(roads, 2 * answer->target.edge));
+    jw_real(json, "off_road_m", answer->target.distance_m, 1);
+    jw_text(json, "zone", answer->zone == NULL ? NULL : answer->zone->name);
     if (answer->promise_s > 0)
-        json_int(json, "promise_s", answer->promise_s);
+        jw_int(json, "promise_s", answer->promise_s);
     else
-        json_null(json, "promise_s");
+        jw_null(json, "promise_s");
     if (mission != NULL)
         write_mission(json, "mission", mission);
-    json_object_end(json);
+    jw_object_end(json);
 }
 
 static void write_nearest(struct request *rq,
@@ -135,23 +135,23 @@ static void write_nearest(struct request *rq,
     struct http *http = rq->http;
     struct json *json = reply_json(rq);
 
-    json_object(json, NULL);
-    json_array(json, "units");
+    jw_object(json, NULL);
+    jw_array(json, "units");
     for (size_t i = 0; i < answer->count; i++)
         write_candidate(json, &answer->units[i]);
-    json_array_end(json);
-    json_array(json, "excluded");
+    jw_array_end(json);
+    jw_array(json, "excluded");
     for (size_t i = 0; i < answer->left_out_count; i++)
         if (answer->left_out[i].why != LEFT_OUT_FARTHER)
             write_left_out(json, http->fleet, &answer->left_out[i],
                            query->now_ms);
-    json_array_end(json);
+    jw_array_end(json);
     write_target(json, http, query->at, mission, answer);
-    json_int(json, "network_id",
-             roads_network_id(dispatch_roads(http->dispatch)));
-    json_text(json, "profile", "patrol");
-    json_time(json, "answered_at", query->now_ms);
-    json_object_end(json);
+    jw_int(json, "network_id",
+           roads_network_id(dispatch_roads(http->dispatch)));
+    jw_text(json, "profile", "patrol");
+    jw_time(json, "answered_at", query->now_ms);
+    jw_object_end(json);
 }
 
 void answer_nearest(struct request *rq)
@@ -193,7 +193,7 @@ static bool same_name(const char *a, const char *b)
 static void write_legs(struct json *json, const struct roads *roads,
                        const struct roads_route *route)
 {
-    json_array(json, "legs");
+    jw_array(json, "legs");
     for (size_t i = 0; i < route->leg_count;) {
         const char *name = roads_edge_name(roads, route->legs[i].directed);
         int64_t ms = 0;
@@ -204,13 +204,13 @@ static void write_legs(struct json *json, const struct roads *roads,
             ms += route->legs[i].ms;
             length_m += route->legs[i].length_m;
         }
-        json_object(json, NULL);
-        json_text(json, "street", name);
-        json_real(json, "seconds", (double)ms / 1e3, 3);
-        json_real(json, "metres", length_m, 1);
-        json_object_end(json);
+        jw_object(json, NULL);
+        jw_text(json, "street", name);
+        jw_real(json, "seconds", (double)ms / 1e3, 3);
+        jw_real(json, "metres", length_m, 1);
+        jw_object_end(json);
     }
-    json_array_end(json);
+    jw_array_end(json);
 }
 
 /* A LineString has two positions at least; a unit that stands at the target
@@ -218,16 +218,16 @@ static void write_legs(struct json *json, const struct roads *roads,
 static void write_line(struct json *json, const struct roads_route *route,
                        struct geo_point place)
 {
-    json_object(json, "geometry");
-    json_text(json, "type", "LineString");
-    json_array(json, "coordinates");
+    jw_object(json, "geometry");
+    jw_text(json, "type", "LineString");
+    jw_array(json, "coordinates");
     for (size_t i = 0; i < route->point_count; i++)
-        json_position(json, route->points[i]);
+        jw_position(json, route->points[i]);
     for (size_t i = route->point_count; i < 2; i++)
-        json_position(json, i > 0 && route->point_count > 0 ? route->points[0]
-                                                            : place);
-    json_array_end(json);
-    json_object_end(json);
+        jw_position(json,
+                    i > 0 && route->point_count > 0 ? route->points[0] : place);
+    jw_array_end(json);
+    jw_object_end(json);
 }
 
 /* Where the unit and the target meet the road. */
@@ -278,25 +278,25 @@ static void write_route(struct request *rq, const struct ends *ends,
     int64_t now_ms = http_wall_ms();
     struct json *json = reply_json(rq);
 
-    json_object(json, NULL);
-    json_text(json, "unit", ends->unit->call_sign);
-    json_real(json, "drive_s", (double)route->drive_ms / 1e3, 3);
-    json_real(json, "distance_m", route->distance_m, 1);
-    json_real(json, "position_age_s",
-              (double)(now_ms - ends->state->fix_time_ms) / 1e3, 1);
-    json_object(json, "target");
-    json_lat_lon(json, ends->at);
-    json_text(json, "road", roads_edge_name(roads, 2 * ends->target.edge));
-    json_real(json, "off_road_m", ends->target.distance_m, 1);
+    jw_object(json, NULL);
+    jw_text(json, "unit", ends->unit->call_sign);
+    jw_real(json, "drive_s", (double)route->drive_ms / 1e3, 3);
+    jw_real(json, "distance_m", route->distance_m, 1);
+    jw_real(json, "position_age_s",
+            (double)(now_ms - ends->state->fix_time_ms) / 1e3, 1);
+    jw_object(json, "target");
+    jw_lat_lon(json, ends->at);
+    jw_text(json, "road", roads_edge_name(roads, 2 * ends->target.edge));
+    jw_real(json, "off_road_m", ends->target.distance_m, 1);
     if (ends->mission != NULL)
         write_mission(json, "mission", ends->mission);
-    json_object_end(json);
+    jw_object_end(json);
     write_line(json, route, ends->target.at);
     write_legs(json, roads, route);
-    json_int(json, "network_id", roads_network_id(roads));
-    json_text(json, "profile", "patrol");
-    json_time(json, "answered_at", now_ms);
-    json_object_end(json);
+    jw_int(json, "network_id", roads_network_id(roads));
+    jw_text(json, "profile", "patrol");
+    jw_time(json, "answered_at", now_ms);
+    jw_object_end(json);
 }
 
 void answer_route(struct request *rq)

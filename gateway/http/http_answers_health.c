@@ -6,10 +6,10 @@ void answer_health(struct request *rq)
 {
     struct json *json = reply_json(rq);
 
-    json_object(json, NULL);
-    json_text(json, "status", "ok");
-    json_text(json, "version", PT_VERSION);
-    json_object_end(json);
+    jw_object(json, NULL);
+    jw_text(json, "status", "ok");
+    jw_text(json, "version", PT_VERSION);
+    jw_object_end(json);
 }
 
 void answer_ready(struct request *rq)
@@ -24,14 +24,14 @@ void answer_ready(struct request *rq)
         rq->reply.status = MHD_HTTP_SERVICE_UNAVAILABLE;
         rq->reply.retry_after_s = 5;
     }
-    json_object(json, NULL);
-    json_bool(json, "ready", broker && database && roads);
-    json_object(json, "parts");
-    json_text(json, "broker", broker ? "up" : "down");
-    json_text(json, "database", database ? "up" : "down");
-    json_text(json, "roads", roads ? "up" : "down");
-    json_object_end(json);
-    json_object_end(json);
+    jw_object(json, NULL);
+    jw_bool(json, "ready", broker && database && roads);
+    jw_object(json, "parts");
+    jw_text(json, "broker", broker ? "up" : "down");
+    jw_text(json, "database", database ? "up" : "down");
+    jw_text(json, "roads", roads ? "up" : "down");
+    jw_object_end(json);
+    jw_object_end(json);
 }
 
 void answer_metrics(struct request *rq)
@@ -43,7 +43,7 @@ void answer_metrics(struct request *rq)
         reply_problem(rq, PROBLEM_FAILED, "out of memory");
         return;
     }
-    json_bytes(reply_json(rq), page, size);
+    jw_bytes(reply_json(rq), page, size);
     rq->reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
     free(page);
 }

@@ -7,14 +7,14 @@
 void write_mission(struct json *json, const char *key,
                    const struct catalog_mission *mission)
 {
-    json_object(json, key);
-    json_int(json, "mission_id", mission->mission_id);
-    json_text(json, "ref", mission->ref);
-    json_text(json, "name", mission->name);
-    json_text(json, "kind", mission->kind);
-    json_lat_lon(json, mission->at);
-    json_text(json, "zone", mission->zone == NULL ? NULL : mission->zone->name);
-    json_object_end(json);
+    jw_object(json, key);
+    jw_int(json, "mission_id", mission->mission_id);
+    jw_text(json, "ref", mission->ref);
+    jw_text(json, "name", mission->name);
+    jw_text(json, "kind", mission->kind);
+    jw_lat_lon(json, mission->at);
+    jw_text(json, "zone", mission->zone == NULL ? NULL : mission->zone->name);
+    jw_object_end(json);
 }
 
 bool folded_has_words(const char *folded, const char *folded_words)
@@ -73,16 +73,16 @@ void answer_missions(struct request *rq)
     if (typed != NULL)
         catalog_fold(typed, words, sizeof words);
     struct json *json = reply_json(rq);
-    json_object(json, NULL);
-    json_array(json, "missions");
+    jw_object(json, NULL);
+    jw_array(json, "missions");
     for (size_t i = 0; i < catalog_mission_count(catalog); i++) {
         const struct catalog_mission *mission = catalog_mission(catalog, i);
         if ((zone == NULL || mission->zone == zone) &&
             folded_has_words(mission->folded, words))
             write_mission(json, NULL, mission);
     }
-    json_array_end(json);
-    json_object_end(json);
+    jw_array_end(json);
+    jw_object_end(json);
 }
 
 void answer_zones(struct request *rq)
@@ -90,23 +90,23 @@ void answer_zones(struct request *rq)
     const struct catalog *catalog = *rq->http->catalog;
     struct json *json = reply_json(rq);
 
-    json_object(json, NULL);
-    json_array(json, "zones");
+    jw_object(json, NULL);
+    jw_array(json, "zones");
     for (size_t i = 0; i < catalog_zone_count(catalog); i++) {
         const struct catalog_zone *zone = catalog_zone(catalog, i);
-        json_object(json, NULL);
-        json_int(json, "zone_id", zone->zone_id);
-        json_text(json, "name", zone->name);
+        jw_object(json, NULL);
+        jw_int(json, "zone_id", zone->zone_id);
+        jw_text(json, "name", zone->name);
         if (zone->promise_s > 0)
-            json_int(json, "promise_s", zone->promise_s);
+            jw_int(json, "promise_s", zone->promise_s);
         else
-            json_null(json, "promise_s");
-        json_text(json, "time_zone", zone->time_zone);
-        json_raw(json, "geometry", zone->geojson, strlen(zone->geojson));
-        json_object_end(json);
+            jw_null(json, "promise_s");
+        jw_text(json, "time_zone", zone->time_zone);
+        jw_raw(json, "geometry", zone->geojson, strlen(zone->geojson));
+        jw_object_end(json);
     }
-    json_array_end(json);
-    json_object_end(json);
+    jw_array_end(json);
+    jw_object_end(json);
 }
 
 /* ----------------------------------------------------- a request's target */
@@ -119,12 +119,12 @@ static void reply_ambiguous(struct request *rq, const char *typed)
 
     reply_problem(rq, PROBLEM_AMBIGUOUS, "several missions fit");
     struct json *json = &rq->reply.body;
-    json_reset(json);
+    jw_reset(json);
     problem_begin(json, PROBLEM_AMBIGUOUS,
                   "several missions fit; name one more closely or by its "
                   "mission_id");
-    json_text(json, "parameter", "mission");
-    json_array(json, "candidates");
+    jw_text(json, "parameter", "mission");
+    jw_array(json, "candidates");
     catalog_fold(typed, words, sizeof words);
     for (size_t i = 0;
          i < catalog_mission_count(catalog) && told < CANDIDATES_MAX; i++) {
@@ -134,8 +134,8 @@ static void reply_ambiguous(struct request *rq, const char *typed)
         write_mission(json, NULL, mission);
         told++;
     }
-    json_array_end(json);
-    json_object_end(json);
+    jw_array_end(json);
+    jw_object_end(json);
 }
 
 static bool find_mission(struct request *rq, const char *typed,

@@ -77,15 +77,15 @@ static void write_track(struct request *rq, const struct track_job *job,
     bool truncated = *PQgetvalue(result, 0, 0) == 't';
     struct json *json = reply_json(rq);
 
-    json_object(json, NULL);
-    json_text(json, "call_sign", job->call_sign);
-    json_time(json, "from", job->from_ms);
-    json_time(json, "to", job->to_ms);
-    json_bool(json, "truncated", truncated);
-    json_text(json, "next_from", truncated ? PQgetvalue(result, 0, 2) : NULL);
-    json_raw(json, "points", PQgetvalue(result, 0, 1),
-             (size_t)PQgetlength(result, 0, 1));
-    json_object_end(json);
+    jw_object(json, NULL);
+    jw_text(json, "call_sign", job->call_sign);
+    jw_time(json, "from", job->from_ms);
+    jw_time(json, "to", job->to_ms);
+    jw_bool(json, "truncated", truncated);
+    jw_text(json, "next_from", truncated ? PQgetvalue(result, 0, 2) : NULL);
+    jw_raw(json, "points", PQgetvalue(result, 0, 1),
+           (size_t)PQgetlength(result, 0, 1));
+    jw_object_end(json);
 }
 
 static void on_rows(void *context, enum pt_err err, PGresult *result)

@@ -5,10 +5,10 @@
 static void write_capabilities(struct json *json,
                                const struct catalog_unit *unit)
 {
-    json_array(json, "capabilities");
+    jw_array(json, "capabilities");
     for (char **c = unit->capabilities; c != NULL && *c != NULL; c++)
-        json_text(json, NULL, *c);
-    json_array_end(json);
+        jw_text(json, NULL, *c);
+    jw_array_end(json);
 }
 
 /* A value whose flag is off is not known: null. */
@@ -16,9 +16,9 @@ static void write_if(struct json *json, const char *key, bool known,
                      double value, unsigned decimals)
 {
     if (known)
-        json_real(json, key, value, decimals);
+        jw_real(json, key, value, decimals);
     else
-        json_null(json, key);
+        jw_null(json, key);
 }
 
 static void write_fix(struct json *json, const struct fleet_unit *state,
@@ -26,55 +26,55 @@ static void write_fix(struct json *json, const struct fleet_unit *state,
 {
     bool on_road = state->edge != FLEET_NO_EDGE;
 
-    json_object(json, "position");
-    json_lat_lon(json, state->at);
-    json_time(json, "time", state->fix_time_ms);
-    json_time(json, "received_at", state->received_ms);
-    json_real(json, "age_s", (double)(now_ms - state->fix_time_ms) / 1e3, 1);
+    jw_object(json, "position");
+    jw_lat_lon(json, state->at);
+    jw_time(json, "time", state->fix_time_ms);
+    jw_time(json, "received_at", state->received_ms);
+    jw_real(json, "age_s", (double)(now_ms - state->fix_time_ms) / 1e3, 1);
     write_if(json, "speed_mps", state->flags & PT_FLAG_SPEED,
              (double)state->speed_mps, 2);
     write_if(json, "course_deg", state->flags & PT_FLAG_COURSE,
              (double)state->course_deg, 2);
     write_if(json, "accuracy_m", state->flags & PT_FLAG_ACCURACY,
              (double)state->accuracy_m, 1);
-    json_bool(json, "three_dimensional", state->flags & PT_FLAG_3D);
-    json_bool(json, "clock_unsure", state->flags & PT_FLAG_CLOCK_UNSURE);
+    jw_bool(json, "three_dimensional", state->flags & PT_FLAG_3D);
+    jw_bool(json, "clock_unsure", state->flags & PT_FLAG_CLOCK_UNSURE);
     write_if(json, "off_road_m", on_road, (double)state->off_road_m, 1);
-    json_object_end(json);
+    jw_object_end(json);
 }
 
 /* The wire has more bits than JSON's readers. */
 static void write_count(struct json *json, const char *key, uint64_t count)
 {
-    json_int(json, key, (int64_t)(count < INT32_MAX ? count : INT32_MAX));
+    jw_int(json, key, (int64_t)(count < INT32_MAX ? count : INT32_MAX));
 }
 
 static void write_vehicle(struct json *json, const struct fleet_unit *state)
 {
     const struct pt_vehicle_state *vehicle = &state->vehicle;
 
-    json_object(json, "vehicle");
+    jw_object(json, "vehicle");
     if (vehicle->receiver_mode >= 0)
-        json_int(json, "receiver_mode", vehicle->receiver_mode);
+        jw_int(json, "receiver_mode", vehicle->receiver_mode);
     else
-        json_null(json, "receiver_mode");
+        jw_null(json, "receiver_mode");
     if (vehicle->satellites_used >= 0)
-        json_int(json, "satellites_used", vehicle->satellites_used);
+        jw_int(json, "satellites_used", vehicle->satellites_used);
     else
-        json_null(json, "satellites_used");
+        jw_null(json, "satellites_used");
     write_count(json, "outbox_depth", vehicle->outbox_depth);
     write_count(json, "outbox_oldest_age_s", vehicle->oldest_age_s);
     write_count(json, "outbox_dropped", vehicle->dropped);
-    json_object_end(json);
+    jw_object_end(json);
 }
 
 /* 0 means "never" in the fleet. */
 static void write_moment(struct json *json, const char *key, int64_t time_ms)
 {
     if (time_ms == 0)
-        json_null(json, key);
+        jw_null(json, key);
     else
-        json_time(json, key, time_ms);
+        jw_time(json, key, time_ms);
 }
 
 void write_unit(struct json *json, const struct catalog_unit *unit,
@@ -84,24 +84,24 @@ void write_unit(struct json *json, const struct catalog_unit *unit,
 
     if (state == NULL)
         state = &never_heard;
-    json_object(json, NULL);
-    json_text(json, "call_sign", unit->call_sign);
-    json_text(json, "kind", unit->kind);
+    jw_object(json, NULL);
+    jw_text(json, "call_sign", unit->call_sign);
+    jw_text(json, "kind", unit->kind);
     write_capabilities(json, unit);
-    json_text(json, "status", pt_status_name(state->status));
+    jw_text(json, "status", pt_status_name(state->status));
     write_moment(json, "status_time", state->status_time_ms);
-    json_bool(json, "connected", state->connected);
+    jw_bool(json, "connected", state->connected);
     write_moment(json, "heard_at", state->heard_ms);
-    json_int(json, "revision", (int64_t)state->revision);
+    jw_int(json, "revision", (int64_t)state->revision);
     if (state->has_fix)
         write_fix(json, state, now_ms);
     else
-        json_null(json, "position");
+        jw_null(json, "position");
     if (state->vehicle.present)
         write_vehicle(json, state);
     else
-        json_null(json, "vehicle");
-    json_object_end(json);
+        jw_null(json, "vehicle");
+    jw_object_end(json);
 }
 
 const struct catalog_unit *request_unit(struct request *rq,
@@ -167,8 +167,8 @@ void answer_units(struct request *rq)
     if (!parse_filter(rq, &filter))
         return;
     struct json *json = reply_json(rq);
-    json_object(json, NULL);
-    json_array(json, "units");
+    jw_object(json, NULL);
+    jw_array(json, "units");
     for (size_t i = 0; i < catalog_unit_count(catalog); i++) {
         const struct catalog_unit *unit = catalog_unit(catalog, i);
         const struct fleet_unit *state =
@@ -176,9 +176,9 @@ void answer_units(struct request *rq)
         if (passes(&filter, catalog, unit, state))
             write_unit(json, unit, state, now_ms);
     }
-    json_array_end(json);
-    json_time(json, "answered_at", now_ms);
-    json_object_end(json);
+    jw_array_end(json);
+    jw_time(json, "answered_at", now_ms);
+    jw_object_end(json);
 }
 
 void answer_unit(struct request *rq)

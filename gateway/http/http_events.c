@@ -41,16 +41,16 @@ struct stream {
 static void event_line(struct json *json, const char *name, const char *value,
                        size_t size)
 {
-    json_bytes(json, name, strlen(name));
-    json_bytes(json, ": ", 2);
-    json_bytes(json, value, size);
-    json_bytes(json, "\n", 1);
+    jw_bytes(json, name, strlen(name));
+    jw_bytes(json, ": ", 2);
+    jw_bytes(json, value, size);
+    jw_bytes(json, "\n", 1);
 }
 
 static void event_begin(struct json *json, const char *type)
 {
     event_line(json, "event", type, strlen(type));
-    json_bytes(json, "data: ", 6);
+    jw_bytes(json, "data: ", 6);
     json->comma = false;
 }
 
@@ -73,13 +73,13 @@ static void begin_snapshot(struct stream *stream, const char *reason)
     stream->next_unit = stream->told = 0;
     stream->catalog = *stream->http->catalog;
     stream->catalog_changes = stream->http->catalog_changes;
-    stream->next_id = ring_next_id(stream->http->ring);
-    json_bytes(json, "id\n", 3);
+    stream->next_id = http_ring_next_id(stream->http->ring);
+    jw_bytes(json, "id\n", 3);
     event_begin(json, "reset");
-    json_object(json, NULL);
-    json_text(json, "reason", reason);
-    json_object_end(json);
-    json_bytes(json, "\n\n", 2);
+    jw_object(json, NULL);
+    jw_text(json, "reason", reason);
+    jw_object_end(json);
+    jw_bytes(json, "\n\n", 2);
 }
 
 static void end_snapshot(struct stream *stream)
@@ -89,10 +89,10 @@ static void end_snapshot(struct stream *stream)
     stream->snapshot = false;
     event_id(json, stream->next_id - 1);
     event_begin(json, "ready");
-    json_object(json, NULL);
-    json_int(json, "units", (int64_t)stream->told);
-    json_object_end(json);
-    json_bytes(json, "\n\n", 2);
+    jw_object(json, NULL);
+    jw_int(json, "units", (int64_t)stream->told);
+    jw_object_end(json);
+    jw_bytes(json, "\n\n", 2);
 }
 
 static void fill_from_snapshot(struct stream *stream)
@@ -109,7 +109,7 @@ static void fill_from_snapshot(struct stream *stream)
         event_begin(&stream->buffer, "unit");
         write_unit(&stream->buffer, unit,
                    fleet_find(http->fleet, unit->unit_id), now_ms);
-        json_bytes(&stream->buffer, "\n\n", 2);
+        jw_bytes(&stream->buffer, "\n\n", 2);
         stream->told++;
         if (stream->buffer.size >= FILL_BYTES)
             return;
@@ -120,25 +120,25 @@ static void fill_from_snapshot(struct stream *stream)
 /* ------------------------------------------------------------- one stream */
 static void fill_from_ring(struct stream *stream)
 {
-    const struct ring *ring = stream->http->ring;
+    const struct http_ring *ring = stream->http->ring;
     size_t size;
 
     while (stream->buffer.size < FILL_BYTES) {
-        const char *event = ring_get(ring, stream->next_id, &size);
+        const char *event = http_ring_get(ring, stream->next_id, &size);
         if (event == NULL)
             return;
-        json_bytes(&stream->buffer, event, size);
+        jw_bytes(&stream->buffer, event, size);
         stream->next_id++;
     }
 }
 
 static void fill(struct stream *stream)
 {
-    const struct ring *ring = stream->http->ring;
+    const struct http_ring *ring = stream->http->ring;
 
-    json_reset(&stream->buffer);
+    jw_reset(&stream->buffer);
     stream->offset = 0;
-    if (!stream->snapshot && stream->next_id < ring_first_id(ring)) {
+    if (!stream->snapshot && stream->next_id < http_ring_first_id(ring)) {
         stream->http->resets++;
         begin_snapshot(stream, "fell_behind");
     }
@@ -153,7 +153,7 @@ static bool has_something(const struct stream *stream)
 {
     return stream->over || stream->snapshot ||
            stream->offset < stream->buffer.size ||
-           stream->next_id != ring_next_id(stream->http->ring);
+           stream->next_id != http_ring_next_id(stream->http->ring);
 }
 
 static void resume(struct stream *stream)
@@ -203,7 +203,7 @@ static void on_stream_freed(void *context)
     if (stream->next != NULL)
         stream->next->previous = stream->previous;
     http->stream_count--;
-    json_clear(&stream->buffer);
+    jw_clear(&stream->buffer);
     free(stream);
 }
 
@@ -226,15 +226,15 @@ void answer_events(struct request *rq)
  * beginning. */
 static void begin_stream(struct stream *stream, const char *last_event_id)
 {
-    const struct ring *ring = stream->http->ring;
+    const struct http_ring *ring = stream->http->ring;
     uint64_t id = 0;
 
     if (last_event_id != NULL && strlen(last_event_id) <= 19 &&
         strspn(last_event_id, "0123456789") == strlen(last_event_id))
         id = strtoull(last_event_id, NULL, 10);
-    if (id + 1 >= ring_first_id(ring) && id < ring_next_id(ring)) {
+    if (id + 1 >= http_ring_first_id(ring) && id < http_ring_next_id(ring)) {
         stream->next_id = id + 1;
-        json_bytes(&stream->buffer, ": goes on\n\n", 11);
+        jw_bytes(&stream->buffer, ": goes on\n\n", 11);
     } else {
         begin_snapshot(stream, "connected");
     }
@@ -313,9 +313,9 @@ void sse_every_second(struct http *http)
             continue;
         s->over = s->over || has_left(s);
         if (!s->over && now_ms - s->sent_ms >= HEARTBEAT_MS) {
-            json_reset(&s->buffer);
+            jw_reset(&s->buffer);
             s->offset = 0;
-            json_bytes(&s->buffer, ": still here\n\n", 14);
+            jw_bytes(&s->buffer, ": still here\n\n", 14);
         }
         if (has_something(s))
             resume(s);
@@ -333,12 +333,12 @@ void sse_end_all(struct http *http)
 /* ------------------------------------------------------------- what is told */
 static void tell(struct http *http)
 {
-    json_bytes(&http->scratch, "\n\n", 2);
+    jw_bytes(&http->scratch, "\n\n", 2);
     if (http->scratch.failed)
         return;
     /* A failure empties the ring, and every stream begins anew. */
     enum pt_err err =
-        ring_put(http->ring, http->scratch.text, http->scratch.size);
+        http_ring_put(http->ring, http->scratch.text, http->scratch.size);
     (void)err;
 }
 
@@ -347,10 +347,10 @@ void http_event(struct http *http, const char *type, const char *json)
     assert(strpbrk(json, "\r\n") == NULL); /* would end the event */
     if (strcmp(type, "catalog") == 0)
         http->catalog_changes++;
-    json_reset(&http->scratch);
-    event_id(&http->scratch, ring_next_id(http->ring));
+    jw_reset(&http->scratch);
+    event_id(&http->scratch, http_ring_next_id(http->ring));
     event_begin(&http->scratch, type);
-    json_bytes(&http->scratch, json, strlen(json));
+    jw_bytes(&http->scratch, json, strlen(json));
     tell(http);
     wake_soon(http);
 }
@@ -364,7 +364,7 @@ void http_events(struct http *http)
     if (count == 0)
         return;
     if (http->stream_count == 0) { /* nobody listens: save the writing */
-        ring_forget(http->ring);
+        http_ring_forget(http->ring);
         return;
     }
     for (size_t i = 0; i < count; i++) {
@@ -373,8 +373,8 @@ void http_events(struct http *http)
             catalog_unit_by_id(*http->catalog, state->unit_id);
         if (unit == NULL)
             continue;
-        json_reset(&http->scratch);
-        event_id(&http->scratch, ring_next_id(http->ring));
+        jw_reset(&http->scratch);
+        event_id(&http->scratch, http_ring_next_id(http->ring));
         event_begin(&http->scratch, "unit");
         write_unit(&http->scratch, unit, state, now_ms);
         tell(http);

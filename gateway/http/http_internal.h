@@ -119,7 +119,7 @@ struct http {
     uint64_t client_count;
     struct track_job *jobs;
 
-    struct ring *ring;
+    struct http_ring *ring;
     struct stream *streams;
     uint64_t stream_count;
     uint64_t catalog_changes; /* how often "catalog" was told */

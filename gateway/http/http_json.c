@@ -5,23 +5,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-void json_clear(struct json *json)
+void jw_clear(struct json *json)
 {
     free(json->text);
     *json = (struct json){0};
 }
 
-void json_reset(struct json *json)
+void jw_reset(struct json *json)
 {
     json->size = 0;
     json->comma = false;
     json->failed = false;
 }
 
-char *json_take(struct json *json, size_t *size)
+char *jw_take(struct json *json, size_t *size)
 {
     if (json->failed || json->size == 0) {
-        json_clear(json);
+        jw_clear(json);
         return NULL;
     }
     char *text = json->text;
@@ -54,7 +54,7 @@ static bool grow(struct json *json, size_t more)
     return true;
 }
 
-void json_bytes(struct json *json, const char *bytes, size_t size)
+void jw_bytes(struct json *json, const char *bytes, size_t size)
 {
     if (!grow(json, size))
         return;
@@ -88,45 +88,45 @@ static void lead(struct json *json, const char *key)
     json->comma = true;
 }
 
-void json_object(struct json *json, const char *key)
+void jw_object(struct json *json, const char *key)
 {
     lead(json, key);
     put(json, '{');
     json->comma = false;
 }
 
-void json_object_end(struct json *json)
+void jw_object_end(struct json *json)
 {
     put(json, '}');
     json->comma = true;
 }
 
-void json_array(struct json *json, const char *key)
+void jw_array(struct json *json, const char *key)
 {
     lead(json, key);
     put(json, '[');
     json->comma = false;
 }
 
-void json_array_end(struct json *json)
+void jw_array_end(struct json *json)
 {
     put(json, ']');
     json->comma = true;
 }
 
-void json_null(struct json *json, const char *key)
+void jw_null(struct json *json, const char *key)
 {
     lead(json, key);
-    json_bytes(json, "null", 4);
+    jw_bytes(json, "null", 4);
 }
 
-void json_bool(struct json *json, const char *key, bool value)
+void jw_bool(struct json *json, const char *key, bool value)
 {
     lead(json, key);
     if (value)
-        json_bytes(json, "true", 4);
+        jw_bytes(json, "true", 4);
     else
-        json_bytes(json, "false", 5);
+        jw_bytes(json, "false", 5);
 }
 
 /* The digits of `value` with a point before the last `decimals`. printf()
@@ -147,39 +147,39 @@ static void put_fixed(struct json *json, int64_t value, unsigned decimals)
     } while (left > 0 || count <= decimals);
     if (value < 0)
         *--at = '-';
-    json_bytes(json, at, (size_t)(digits + sizeof digits - at));
+    jw_bytes(json, at, (size_t)(digits + sizeof digits - at));
 }
 
-void json_int(struct json *json, const char *key, int64_t value)
+void jw_int(struct json *json, const char *key, int64_t value)
 {
     lead(json, key);
     put_fixed(json, value, 0);
 }
 
-void json_real(struct json *json, const char *key, double value,
-               unsigned decimals)
+void jw_real(struct json *json, const char *key, double value,
+             unsigned decimals)
 {
     static const double scale[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
 
     if (decimals > 6 || !isfinite(value) || fabs(value) > 9e12) {
-        json_null(json, key);
+        jw_null(json, key);
         return;
     }
     lead(json, key);
     put_fixed(json, llround(value * scale[decimals]), decimals);
 }
 
-void json_time(struct json *json, const char *key, int64_t time_ms)
+void jw_time(struct json *json, const char *key, int64_t time_ms)
 {
     char text[RFC3339_SIZE];
 
     if (!rfc3339_format(time_ms, text)) {
-        json_null(json, key);
+        jw_null(json, key);
         return;
     }
     lead(json, key);
     put(json, '"');
-    json_bytes(json, text, RFC3339_SIZE - 1);
+    jw_bytes(json, text, RFC3339_SIZE - 1);
     put(json, '"');
 }
 
@@ -191,24 +191,24 @@ static void put_special(struct json *json, const char **at, const char *end)
     size_t length = text_utf8_step(*at, (size_t)(end - *at));
 
     if (length == 0) {
-        json_bytes(json, "\xef\xbf\xbd", 3);
+        jw_bytes(json, "\xef\xbf\xbd", 3);
         length = 1;
     } else if (c == '"' || c == '\\') {
         char escaped[2] = {'\\', (char)c};
-        json_bytes(json, escaped, 2);
+        jw_bytes(json, escaped, 2);
     } else if (c < 0x20 || c == 0x7f) {
         char escaped[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
-        json_bytes(json, escaped, 6);
+        jw_bytes(json, escaped, 6);
     } else {
-        json_bytes(json, *at, length);
+        jw_bytes(json, *at, length);
     }
     *at += length;
 }
 
-void json_text(struct json *json, const char *key, const char *text)
+void jw_text(struct json *json, const char *key, const char *text)
 {
     if (text == NULL) {
-        json_null(json, key);
+        jw_null(json, key);
         return;
     }
     const char *end = text + strlen(text);
@@ -219,7 +219,7 @@ void json_text(struct json *json, const char *key, const char *text)
         while (text[plain] >= ' ' && text[plain] < 0x7f && text[plain] != '"' &&
                text[plain] != '\\')
             plain++;
-        json_bytes(json, text, plain);
+        jw_bytes(json, text, plain);
         text += plain;
         if (text < end)
             put_special(json, &text, end);
@@ -227,13 +227,13 @@ void json_text(struct json *json, const char *key, const char *text)
     put(json, '"');
 }
 
-void json_raw(struct json *json, const char *key, const char *text, size_t size)
+void jw_raw(struct json *json, const char *key, const char *text, size_t size)
 {
     lead(json, key);
-    json_bytes(json, text, size);
+    jw_bytes(json, text, size);
 }
 
-void json_lat_lon(struct json *json, struct geo_point at)
+void jw_lat_lon(struct json *json, struct geo_point at)
 {
     lead(json, "lat");
     put_fixed(json, at.lat_e6, 6);
@@ -241,12 +241,12 @@ void json_lat_lon(struct json *json, struct geo_point at)
     put_fixed(json, at.lon_e6, 6);
 }
 
-void json_position(struct json *json, struct geo_point at)
+void jw_position(struct json *json, struct geo_point at)
 {
-    json_array(json, NULL);
+    jw_array(json, NULL);
     lead(json, NULL);
     put_fixed(json, at.lon_e6, 6);
     lead(json, NULL);
     put_fixed(json, at.lat_e6, 6);
-    json_array_end(json);
+    jw_array_end(json);
 }

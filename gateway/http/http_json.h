@@ -1,6 +1,7 @@
 #ifndef HTTP_JSON_H
 #define HTTP_JSON_H
-/* json: appends JSON text to a buffer that grows up to JSON_BYTES_MAX.
+/* jw (JSON writer): appends JSON text to a buffer that grows up to
+ * JSON_BYTES_MAX.
  *
  * jansson builds a tree first: for the 2,000 units of a fleet that takes
  * about ten times as long as writing the text (measured, see
@@ -25,37 +26,36 @@ struct json {
 };
 
 /* A zeroed struct json is an empty one. */
-void json_clear(struct json *json);
+void jw_clear(struct json *json);
 /* Forgets the text, keeps the room. */
-void json_reset(struct json *json);
+void jw_reset(struct json *json);
 /* Hands the text over: the caller frees it. NULL when failed or empty. */
-char *json_take(struct json *json, size_t *size);
+char *jw_take(struct json *json, size_t *size);
 
 /* `key` is one of our own words and is not escaped; NULL within an array and
  * at the root. */
-void json_object(struct json *json, const char *key);
-void json_object_end(struct json *json);
-void json_array(struct json *json, const char *key);
-void json_array_end(struct json *json);
-void json_null(struct json *json, const char *key);
-void json_bool(struct json *json, const char *key, bool value);
-void json_int(struct json *json, const char *key, int64_t value);
+void jw_object(struct json *json, const char *key);
+void jw_object_end(struct json *json);
+void jw_array(struct json *json, const char *key);
+void jw_array_end(struct json *json);
+void jw_null(struct json *json, const char *key);
+void jw_bool(struct json *json, const char *key, bool value);
+void jw_int(struct json *json, const char *key, int64_t value);
 /* With `decimals` (0..6) digits behind the point; null when not finite or
  * beyond 9e12. */
-void json_real(struct json *json, const char *key, double value,
-               unsigned decimals);
+void jw_real(struct json *json, const char *key, double value,
+             unsigned decimals);
 /* RFC 3339, UTC, milliseconds; null outside the years 1970 to 9999. */
-void json_time(struct json *json, const char *key, int64_t time_ms);
+void jw_time(struct json *json, const char *key, int64_t time_ms);
 /* Escaped; what is not UTF-8 becomes U+FFFD. NULL becomes null. */
-void json_text(struct json *json, const char *key, const char *text);
+void jw_text(struct json *json, const char *key, const char *text);
 /* Text that is JSON already. */
-void json_raw(struct json *json, const char *key, const char *text,
-              size_t size);
+void jw_raw(struct json *json, const char *key, const char *text, size_t size);
 /* "lat":...,"lon":... of six decimals each. */
-void json_lat_lon(struct json *json, struct geo_point at);
+void jw_lat_lon(struct json *json, struct geo_point at);
 /* [lon,lat], as GeoJSON has it. */
-void json_position(struct json *json, struct geo_point at);
+void jw_position(struct json *json, struct geo_point at);
 /* Bytes as they are, outside of JSON: the frame of an event. */
-void json_bytes(struct json *json, const char *bytes, size_t size);
+void jw_bytes(struct json *json, const char *bytes, size_t size);
 
 #endif

@@ -22,17 +22,17 @@ void problem_begin(struct json *json, enum problem problem, const char *detail)
     char type[96];
 
     snprintf(type, sizeof type, "urn:patrol:problem:%s", kinds[problem].slug);
-    json_object(json, NULL);
-    json_text(json, "type", type);
-    json_text(json, "title", kinds[problem].title);
-    json_int(json, "status", kinds[problem].status);
-    json_text(json, "detail", detail);
+    jw_object(json, NULL);
+    jw_text(json, "type", type);
+    jw_text(json, "title", kinds[problem].title);
+    jw_int(json, "status", kinds[problem].status);
+    jw_text(json, "detail", detail);
 }
 
 static struct json *reply_begin(struct request *rq, unsigned status,
                                 const char *content_type)
 {
-    json_reset(&rq->reply.body);
+    jw_reset(&rq->reply.body);
     rq->reply.kind = REPLY_BODY;
     rq->reply.status = status;
     rq->reply.content_type = content_type;
@@ -55,7 +55,7 @@ void reply_problem(struct request *rq, enum problem problem, const char *format,
     va_end(args);
     struct json *body = reply_begin(rq, problem_status(problem), PROBLEM_JSON);
     problem_begin(body, problem, detail);
-    json_object_end(body);
+    jw_object_end(body);
     if (problem_status(problem) == MHD_HTTP_SERVICE_UNAVAILABLE)
         rq->reply.retry_after_s = 5;
 }
@@ -68,6 +68,6 @@ void reply_parameter(struct request *rq, const char *parameter,
 
     problem_begin(body, PROBLEM_PARAMETER, what);
     if (parameter != NULL && *parameter != '\0')
-        json_text(body, "parameter", parameter);
-    json_object_end(body);
+        jw_text(body, "parameter", parameter);
+    jw_object_end(body);
 }

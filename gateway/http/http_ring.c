@@ -8,22 +8,22 @@ struct event {
     size_t size;
 };
 
-struct ring {
+struct http_ring {
     uint64_t first, next; /* ids */
     size_t events_max, bytes_max, bytes;
     struct event events[];
 };
 
-static struct event *slot(const struct ring *ring, uint64_t id)
+static struct event *slot(const struct http_ring *ring, uint64_t id)
 {
     return (struct event *)&ring->events[id & (ring->events_max - 1)];
 }
 
-enum pt_err ring_new(uint64_t first_id, size_t events_max, size_t bytes_max,
-                     struct ring **ret)
+enum pt_err http_ring_new(uint64_t first_id, size_t events_max,
+                          size_t bytes_max, struct http_ring **ret)
 {
     assert(events_max > 0 && (events_max & (events_max - 1)) == 0);
-    struct ring *ring =
+    struct http_ring *ring =
         calloc(1, sizeof *ring + events_max * sizeof *ring->events);
     if (ring == NULL)
         return PT_E_NOMEM;
@@ -34,7 +34,7 @@ enum pt_err ring_new(uint64_t first_id, size_t events_max, size_t bytes_max,
     return PT_OK;
 }
 
-static void drop_first(struct ring *ring)
+static void drop_first(struct http_ring *ring)
 {
     struct event *event = slot(ring, ring->first++);
 
@@ -43,7 +43,7 @@ static void drop_first(struct ring *ring)
     *event = (struct event){0};
 }
 
-void ring_free(struct ring *ring)
+void http_ring_free(struct http_ring *ring)
 {
     if (ring == NULL)
         return;
@@ -52,19 +52,19 @@ void ring_free(struct ring *ring)
     free(ring);
 }
 
-void ring_forget(struct ring *ring)
+void http_ring_forget(struct http_ring *ring)
 {
     while (ring->first < ring->next)
         drop_first(ring);
     ring->first = ++ring->next;
 }
 
-enum pt_err ring_put(struct ring *ring, const char *text, size_t size)
+enum pt_err http_ring_put(struct http_ring *ring, const char *text, size_t size)
 {
     char *copy = size > ring->bytes_max ? NULL : malloc(size > 0 ? size : 1);
 
     if (copy == NULL) {
-        ring_forget(ring);
+        http_ring_forget(ring);
         return size > ring->bytes_max ? PT_E_RANGE : PT_E_NOMEM;
     }
     while (ring->next - ring->first == ring->events_max ||
@@ -76,17 +76,18 @@ enum pt_err ring_put(struct ring *ring, const char *text, size_t size)
     return PT_OK;
 }
 
-uint64_t ring_next_id(const struct ring *ring)
+uint64_t http_ring_next_id(const struct http_ring *ring)
 {
     return ring->next;
 }
 
-uint64_t ring_first_id(const struct ring *ring)
+uint64_t http_ring_first_id(const struct http_ring *ring)
 {
     return ring->first;
 }
 
-const char *ring_get(const struct ring *ring, uint64_t id, size_t *size)
+const char *http_ring_get(const struct http_ring *ring, uint64_t id,
+                          size_t *size)
 {
     if (id < ring->first || id >= ring->next)
         return NULL;

@@ -17,11 +17,11 @@ static void check_text(const char *text)
     for (const char *at = text; *at != '\0'; at++)
         FUZZ_CHECK((unsigned char)*at >= 0x20 && *at != 0x7f);
     /* U+FFFD in the output stands for what was no UTF-8. */
-    json_text(&json, NULL, text);
+    jw_text(&json, NULL, text);
     FUZZ_CHECK(!json.failed);
     if (strstr(text, "\xef\xbf\xbd") == NULL)
         FUZZ_CHECK(memmem(json.text, json.size, "\xef\xbf\xbd", 3) == NULL);
-    json_clear(&json);
+    jw_clear(&json);
 }
 
 static void check_value(const char *value)

@@ -200,7 +200,7 @@ def fill(gateway):
         gateway.sql(
             "INSERT INTO patrol.latest_position VALUES (%s, now() - "
             "%s::interval, now(), ST_SetSRID(ST_MakePoint(%s, %s), 4326), "
-            "1.5, NULL, 4.5, %s, 7, 1, 13)",
+            "1.5, NULL, 4.5, %s, 7, 1, 11)",
             (number, age, lon, lat, status))
     gateway.sql("INSERT INTO patrol.device (name) VALUES ('car-1')")
     gateway.sql("INSERT INTO patrol.unit_device (unit_id, device_id, \"from\") "

@@ -115,25 +115,25 @@ static void json_nests_and_separates(void **state)
     (void)state;
     struct json json = {0};
 
-    json_object(&json, NULL);
-    json_array(&json, "a");
-    json_int(&json, NULL, -9223372036854775807 - 1);
-    json_int(&json, NULL, 0);
-    json_object(&json, NULL);
-    json_object_end(&json);
-    json_array(&json, NULL);
-    json_array_end(&json);
-    json_array_end(&json);
-    json_bool(&json, "b", true);
-    json_null(&json, "c");
-    json_raw(&json, "d", "[1]", 3);
-    json_time(&json, "e", 1709251199123);
-    json_time(&json, "f", -1);
-    json_object_end(&json);
+    jw_object(&json, NULL);
+    jw_array(&json, "a");
+    jw_int(&json, NULL, -9223372036854775807 - 1);
+    jw_int(&json, NULL, 0);
+    jw_object(&json, NULL);
+    jw_object_end(&json);
+    jw_array(&json, NULL);
+    jw_array_end(&json);
+    jw_array_end(&json);
+    jw_bool(&json, "b", true);
+    jw_null(&json, "c");
+    jw_raw(&json, "d", "[1]", 3);
+    jw_time(&json, "e", 1709251199123);
+    jw_time(&json, "f", -1);
+    jw_object_end(&json);
     assert_json(&json, "{\"a\":[-9223372036854775808,0,{},[]],\"b\":true,"
                        "\"c\":null,\"d\":[1],"
                        "\"e\":\"2024-02-29T23:59:59.123Z\",\"f\":null}");
-    json_clear(&json);
+    jw_clear(&json);
 }
 
 /* Expected: printf("%.*f"), which rounds these the same way. */
@@ -143,19 +143,19 @@ static void json_writes_decimals(void **state)
     struct json json = {0};
     struct geo_point at = {-1, -82383000};
 
-    json_array(&json, NULL);
-    json_real(&json, NULL, 0.05, 3);
-    json_real(&json, NULL, -0.05, 3);
-    json_real(&json, NULL, 12.3456, 1);
-    json_real(&json, NULL, 1e12, 0);
-    json_real(&json, NULL, (double)NAN, 1);
-    json_real(&json, NULL, (double)INFINITY, 1);
-    json_real(&json, NULL, 1e300, 1);
-    json_position(&json, at);
-    json_array_end(&json);
+    jw_array(&json, NULL);
+    jw_real(&json, NULL, 0.05, 3);
+    jw_real(&json, NULL, -0.05, 3);
+    jw_real(&json, NULL, 12.3456, 1);
+    jw_real(&json, NULL, 1e12, 0);
+    jw_real(&json, NULL, (double)NAN, 1);
+    jw_real(&json, NULL, (double)INFINITY, 1);
+    jw_real(&json, NULL, 1e300, 1);
+    jw_position(&json, at);
+    jw_array_end(&json);
     assert_json(&json, "[0.050,-0.050,12.3,1000000000000,null,null,null,"
                        "[-82.383000,-0.000001]]");
-    json_clear(&json);
+    jw_clear(&json);
 }
 
 /* RFC 8259, section 7; the replacement character is U+FFFD. */
@@ -179,11 +179,11 @@ static void json_escapes_text(void **state)
     struct json json = {0};
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        json_reset(&json);
-        json_text(&json, NULL, texts[i].text);
+        jw_reset(&json);
+        jw_text(&json, NULL, texts[i].text);
         assert_json(&json, texts[i].expected);
     }
-    json_clear(&json);
+    jw_clear(&json);
 }
 
 static void json_stops_at_its_limit(void **state)
@@ -194,11 +194,11 @@ static void json_stops_at_its_limit(void **state)
     size_t size = 1;
 
     for (size_t i = 0; i < JSON_BYTES_MAX / sizeof block; i++)
-        json_bytes(&json, block, sizeof block);
+        jw_bytes(&json, block, sizeof block);
     assert_false(json.failed);
-    json_bytes(&json, block, 1);
+    jw_bytes(&json, block, 1);
     assert_true(json.failed);
-    assert_null(json_take(&json, &size));
+    assert_null(jw_take(&json, &size));
     assert_int_equal(size, 1);
 }
 
@@ -276,7 +276,7 @@ static void parameters_have_limits(void **state)
 
     memcpy(target, "/?", 3);
     for (char c = 'a'; c < 'a' + PARAMS_COUNT_MAX; c++)
-        strncat(target, (char[]){c, '=', '1', '&', '\0'}, 4);
+        strcat(target, (char[]){c, '=', '1', '&', '\0'});
     assert_true(params_parse(target, &params, &fault));
     assert_int_equal(params.count, PARAMS_COUNT_MAX);
     strcat(target, "zz=1");
@@ -383,32 +383,32 @@ static void hosts_and_addresses_to_listen_on(void **state)
 static void ring_forgets_the_oldest(void **state)
 {
     (void)state;
-    struct ring *ring;
+    struct http_ring *ring;
     size_t size;
 
-    assert_int_equal(ring_new(100, 4, 10, &ring), PT_OK);
-    assert_int_equal(ring_next_id(ring), 100);
-    assert_null(ring_get(ring, 100, &size));
+    assert_int_equal(http_ring_new(100, 4, 10, &ring), PT_OK);
+    assert_int_equal(http_ring_next_id(ring), 100);
+    assert_null(http_ring_get(ring, 100, &size));
     for (int i = 0; i < 5; i++)
-        assert_int_equal(ring_put(ring, "ab" + i % 2, 1), PT_OK);
-    assert_int_equal(ring_first_id(ring), 101); /* 4 events fit */
-    assert_int_equal(ring_next_id(ring), 105);
-    assert_null(ring_get(ring, 100, &size));
-    assert_memory_equal(ring_get(ring, 103, &size), "b", 1);
+        assert_int_equal(http_ring_put(ring, "ab" + i % 2, 1), PT_OK);
+    assert_int_equal(http_ring_first_id(ring), 101); /* 4 events fit */
+    assert_int_equal(http_ring_next_id(ring), 105);
+    assert_null(http_ring_get(ring, 100, &size));
+    assert_memory_equal(http_ring_get(ring, 103, &size), "b", 1);
     assert_int_equal(size, 1);
-    assert_int_equal(ring_put(ring, "12345678", 8), PT_OK);
-    assert_int_equal(ring_first_id(ring), 103); /* 10 bytes fit: b, a, 8 */
-    assert_memory_equal(ring_get(ring, 105, &size), "12345678", 8);
+    assert_int_equal(http_ring_put(ring, "12345678", 8), PT_OK);
+    assert_int_equal(http_ring_first_id(ring), 103); /* 10 bytes fit: b, a, 8 */
+    assert_memory_equal(http_ring_get(ring, 105, &size), "12345678", 8);
 
     /* too long: nobody may think that nothing was missed */
-    assert_int_equal(ring_put(ring, "12345678901", 11), PT_E_RANGE);
-    assert_int_equal(ring_first_id(ring), 107);
-    assert_int_equal(ring_next_id(ring), 107);
-    ring_forget(ring);
-    assert_int_equal(ring_first_id(ring), 108);
-    assert_null(ring_get(ring, UINT64_MAX, &size));
-    ring_free(ring);
-    ring_free(NULL);
+    assert_int_equal(http_ring_put(ring, "12345678901", 11), PT_E_RANGE);
+    assert_int_equal(http_ring_first_id(ring), 107);
+    assert_int_equal(http_ring_next_id(ring), 107);
+    http_ring_forget(ring);
+    assert_int_equal(http_ring_first_id(ring), 108);
+    assert_null(http_ring_get(ring, UINT64_MAX, &size));
+    http_ring_free(ring);
+    http_ring_free(NULL);
 }
 
 /* ------------------------------------------------------------- the handlers */
@@ -447,7 +447,7 @@ static int close_world(void **state)
 {
     struct world *w = *state;
 
-    json_clear(&w->rq.reply.body);
+    jw_clear(&w->rq.reply.body);
     dispatch_free(w->http.dispatch);
     fleet_free(w->http.fleet);
     metrics_free(w->http.metrics);
@@ -462,12 +462,12 @@ static void ask(struct world *w, const char *method, const char *target,
     struct json body = w->rq.reply.body;
 
     w->rq.reply = (struct reply){.body = body};
-    json_reset(&w->rq.reply.body);
+    jw_reset(&w->rq.reply.body);
     free(w->rq.target);
     w->rq.target = strdup(target);
     assert_non_null(w->rq.target);
     routes_answer(&w->rq, method, host);
-    json_bytes(&w->rq.reply.body, "", 1); /* ends it, for strstr() */
+    jw_bytes(&w->rq.reply.body, "", 1); /* ends it, for strstr() */
     free(w->rq.target);
     w->rq.target = NULL;
 }
@@ -585,7 +585,7 @@ static void absent_is_null(void **state)
                 "\"capabilities\":[\"armed\"],\"status\":\"unknown\","
                 "\"status_time\":null,\"connected\":false,\"heard_at\":null,"
                 "\"revision\":0,\"position\":null,\"vehicle\":null}");
-    json_clear(&json);
+    jw_clear(&json);
 }
 
 static void words_of_a_search(void **state)
