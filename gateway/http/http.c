@@ -22,7 +22,31 @@ int64_t http_wall_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+bool http_peer_has_left(int fd)
+{
+    char byte;
+    ssize_t got = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    return got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK &&
+                        errno != EINTR);
+}
+
 /* ------------------------------------------------------------- connections */
+/* Nothing is under way: the next request has its time. */
+static void begin_waiting(struct http *http, struct client *client)
+{
+    int64_t now_ms = (int64_t)uv_now(http->loop);
+
+    client->deadline_ms = now_ms + HTTP_REQUEST_WITHIN_MS;
+    client->look_ms = now_ms + HTTP_LOOK_AFTER_MS;
+}
+
+static void begin_answer(struct http *http, struct client *client)
+{
+    client->deadline_ms = (int64_t)uv_now(http->loop) + HTTP_ANSWER_WITHIN_MS;
+    client->look_ms = INT64_MAX;
+}
+
 static void on_connection(void *context, struct MHD_Connection *connection,
                           void **socket_context,
                           enum MHD_ConnectionNotificationCode code)
@@ -49,27 +73,34 @@ static void on_connection(void *context, struct MHD_Connection *connection,
     client->fd =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)
             ->connect_fd;
-    client->deadline_ms = (int64_t)uv_now(http->loop) + HTTP_REQUEST_WITHIN_MS;
+    begin_waiting(http, client);
     client->next = http->clients;
     if (client->next != NULL)
         client->next->previous = client;
     http->clients = client;
-    http->client_count++;
+    client->surplus = ++http->client_count > http->connections_max;
     *socket_context = client;
 }
 
-/* libmicrohttpd closes what is silent; what trickles it does not see. A shut
- * socket reads as closed by the other side, which it handles. */
-static void cut_off_the_late(struct http *http)
+/* libmicrohttpd closes what is silent, but neither what trickles nor, until
+ * then, a client that closed together with its last bytes: it takes a short
+ * read for the end of what there is, and with edge-triggered epoll nobody
+ * tells it again. A shut socket is an event that it handles. */
+static void look_after_clients(struct http *http)
 {
     int64_t now_ms = (int64_t)uv_now(http->loop);
 
     for (struct client *c = http->clients; c != NULL; c = c->next) {
-        if (c->deadline_ms > now_ms)
-            continue;
-        c->deadline_ms = INT64_MAX;
-        http->cut_off++;
-        shutdown(c->fd, SHUT_RDWR);
+        bool late = c->deadline_ms <= now_ms;
+        bool look = c->look_ms <= now_ms;
+        if (look)
+            c->look_ms = INT64_MAX;
+        if (late) {
+            c->deadline_ms = INT64_MAX;
+            http->cut_off++;
+        }
+        if (late || (look && http_peer_has_left(c->fd)))
+            shutdown(c->fd, SHUT_RDWR);
     }
 }
 
@@ -104,8 +135,7 @@ static void on_completed(void *context, struct MHD_Connection *connection,
     if (rq == NULL)
         return;
     if (rq->client != NULL)
-        rq->client->deadline_ms =
-            (int64_t)uv_now(http->loop) + HTTP_REQUEST_WITHIN_MS;
+        begin_waiting(http, rq->client);
     track_cancel(rq);
     jw_clear(&rq->reply.body);
     free(rq->target);
@@ -166,9 +196,9 @@ static enum MHD_Result send_reply(struct request *rq)
     if (queued == MHD_YES) {
         rq->http->requests[rq->route]++;
         rq->http->answers[reply->status / 100]++;
-        rq->client->deadline_ms =
-            streams ? INT64_MAX
-                    : (int64_t)uv_now(rq->http->loop) + HTTP_ANSWER_WITHIN_MS;
+        begin_answer(rq->http, rq->client);
+        if (streams)
+            rq->client->deadline_ms = INT64_MAX;
     }
     return queued;
 }
@@ -213,8 +243,7 @@ static enum MHD_Result on_request(void *context,
                       MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
                                                   MHD_HTTP_HEADER_HOST));
         if (rq->reply.kind == REPLY_LATER) {
-            rq->client->deadline_ms =
-                (int64_t)uv_now(rq->http->loop) + HTTP_ANSWER_WITHIN_MS;
+            begin_answer(rq->http, rq->client);
             MHD_suspend_connection(connection);
             return MHD_YES;
         }
@@ -240,7 +269,7 @@ static void on_second(uv_timer_t *timer)
 {
     struct http *http = timer->data;
 
-    cut_off_the_late(http);
+    look_after_clients(http);
     sse_every_second(http);
 }
 

@@ -4,8 +4,11 @@
  * gateway's loop. It may ask dispatch, fleet, catalog and the database (for
  * tracks); nobody asks it. Loop thread only.
  *
- * Limits: a request line and headers of 8 KiB, `connections_max` connections,
- * `streams_max` open /v1/events; beyond them 503 with Retry-After. */
+ * Limits: a request line and headers of 32 KiB together, `connections_max`
+ * connections (32 more are told 503 with Retry-After, others wait),
+ * `streams_max` open /v1/events (beyond: 503), 30 s for a request to be
+ * complete, 120 s for its answer to be taken; the others stand in
+ * schema/openapi.yaml and http_internal.h. */
 #include "catalog.h"
 #include "db.h"
 #include "dispatch.h"

@@ -6,12 +6,10 @@
  * buffer, so an event is never cut in two by the ring going on. */
 #include "http_internal.h"
 #include <assert.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #define HEARTBEAT_MS 15000
 #define WAKE_EVERY_MS                                                      \
@@ -294,16 +292,6 @@ static void wake_soon(struct http *http)
                        (uint64_t)(WAKE_EVERY_MS - since_ms), 0);
 }
 
-/* A suspended connection is not watched: is anybody still there? */
-static bool has_left(const struct stream *stream)
-{
-    char byte;
-    ssize_t got = recv(stream->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-
-    return got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK &&
-                        errno != EINTR);
-}
-
 void sse_every_second(struct http *http)
 {
     int64_t now_ms = (int64_t)uv_now(http->loop);
@@ -311,7 +299,8 @@ void sse_every_second(struct http *http)
     for (struct stream *s = http->streams; s != NULL; s = s->next) {
         if (!s->suspended)
             continue;
-        s->over = s->over || has_left(s);
+        /* libmicrohttpd does not watch a suspended connection. */
+        s->over = s->over || http_peer_has_left(s->fd);
         if (!s->over && now_ms - s->sent_ms >= HEARTBEAT_MS) {
             jw_reset(&s->buffer);
             s->offset = 0;

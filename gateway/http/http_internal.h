@@ -23,6 +23,8 @@
 #define HTTP_REQUEST_WITHIN_MS 30000
 /* From a complete request to the end of its answer, event streams apart. */
 #define HTTP_ANSWER_WITHIN_MS 120000
+/* A connection on which nothing goes on is looked at after so long. */
+#define HTTP_LOOK_AFTER_MS 1000
 /* Neither a byte in nor out for so long: closed by libmicrohttpd. */
 #define HTTP_SILENT_S 60u
 /* Of a connection: its request line, headers and what it sends piecewise. */
@@ -71,6 +73,8 @@ struct client {
     struct client *next, *previous;
     int fd;
     int64_t deadline_ms; /* loop time; INT64_MAX: none */
+    int64_t look_ms;     /* when to see whether it has left, once */
+    bool surplus;        /* came when connections_max were open: hears 503 */
 };
 
 struct track_job;
@@ -132,6 +136,8 @@ struct http {
 };
 
 int64_t http_wall_ms(void);
+/* The other side has closed, and all that it sent has been read. */
+bool http_peer_has_left(int fd);
 
 /* ------------------------------------------------------------------ routes */
 /* Finds the handler and runs it; request.reply is filled afterwards. */

@@ -107,7 +107,7 @@ void routes_answer(struct request *rq, const char *method, const char *host)
     struct params_fault fault;
     bool malformed = false;
 
-    if (rq->http->client_count > rq->http->connections_max) {
+    if (rq->client->surplus) {
         reply_problem(rq, PROBLEM_BUSY, "more than %u connections",
                       rq->http->connections_max);
         rq->reply.close = true;

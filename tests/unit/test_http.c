@@ -417,6 +417,7 @@ struct world {
     struct catalog *catalog;
     struct http http;
     struct request rq;
+    struct client client;
 };
 
 static bool down(void *context)
@@ -439,6 +440,7 @@ static int open_world(void **state)
     w->http.health = (struct http_health){down, down, down, NULL};
     w->http.connections_max = 1;
     w->rq.http = &w->http;
+    w->rq.client = &w->client;
     *state = w;
     return 0;
 }
@@ -531,7 +533,7 @@ static void refusals_before_any_handler(void **state)
     assert_int_equal(w->rq.reply.status, 400);
     ask(w, "DELETE", "/healthz", "localhost");
     assert_int_equal(w->rq.reply.status, 405);
-    w->http.client_count = 2;
+    w->client.surplus = true;
     ask(w, "GET", "/healthz", "localhost");
     assert_int_equal(w->rq.reply.status, 503);
     assert_int_equal(w->rq.reply.retry_after_s, 5);
