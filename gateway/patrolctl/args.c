@@ -178,3 +178,11 @@ bool ctl_parse(struct ctl *ctl, const struct ctl_option *options, int argc,
     }
     return true;
 }
+
+enum ctl_exit ctl_table_show(const struct ctl_table *table)
+{
+    if (ctl_table_print(table, stdout) == PT_OK)
+        return CTL_OK;
+    ctl_complain("out of memory");
+    return CTL_REFUSED;
+}

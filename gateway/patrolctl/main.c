@@ -1,5 +1,6 @@
 /* patrolctl: what operators do from a terminal. */
 #include "patrolctl_internal.h"
+#include <langinfo.h>
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,27 @@ static const struct ctl_command commands[] = {
      "gateway takes it over. What was read and left out is printed and kept\n"
      "in patrol.road_network.",
      "patrolctl roads import havana.osm.pbf", cmd_roads_import},
+    {"missions import", "FILE", "add or update missions",
+     "Reads missions from a CSV (first line: column names) or from GeoJSON\n"
+     "points. Columns or properties: name (or sending_state, operator), lat,\n"
+     "lon, kind (or type), ref (or id, wikidata_qid). A mission that has a "
+     "ref\n"
+     "is known again by it, else by its name. What is wrong with a line is\n"
+     "said, the others are imported. Zones are found by place.",
+     "patrolctl missions import missions.csv", cmd_missions_import},
+    {"zones import", "FILE", "add or update zones",
+     "Reads zones from GeoJSON polygons (properties name, promise_s,\n"
+     "time_zone); a zone of the same name is replaced. Missions are assigned\n"
+     "anew: to the smallest zone that holds them.",
+     "patrolctl zones import zones.geojson --promise 300 "
+     "--time-zone America/Havana",
+     cmd_zones_import},
+    {"unit add", "CALLSIGN", "make a unit known",
+     "Adds a unit. One that is there already and the same is fine.",
+     "patrolctl unit add P-12 --kind car --capability armed", cmd_unit_add},
+    {"unit list", "", "units and their devices, from the database",
+     "What the database knows of units; where they are: patrolctl units.",
+     "patrolctl unit list", cmd_unit_list},
     {"unit enroll", "CALLSIGN", "give a unit's device its certificate",
      "Notes which unit the device is from now on, and writes its key, its\n"
      "certificate and the authority's. The device's name stands in the\n"
@@ -83,6 +105,8 @@ int main(int argc, char **argv)
     };
     /* Only how wide characters are: numbers keep their point. */
     setlocale(LC_CTYPE, "");
+    if (strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
+        setlocale(LC_CTYPE, "C.UTF-8");
     if (argc > 1 && strcmp(argv[1], "--version") == 0) {
         puts("patrolctl " PT_VERSION);
         return CTL_OK;

@@ -81,6 +81,19 @@ enum ctl_exit cmd_ca_server(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_ca_client(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_unit_enroll(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_roads_import(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit cmd_missions_import(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit cmd_zones_import(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit cmd_unit_add(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit cmd_unit_list(struct ctl *ctl, int argc, char **argv);
+
+/* -------------------------------------------------------- what they share */
+/* Prints the table to standard output. */
+enum ctl_exit ctl_table_show(const struct ctl_table *table);
+bool ctl_ends_with(const char *path, const char *ending);
+/* The file's bytes ("-": standard input), terminated; NULL, and a complaint
+ * made, when it cannot be read or is longer than CTL_FILE_MAX. The caller
+ * frees them. */
+char *ctl_read_file(const char *path, size_t *size);
 
 /* ---------------------------------------------------------- progress */
 /* A bar on a terminal; elsewhere a line where a phase begins. Standard

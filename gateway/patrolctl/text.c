@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <wchar.h>
 
 /* The code point of the well-formed UTF-8 character of `length` bytes. */
 static uint32_t decode(const char *at, size_t length)
@@ -47,4 +48,19 @@ size_t ctl_clean(const char *text, char *out, size_t size)
     if (size > 0)
         out[used] = 0;
     return used;
+}
+
+size_t ctl_cells(const char *text)
+{
+    size_t cells = 0;
+    size_t left = strlen(text);
+    while (left > 0) {
+        size_t length = text_utf8_step(text, left);
+        int width = length == 0 ? 1 : wcwidth((wchar_t)decode(text, length));
+        cells += width < 0 ? 1 : (size_t)width;
+        length = length == 0 ? 1 : length;
+        text += length;
+        left -= length;
+    }
+    return cells;
 }
