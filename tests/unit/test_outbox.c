@@ -20,7 +20,7 @@
 #include <dirent.h>
 #include <sqlite3.h>
 
-#define MANY 2000
+#define MANY ((size_t)2000)
 
 struct place {
     char folder[128];
@@ -356,7 +356,7 @@ static void test_clock_that_jumps(void **state)
     place->settings.age_max_ms = HOUR_MS;
     struct outbox *box = open_at(place);
     for (int i = 0; i < 20; i++)
-        put_at(box, BASE_MS + i * 1000, 0);
+        put_at(box, BASE_MS + INT64_C(1000) * i, 0);
     /* Half a minute of the year 2038, then right again. */
     put_at(box, INT64_C(2147483647000), 0);
     put_at(box, INT64_C(2147483648000), 0);
@@ -954,7 +954,7 @@ static void test_disk_full_for_long(void **state)
     assert_int_equal(outbox_commit(box), PT_OK);
     disk_full(true);
     uint64_t n = 11;
-    for (; n <= 3 * OUTBOX_BLOCK; n++)
+    for (; n <= UINT64_C(3) * OUTBOX_BLOCK; n++)
         put(box, n);
     enum pt_err commit = outbox_commit(box);
     disk_full(false);
@@ -1201,12 +1201,12 @@ static void test_a_shift_without_network(void **state)
     off_t size = status.st_size;
     print_message("commit of 10: mean %.2f ms, worst %.1f ms; drain: %.0f ms; "
                   "file: %ld kB; SQLite at most %ld kB\n",
-                  (filled - start) / (SHIFT / 10) * 1e3, worst * 1e3,
+                  (filled - start) * 10 / SHIFT * 1e3, worst * 1e3,
                   (emptied - filled) * 1e3, (long)size / 1024,
                   (long)memory / 1024);
     /* The header's promise for the page cache, and as much again for all
      * else. */
-    assert_true(memory < 512 * 1024);
+    assert_true(memory < INT64_C(512) * 1024);
     /* The room is used again: a second shift makes the file no larger. */
     for (uint64_t n = 1; n <= SHIFT; n++) {
         put(box, SHIFT + n);

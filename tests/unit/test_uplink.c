@@ -728,7 +728,7 @@ static void simulate(struct world *w, uint64_t seed)
     /* The longest wait (10 min and a quarter), then all batches there can
      * be, each with its receipt at the latest 30 s later; a batch that a
      * full ledger refused in part waits once more. */
-    int64_t end_ms = w->now_ms + 2 * 750000 +
+    int64_t end_ms = w->now_ms + INT64_C(1500000) +
                      (int64_t)(w->car.next / w->settings.batch_max + 4) * 30200;
     while (w->car.lowest < w->car.next && w->now_ms < end_ms)
         step(w);
