@@ -12,7 +12,9 @@ struct builder {
     struct roads *roads;
     const struct roads_edge_row *rows;
     uint32_t edge_count;
-    uint32_t *tail; /* node that a directed edge leaves */
+    uint32_t *tail;     /* node that a directed edge leaves */
+    uint32_t *first_in; /* node_count + 1: the arcs that lead there */
+    uint32_t *arc_tail;
     uint32_t *scratch;
 };
 
@@ -231,25 +233,26 @@ static enum pt_err make_arcs(struct builder *b)
     for (uint32_t d = 0; d < directions; d++)
         count += row_ms(b->rows, d) > 0;
     roads->arc_count = count;
-    roads->first_in = calloc(nodes, sizeof(*roads->first_in));
+    b->first_in = calloc(nodes, sizeof(*b->first_in));
+    b->arc_tail = calloc(count, sizeof(*b->arc_tail));
     roads->arcs = calloc(count, sizeof(*roads->arcs));
-    if (roads->first_in == NULL || roads->arcs == NULL)
+    if (b->first_in == NULL || b->arc_tail == NULL || roads->arcs == NULL)
         return PT_E_NOMEM;
-    roads->bytes +=
-        nodes * sizeof(*roads->first_in) + count * sizeof(*roads->arcs);
+    roads->bytes += count * sizeof(*roads->arcs);
 
     for (uint32_t d = 0; d < directions; d++)
-        roads->first_in[b->tail[d ^ 1u] + 1] += row_ms(b->rows, d) > 0;
+        b->first_in[b->tail[d ^ 1u] + 1] += row_ms(b->rows, d) > 0;
     for (uint32_t n = 0; n < roads->node_count; n++)
-        roads->first_in[n + 1] += roads->first_in[n];
-    memcpy(b->scratch, roads->first_in, roads->node_count * sizeof(uint32_t));
+        b->first_in[n + 1] += b->first_in[n];
+    memcpy(b->scratch, b->first_in, roads->node_count * sizeof(uint32_t));
     for (uint32_t d = 0; d < directions; d++) {
         uint32_t ms = row_ms(b->rows, d);
         uint32_t arc = ROADS_NONE;
         if (ms > 0) {
             arc = b->scratch[b->tail[d ^ 1u]]++;
-            roads->arcs[arc] = (struct roads_arc){
-                .tail = b->tail[d], .ms = ms, .bits = d << ARC_SHIFT};
+            roads->arcs[arc] =
+                (struct roads_arc){.ms = ms, .bits = d << ARC_SHIFT};
+            b->arc_tail[arc] = b->tail[d];
         }
         roads->longest_ms = ms > roads->longest_ms ? ms : roads->longest_ms;
         roads->edges[d >> 1].arc[d & 1u] = arc;
@@ -318,18 +321,42 @@ static void mark_turns_round(struct builder *b)
     memset(ways_on, 0, roads->node_count * sizeof(*ways_on));
     memset(forbidden, 0, roads->arc_count * sizeof(*forbidden));
     for (uint32_t arc = 0; arc < roads->arc_count; arc++)
-        ways_on[roads->arcs[arc].tail]++;
+        ways_on[b->arc_tail[arc]]++;
     for (uint32_t i = 0; i < roads->ban_count; i++) {
         const struct roads_ban *ban = &roads->bans[i];
         forbidden[ban->from] += ban->to != roads->arcs[ban->from].reverse;
     }
     for (uint32_t node = 0; node < roads->node_count; node++) {
-        for (uint32_t arc = roads->first_in[node];
-             arc < roads->first_in[node + 1]; arc++) {
+        for (uint32_t arc = b->first_in[node]; arc < b->first_in[node + 1];
+             arc++) {
             if (roads->arcs[arc].reverse != ROADS_NONE &&
                 ways_on[node] == forbidden[arc] + 1)
                 roads->arcs[arc].bits |= ARC_TURNS_ROUND;
         }
+    }
+}
+
+/* What lets the search leave things out (search.c). */
+static void mark_shortcuts(struct builder *b)
+{
+    struct roads *roads = b->roads;
+    for (uint32_t i = 0; i < roads->ban_count; i++) {
+        uint32_t node = b->arc_tail[roads->bans[i].to];
+        for (uint32_t arc = b->first_in[node]; arc < b->first_in[node + 1];
+             arc++)
+            roads->arcs[arc].bits |= ARC_TO_BAN;
+    }
+    for (uint32_t arc = 0; arc < roads->arc_count; arc++) {
+        struct roads_arc *a = &roads->arcs[arc];
+        uint32_t first = b->first_in[b->arc_tail[arc]];
+        uint32_t end = b->first_in[b->arc_tail[arc] + 1];
+        a->before = first < end ? first : ROADS_NONE;
+        if (end - first == (a->reverse != ROADS_NONE ? 1 : 0))
+            a->bits |= ARC_FROM_END;
+    }
+    for (uint32_t node = 0; node < roads->node_count; node++) {
+        if (b->first_in[node] < b->first_in[node + 1])
+            roads->arcs[b->first_in[node + 1] - 1].bits |= ARC_LAST;
     }
 }
 
@@ -347,6 +374,7 @@ static enum pt_err build(struct builder *b, const struct roads_turn_row *turns,
     if (err != PT_OK)
         return err;
     mark_turns_round(b);
+    mark_shortcuts(b);
     return roads_tree_build(b->roads);
 }
 
@@ -381,6 +409,8 @@ enum pt_err roads_new(const struct roads_edge_row *rows, size_t edge_count,
 out:
     roads_unref(b.roads);
     free(b.tail);
+    free(b.first_in);
+    free(b.arc_tail);
     free(b.scratch);
     return err;
 }

@@ -17,7 +17,6 @@ void roads_unref(struct roads *roads)
     free(roads->points);
     free(roads->along_m);
     free(roads->names);
-    free(roads->first_in);
     free(roads->arcs);
     free(roads->bans);
     free(roads->tree.boxes);

@@ -14,10 +14,14 @@
 /* In roads_arc.bits; the directed edge stands above them. */
 #define ARC_BANNED_INTO 1u /* some turn into this arc is forbidden */
 #define ARC_TURNS_ROUND 2u /* its end offers no other way on */
-#define ARC_SHIFT 2u       /* 2 * ROADS_EDGES_MAX < 2^30 */
+#define ARC_TO_BAN 4u      /* some turn is forbidden where it leads */
+#define ARC_FROM_END 8u    /* nothing but its reverse leads to its start */
+#define ARC_LAST 16u       /* the last of those that lead to its junction */
+#define ARC_SHIFT 5u       /* 2 * ROADS_EDGES_MAX < 2^27 */
 
 struct roads_arc {
-    uint32_t tail;    /* the junction it comes from */
+    uint32_t before;  /* first of the arcs that lead to its start: they go
+                         on to the one marked ARC_LAST; or ROADS_NONE */
     uint32_t ms;      /* to travel all of it; never 0 */
     uint32_t reverse; /* the same street the other way, or ROADS_NONE */
     uint32_t bits;
@@ -74,7 +78,6 @@ struct roads {
     char *names;
 
     uint32_t node_count, arc_count;
-    uint32_t *first_in; /* node_count + 1: the arcs that lead there */
     struct roads_arc *arcs;
     uint32_t ban_count;
     struct roads_ban *bans; /* sorted by to, from */
@@ -147,11 +150,23 @@ struct roads_standing {
 };
 
 /* -------------------------------------------------------------- the search */
-/* What a search knows of an arc; valid when `generation` is the search's. */
+#define LABEL_PAST_BAN 0x80000000u /* a junction with a ban lies ahead */
+#define LABEL_ARC 0x7fffffffu
+
+/* Marks of an arc, a byte each so that many fit into the nearest cache: the
+ * search's generation above them, else they are an older search's. */
+#define MARK_KNOWN 1u /* it has its time */
+#define MARK_DONE                                               \
+    2u /* on the first of the arcs that lead to a junction: all \
+          of them have what they need */
+#define MARKS 3u
+#define MARK_GENERATIONS 64u
+
+/* What a search knows of an arc that is marked MARK_KNOWN. */
 struct roads_label {
-    uint32_t generation;
-    uint32_t after_ms; /* from the arc's end to the target: final */
-    uint32_t next;     /* arc to take at its end */
+    uint32_t start_ms; /* from the arc's start to the target: final. Modulo
+                          2^32, so that less its ms is always right */
+    uint32_t next;     /* arc to take at its end, LABEL_ bits */
     uint32_t queued;   /* next of its bucket */
 };
 
@@ -170,10 +185,9 @@ struct roads_queue {
 
 struct roads_search {
     struct roads *roads;
-    uint32_t generation;
+    uint32_t generation;        /* 1 to MARK_GENERATIONS - 1 */
+    uint8_t *marks;             /* for each arc */
     struct roads_label *labels; /* arc_count + 2: see `goal` */
-    uint32_t *complete;         /* for each node: the generation in which all
-                                   arcs into it got their label */
     struct roads_queue queue;
 
     /* The target. Its edge's directions stand in the queue as arcs number
@@ -191,6 +205,18 @@ struct roads_departure {
     uint32_t arc;
     bool straight;
 };
+static inline bool roads_marked(const struct roads_search *search, uint32_t arc,
+                                uint32_t mark)
+{
+    uint32_t marks = search->marks[arc];
+    return marks / (MARKS + 1) == search->generation && (marks & mark) != 0;
+}
+
+static inline uint32_t roads_next_arc(const struct roads_search *search,
+                                      uint32_t arc)
+{
+    return search->labels[arc].next & LABEL_ARC;
+}
 struct roads_departure roads_departure_of(const struct roads_search *search,
                                           uint32_t edge, double fraction,
                                           uint32_t drive_ms);

@@ -76,10 +76,10 @@ static void walk_way(struct walk *w, struct roads_departure from, double gone)
         if (gone < 1.0)
             add_leg(w, arc, gone, 1.0);
         start = 0.0;
-        arc = s->labels[arc].next;
+        arc = roads_next_arc(s, arc);
         while (arc != s->goal[0] && arc != s->goal[1]) {
             add_leg(w, arc, 0.0, 1.0);
-            arc = s->labels[arc].next;
+            arc = roads_next_arc(s, arc);
         }
     }
     goal = roads_travelled(roads_arc_directed(&s->roads->arcs[arc]),

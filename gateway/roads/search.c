@@ -3,9 +3,16 @@
  * The queue orders arcs by the time from their start to the target. When an
  * arc comes out of it, every arc that may turn into it and has no label yet
  * gets its final label there and then: nothing that comes later is faster.
- * So an arc enters the queue once and its time is never lowered, and a
- * junction is done after its second arc, as a rule: the first serves all
- * that lead there but its own reverse, the second serves that one. */
+ * So an arc enters the queue once and its time is never lowered.
+ *
+ * The first arc a that comes out at a junction serves all that lead there,
+ * but its own reverse, which would have to turn round. That one can do
+ * without: who stands on it has a in front of him, and is sooner at the
+ * target by a than by coming here and taking another arc, all of which take
+ * at least as long as the whole of a. Who comes onto it from its start, a's
+ * end, would be sooner by what a does next there - unless that turn is
+ * forbidden to him. So only past a junction with a forbidden turn
+ * (LABEL_PAST_BAN) a junction waits for its second arc. */
 #include "roads_internal.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -61,6 +68,7 @@ static void queue_push(struct roads_search *s, uint32_t item, uint32_t ms)
     }
     uint32_t slot = bucket % QUEUE_RING;
     uint64_t bit = UINT64_C(1) << (slot % 64);
+    s->labels[item].start_ms = ms;
     s->labels[item].queued =
         q->used[slot / 64] & bit ? q->first[slot] : ROADS_NONE;
     q->first[slot] = item;
@@ -84,13 +92,6 @@ static uint32_t steps_to_next(const struct roads_queue *q)
     return 0;
 }
 
-static uint32_t item_ms(const struct roads_search *s, uint32_t item)
-{
-    if (item >= s->roads->arc_count)
-        return s->goal_ms[item - s->roads->arc_count];
-    return s->labels[item].after_ms + s->roads->arcs[item].ms;
-}
-
 /* Moves the next bucket into the heap. False: nothing is left. */
 static bool queue_refill(struct roads_search *s)
 {
@@ -103,8 +104,9 @@ static bool queue_refill(struct roads_search *s)
     q->used[slot / 64] &= ~(UINT64_C(1) << (slot % 64));
     uint32_t item = q->first[slot];
     while (item != ROADS_NONE) {
-        heap_push(q, (uint64_t)item_ms(s, item) << 32 | item);
-        item = s->labels[item].queued;
+        const struct roads_label *label = &s->labels[item];
+        heap_push(q, (uint64_t)label->start_ms << 32 | item);
+        item = label->queued;
     }
     return true;
 }
@@ -119,9 +121,9 @@ enum pt_err roads_search_new(const struct roads *roads,
     size_t items = (size_t)roads->arc_count + 2;
     s->roads = roads_ref((struct roads *)roads);
     s->labels = calloc(items, sizeof(*s->labels));
-    s->complete = calloc(roads->node_count, sizeof(*s->complete));
+    s->marks = calloc(items, sizeof(*s->marks));
     s->queue.heap = calloc(items, sizeof(*s->queue.heap));
-    if (s->labels == NULL || s->complete == NULL || s->queue.heap == NULL ||
+    if (s->labels == NULL || s->marks == NULL || s->queue.heap == NULL ||
         roads_standing_new(roads, 1, &s->alone) != PT_OK) {
         roads_search_free(s);
         return PT_E_NOMEM;
@@ -142,20 +144,26 @@ void roads_search_free(struct roads_search *search)
     roads_standing_free(search->alone);
     roads_unref(search->roads);
     free(search->labels);
-    free(search->complete);
+    free(search->marks);
     free(search->queue.heap);
     free(search);
 }
 
-/* Forgets the last search: labels of older generations count as none. */
+/* Forgets the last search: its marks count as none. */
 static void next_generation(struct roads_search *s)
 {
-    if (++s->generation != 0)
+    if (++s->generation < MARK_GENERATIONS)
         return;
-    size_t items = (size_t)s->roads->arc_count + 2;
-    memset(s->labels, 0, items * sizeof(*s->labels));
-    memset(s->complete, 0, s->roads->node_count * sizeof(*s->complete));
+    memset(s->marks, 0, s->roads->arc_count);
     s->generation = 1;
+}
+
+static void mark(struct roads_search *s, uint32_t arc, uint32_t what)
+{
+    uint32_t marks = s->marks[arc];
+    if (marks / (MARKS + 1) != s->generation)
+        marks = s->generation * (MARKS + 1);
+    s->marks[arc] = (uint8_t)(marks | what);
 }
 
 static void set_target(struct roads_search *s, const struct roads_place *target)
@@ -255,41 +263,61 @@ static void offer_straight(struct nearest *n)
     }
 }
 
+/* `in` may turn into an arc out of the queue: its time is final. */
+static void label_arc(struct nearest *n, uint32_t in, uint32_t next,
+                      uint32_t ms)
+{
+    struct roads_search *s = n->search;
+    const struct roads_arc *from = &s->roads->arcs[in];
+    struct roads_label *label = &s->labels[in];
+    if (from->bits & ARC_TO_BAN)
+        next |= LABEL_PAST_BAN;
+    mark(s, in, MARK_KNOWN);
+    label->start_ms = ms + from->ms;
+    label->next = next;
+    if (n->standing->occupied[in / 64] >> (in % 64) & 1u)
+        offer_arc(n, in, ms);
+
+    /* Nobody comes from a dead end but who stands there, and he has been
+     * offered; past a ban, cars turn round in it. An arc of the target's own
+     * edge may come by here, too, but later than its `goal`, which has
+     * labelled all that may turn into it. */
+    uint64_t start_ms = (uint64_t)ms + from->ms;
+    if (start_ms <= n->bound_ms &&
+        (!(from->bits & ARC_FROM_END) || next & LABEL_PAST_BAN) &&
+        from->before != ROADS_NONE &&
+        !roads_marked(s, from->before, MARK_DONE)) {
+        __builtin_prefetch(&s->roads->arcs[from->before]);
+        queue_push(s, in, (uint32_t)start_ms);
+    }
+}
+
 /* `arc`, whose start is `ms` from the target, came out of the queue: labels
- * what turns into it. */
-static void settle(struct nearest *n, uint32_t arc, uint32_t ms)
+ * what turns into it. `past_ban`: LABEL_PAST_BAN or 0. */
+static void settle(struct nearest *n, uint32_t arc, uint32_t past_ban,
+                   uint32_t ms)
 {
     struct roads_search *s = n->search;
     const struct roads *roads = s->roads;
     const struct roads_arc *to = &roads->arcs[arc];
-    uint32_t node = to->tail;
-    if (s->complete[node] == s->generation)
+    uint32_t first = to->before;
+    if (first == ROADS_NONE || roads_marked(s, first, MARK_DONE))
         return;
-    bool complete = true;
-    for (uint32_t in = roads->first_in[node]; in < roads->first_in[node + 1];
-         in++) {
-        struct roads_label *label = &s->labels[in];
-        const struct roads_arc *from = &roads->arcs[in];
-        if (label->generation == s->generation)
+    bool done = true;
+    uint32_t in = first;
+    do {
+        if (roads_marked(s, in, MARK_KNOWN))
             continue;
-        if ((in == to->reverse && !(from->bits & ARC_TURNS_ROUND)) ||
-            (to->bits & ARC_BANNED_INTO && roads_turn_banned(roads, in, arc))) {
-            complete = false;
-            continue;
-        }
-        label->generation = s->generation;
-        label->after_ms = ms;
-        label->next = arc;
-        if (n->standing->occupied[in / 64] >> (in % 64) & 1u)
-            offer_arc(n, in, ms);
-        /* An arc of the target's own edge may come by here, too, but later
-         * than its `goal`, which has labelled all that may turn into it. */
-        uint64_t start_ms = (uint64_t)ms + from->ms;
-        if (start_ms <= n->bound_ms && s->complete[from->tail] != s->generation)
-            queue_push(s, in, (uint32_t)start_ms);
-    }
-    if (complete)
-        s->complete[node] = s->generation;
+        if (in == to->reverse && !(roads->arcs[in].bits & ARC_TURNS_ROUND))
+            done = done && past_ban == 0;
+        else if (to->bits & ARC_BANNED_INTO &&
+                 roads_turn_banned(roads, in, arc))
+            done = false;
+        else
+            label_arc(n, in, arc | past_ban, ms);
+    } while (!(roads->arcs[in++].bits & ARC_LAST));
+    if (done)
+        mark(s, first, MARK_DONE);
 }
 
 static void search_backwards(struct nearest *n)
@@ -309,7 +337,10 @@ static void search_backwards(struct nearest *n)
         uint32_t item = (uint32_t)key;
         if (ms > n->bound_ms)
             break;
-        settle(n, item < arcs ? item : s->goal[item - arcs], ms);
+        if (item < arcs)
+            settle(n, item, s->labels[item].next & LABEL_PAST_BAN, ms);
+        else /* who came back over the target's edge would have arrived */
+            settle(n, s->goal[item - arcs], 0, ms);
     }
 }
 
@@ -329,9 +360,9 @@ struct roads_departure roads_departure_of(const struct roads_search *s,
             from <= roads_travelled(way, s->target.fraction) &&
             s->goal_ms[way] - gone == drive_ms)
             return (struct roads_departure){arc, true};
-        const struct roads_label *label = &s->labels[arc];
-        if (label->generation == s->generation &&
-            (uint64_t)label->after_ms + ms - gone == drive_ms)
+        uint32_t after_ms = s->labels[arc].start_ms - ms;
+        if (roads_marked(s, arc, MARK_KNOWN) &&
+            (uint64_t)after_ms + ms - gone == drive_ms)
             return (struct roads_departure){arc, false};
     }
     assert(false); /* every arrival came from a label or from straight */
@@ -353,11 +384,11 @@ static double way_length_m(const struct roads_search *s, uint32_t edge,
         return (goal - gone) * length;
 
     double sum = (1.0 - gone) * length;
-    uint32_t arc = s->labels[from.arc].next;
+    uint32_t arc = roads_next_arc(s, from.arc);
     while (arc != s->goal[0] && arc != s->goal[1]) {
         directed = roads_arc_directed(&roads->arcs[arc]);
         sum += (double)roads->edges[directed >> 1].length_m;
-        arc = s->labels[arc].next;
+        arc = roads_next_arc(s, arc);
     }
     directed = roads_arc_directed(&roads->arcs[arc]);
     goal = roads_travelled(directed, s->target.fraction);
