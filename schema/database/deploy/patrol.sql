@@ -6,6 +6,7 @@
 BEGIN;
 
 CREATE EXTENSION IF NOT EXISTS postgis;
+CREATE EXTENSION IF NOT EXISTS btree_gist; -- for unit_device's exclusion
 CREATE SCHEMA patrol;
 SET LOCAL search_path = patrol, public;
 
@@ -38,7 +39,6 @@ CREATE TABLE unit_device (
     PRIMARY KEY (unit_id, device_id, "from"),
     CHECK ("to" IS NULL OR "to" > "from")
 );
-CREATE EXTENSION IF NOT EXISTS btree_gist;
 ALTER TABLE unit_device ADD CONSTRAINT device_is_one_unit_at_a_time
     EXCLUDE USING gist (device_id WITH =, tstzrange("from", "to") WITH &&);
 
