@@ -40,6 +40,7 @@ struct agent {
     struct pt_entry *entries; /* settings.uplink_batch */
     uint32_t batch_max;       /* halved when a broker refuses the size */
     uint8_t *message;         /* PT_REPORT_BYTES_MAX */
+    enum pt_err send_error;   /* of the last try, so that it is told once */
     uint64_t state_said_ms;   /* when a message last carried the state; 0 */
     uint32_t next_due_said_s;
 

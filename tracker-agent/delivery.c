@@ -180,15 +180,15 @@ static enum pt_err read_entries(struct agent *agent,
  * One entry always fits both (PT_DETAIL_BYTES_MAX). */
 static void make_smaller(struct agent *agent, enum pt_err err)
 {
-    if (err != PT_E_FULL && err != PT_E_RANGE) {
-        if (err != PT_E_AGAIN)
-            pt_log(PT_LOG_ERROR, "report not sent: %s", pt_strerror(err));
+    bool too_long = err == PT_E_FULL || err == PT_E_RANGE;
+    if (!too_long && err != PT_E_AGAIN && err != agent->send_error)
+        pt_log(PT_LOG_ERROR, "report not sent: %s", pt_strerror(err));
+    agent->send_error = err;
+    if (!too_long || agent->batch_max == 1)
         return;
-    }
-    if (agent->batch_max > 1)
-        agent->batch_max /= 2;
-    pt_log(PT_LOG_WARN, "report of that size refused (%s); now %u entries",
-           pt_strerror(err), agent->batch_max);
+    agent->batch_max /= 2;
+    pt_log(PT_LOG_WARN, "report too long; %u entries at a time from now on",
+           agent->batch_max);
 }
 
 static void do_send(struct agent *agent, const struct uplink_action *action)
@@ -204,6 +204,7 @@ static void do_send(struct agent *agent, const struct uplink_action *action)
         err = send_entries(agent, action->kind, count);
     }
     if (err == PT_OK) {
+        agent->send_error = PT_OK;
         uplink_sent(&agent->uplink, action, to, now_of(agent));
         return;
     }

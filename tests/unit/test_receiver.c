@@ -105,6 +105,9 @@ static void position_without_time(void **state)
     assert_true(understood(&tpv).time_ms == 0);
     tpv.time.tv_sec = -1;
     assert_no_position(&tpv, RECEIVER_NO_FIX);
+    tpv.time.tv_sec = INT64_MAX; /* nor a time that cannot be */
+    assert_no_position(&tpv, RECEIVER_NO_FIX);
+    assert_true(understood(&tpv).time_ms == 0);
 }
 
 static void coordinates_missing_or_off_the_globe(void **state)

@@ -23,7 +23,7 @@ static bool accuracy_of(const struct gps_fix_t *tpv, double *ret)
  * rounded, not cut. */
 static int64_t time_ms_of(const struct gps_fix_t *tpv)
 {
-    if (tpv->time.tv_sec <= 0)
+    if (tpv->time.tv_sec <= 0 || tpv->time.tv_sec > PT_TIME_MS_MAX / 1000 - 1)
         return 0;
     return (int64_t)tpv->time.tv_sec * 1000 +
            (tpv->time.tv_nsec + 500000) / 1000000;
@@ -31,7 +31,7 @@ static int64_t time_ms_of(const struct gps_fix_t *tpv)
 
 static bool has_position(const struct gps_fix_t *tpv)
 {
-    return tpv->mode >= MODE_2D && tpv->time.tv_sec > 0 &&
+    return tpv->mode >= MODE_2D && time_ms_of(tpv) > 0 &&
            geo_deg_valid(tpv->latitude, tpv->longitude);
 }
 
