@@ -6,6 +6,28 @@
 #include <string.h>
 
 static const struct ctl_command commands[] = {
+    {"nearest", "[LAT,LON]", "who reaches a place first",
+     "Asks the gateway which units reach a point or a mission first by road,\n"
+     "and why the others are left out.",
+     "patrolctl nearest --mission canada -k 3", cmd_nearest},
+    {"route", "CALLSIGN [LAT,LON]", "a unit's fastest way",
+     "The streets that a unit takes to a point or a mission.",
+     "patrolctl route P-12 23.1330,-82.3830", cmd_route},
+    {"units", "", "where the units are",
+     "All units with what is known of them now.",
+     "patrolctl units --status available", cmd_units},
+    {"watch", "", "every change of the units as it comes",
+     "On a terminal a table that is drawn again; else a line a change, with\n"
+     "--json an event a line. Ends with Ctrl-C.",
+     "patrolctl watch", cmd_watch},
+    {"track", "CALLSIGN", "where a unit was",
+     "The stored positions of a unit, oldest first.",
+     "patrolctl track P-12 --from 2026-01-31T12:00:00Z", cmd_track},
+    {"missions", "[WORDS]", "the missions",
+     "The missions by name; with words those whose names hold them.",
+     "patrolctl missions --zone Playa", cmd_missions},
+    {"zones", "", "the zones and their promises", "The zones by name.",
+     "patrolctl zones", cmd_zones},
     {"roads import", "FILE", "replace the street network",
      "Reads an OpenStreetMap file (.osm, .osm.gz, .osm.bz2, .osm.pbf) and\n"
      "makes it the street network in force, in one transaction; a running\n"
@@ -91,6 +113,20 @@ static int matches(const struct ctl_command *command, int argc, char **argv)
     return words;
 }
 
+/* The one with the most words: "missions import" before "missions". */
+static const struct ctl_command *find(int argc, char **argv, int *words)
+{
+    const struct ctl_command *found = NULL;
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        int count = matches(&commands[i], argc, argv);
+        if (count > *words) {
+            *words = count;
+            found = &commands[i];
+        }
+    }
+    return found;
+}
+
 static const char *or_default(const char *value, const char *fallback)
 {
     return value != NULL && *value != 0 ? value : fallback;
@@ -117,13 +153,10 @@ int main(int argc, char **argv)
         print_usage(stdout);
         return CTL_OK;
     }
-    for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        int words = matches(&commands[i], argc - 1, argv + 1);
-        if (words == 0)
-            continue;
-        ctl.command = &commands[i];
-        return commands[i].run(&ctl, argc - 1 - words, argv + 1 + words);
-    }
+    int words = 0;
+    ctl.command = find(argc - 1, argv + 1, &words);
+    if (ctl.command != NULL)
+        return ctl.command->run(&ctl, argc - 1 - words, argv + 1 + words);
     if (argc > 1)
         ctl_complain("no command \"%s\"", argv[1]);
     print_usage(stderr);

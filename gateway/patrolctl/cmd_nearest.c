@@ -1,0 +1,224 @@
+/* patrolctl nearest, route: who comes first, and which way. */
+#include "http_client.h"
+#include <string.h>
+
+/* Where to: a point from the command line, or a mission's name. */
+struct aim {
+    const char *mission;
+    char lat[32], lon[32];
+    bool is_point;
+};
+
+/* From the words at ctl->argv[at]; false after a complaint. */
+static bool take_aim(const struct ctl *ctl, int at, struct aim *aim)
+{
+    double lat_deg;
+    double lon_deg;
+    bool has_word = ctl->argc > at;
+    if (has_word == (aim->mission != NULL)) {
+        ctl_complain("give either LAT,LON or --mission NAME");
+        return false;
+    }
+    if (!has_word)
+        return true;
+    if (!ctl_parse_point(ctl->argv[at], &lat_deg, &lon_deg)) {
+        ctl_complain("\"%s\" is not LAT,LON in degrees (23.133,-82.383)",
+                     ctl->argv[at]);
+        return false;
+    }
+    snprintf(aim->lat, sizeof aim->lat, "%.6f", lat_deg);
+    snprintf(aim->lon, sizeof aim->lon, "%.6f", lon_deg);
+    aim->is_point = true;
+    return true;
+}
+
+/* "Canada, 23.118000,-82.424000, Calle 30 (6 m from the road); zone Playa,
+ * promise 5:00". */
+static void print_target(const json_t *target)
+{
+    char clean[512];
+    char promise[32];
+    double lat = 0, lon = 0, off_road_m, promise_s;
+    const char *mission = ctl_text(json_object_get(target, "mission"), "name");
+    const char *road = ctl_text(target, "road");
+    const char *zone = ctl_text(target, "zone");
+    if (mission != NULL) {
+        ctl_clean(mission, clean, sizeof clean);
+        printf("%s, ", clean);
+    }
+    if (ctl_number(target, "lat", &lat) && ctl_number(target, "lon", &lon))
+        printf("%.6f,%.6f", lat, lon);
+    ctl_clean(road != NULL ? road : "a street without a name", clean,
+              sizeof clean);
+    printf(", %s", clean);
+    if (ctl_number(target, "off_road_m", &off_road_m))
+        printf(" (%.0f m from it)", off_road_m);
+    if (zone != NULL) {
+        ctl_clean(zone, clean, sizeof clean);
+        printf("; zone %s", clean);
+        if (ctl_number(target, "promise_s", &promise_s))
+            printf(", promise %s",
+                   ctl_format_clock(promise, sizeof promise, promise_s));
+    }
+    putchar('\n');
+}
+
+/* -------------------------------------------------------------- nearest */
+static void add_candidate(struct ctl_table *table, size_t rank,
+                          const json_t *unit)
+{
+    const json_t *within = json_object_get(unit, "within_promise");
+    bool old = json_is_true(json_object_get(unit, "old"));
+    double eta_s, age_s;
+    char text[64];
+    ctl_table_format(table, "%zu", rank);
+    ctl_cell_text(table, unit, "call_sign");
+    ctl_cell_number(table, unit, "eta_s", 1);
+    ctl_table_cell(table, ctl_number(unit, "eta_s", &eta_s)
+                              ? ctl_format_clock(text, sizeof text, eta_s)
+                              : "-");
+    ctl_cell_number(table, unit, "drive_s", 1);
+    ctl_cell_number(table, unit, "distance_m", 0);
+    if (ctl_number(unit, "position_age_s", &age_s))
+        ctl_table_format(table, "%s%s",
+                         ctl_format_age(text, sizeof text, age_s),
+                         old ? " (old)" : "");
+    else
+        ctl_table_cell(table, "-");
+    ctl_table_cell(table, json_is_true(within)    ? "within"
+                          : json_is_false(within) ? "too late"
+                                                  : "-");
+    ctl_cell_text(table, unit, "status");
+}
+
+static enum ctl_exit print_excluded(const json_t *excluded)
+{
+    struct ctl_table *table = NULL;
+    enum ctl_exit end = CTL_REFUSED;
+    if (json_array_size(excluded) == 0)
+        return CTL_OK;
+    if (ctl_table_new("left out|reason|", &table) != PT_OK)
+        return end;
+    for (size_t i = 0; i < json_array_size(excluded); i++) {
+        const json_t *unit = json_array_get(excluded, i);
+        ctl_cell_text(table, unit, "call_sign");
+        ctl_cell_text(table, unit, "reason");
+        ctl_table_cell(table, ctl_text(unit, "explanation"));
+    }
+    putchar('\n');
+    end = ctl_table_show(table);
+    ctl_table_free(table);
+    return end;
+}
+
+static enum ctl_exit print_nearest(const json_t *answer)
+{
+    const json_t *units = json_object_get(answer, "units");
+    struct ctl_table *table = NULL;
+    enum ctl_exit end = CTL_OK;
+    print_target(json_object_get(answer, "target"));
+    if (json_array_size(units) == 0)
+        puts("no unit can come");
+    else if (ctl_table_new(">#|unit|>eta s|>m:ss|>drive s|>distance m|"
+                           ">position|promise|status",
+                           &table) != PT_OK)
+        return CTL_REFUSED;
+    for (size_t i = 0; i < json_array_size(units); i++)
+        add_candidate(table, i + 1, json_array_get(units, i));
+    if (table != NULL)
+        end = ctl_table_show(table);
+    ctl_table_free(table);
+    return end == CTL_OK ? print_excluded(json_object_get(answer, "excluded"))
+                         : end;
+}
+
+enum ctl_exit cmd_nearest(struct ctl *ctl, int argc, char **argv)
+{
+    struct aim aim = {0};
+    long k = 5;
+    const char *capability = NULL;
+    char k_text[24];
+    enum ctl_exit end;
+    json_t *answer = NULL;
+    const struct ctl_option options[] = {
+        {"mission", 'm', CTL_TEXT, &aim.mission, "NAME",
+         "a mission's number, or words of its name", 0, 0},
+        {"count", 'k', CTL_NUMBER, &k, "N", "how many units (5)", 1, 100},
+        {"capability", 'c', CTL_TEXT, &capability, "NAME",
+         "only units that have it", 0, 0},
+        {.name = NULL},
+    };
+    if (!ctl_parse(ctl, options, argc, argv, 0, 1, &end))
+        return end;
+    if (!take_aim(ctl, 0, &aim))
+        return CTL_USAGE;
+    snprintf(k_text, sizeof k_text, "%ld", k);
+    const struct ctl_request request = {
+        .path = "/v1/nearest",
+        .params = {{"mission", aim.mission},
+                   {"lat", aim.is_point ? aim.lat : NULL},
+                   {"lon", aim.is_point ? aim.lon : NULL},
+                   {"k", k_text},
+                   {"capability", capability}}};
+    end = ctl_get(ctl, &request, &answer);
+    if (end == CTL_OK && ctl->json)
+        ctl_print_json(answer);
+    else if (end == CTL_OK)
+        end = print_nearest(answer);
+    json_decref(answer);
+    return end;
+}
+
+/* ---------------------------------------------------------------- route */
+static enum ctl_exit print_route(const json_t *answer)
+{
+    const json_t *legs = json_object_get(answer, "legs");
+    struct ctl_table *table = NULL;
+    char text[32];
+    double drive_s, distance_m;
+    print_target(json_object_get(answer, "target"));
+    if (!ctl_number(answer, "drive_s", &drive_s) ||
+        !ctl_number(answer, "distance_m", &distance_m) ||
+        ctl_table_new("street|>seconds|>metres", &table) != PT_OK)
+        return CTL_REFUSED;
+    printf("%.1f s (%s), %.0f m by road\n", drive_s,
+           ctl_format_clock(text, sizeof text, drive_s), distance_m);
+    for (size_t i = 0; i < json_array_size(legs); i++) {
+        const json_t *leg = json_array_get(legs, i);
+        ctl_cell_text(table, leg, "street");
+        ctl_cell_number(table, leg, "seconds", 1);
+        ctl_cell_number(table, leg, "metres", 0);
+    }
+    enum ctl_exit end = ctl_table_show(table);
+    ctl_table_free(table);
+    return end;
+}
+
+enum ctl_exit cmd_route(struct ctl *ctl, int argc, char **argv)
+{
+    struct aim aim = {0};
+    enum ctl_exit end;
+    json_t *answer = NULL;
+    const struct ctl_option options[] = {
+        {"mission", 'm', CTL_TEXT, &aim.mission, "NAME",
+         "a mission's number, or words of its name", 0, 0},
+        {.name = NULL},
+    };
+    if (!ctl_parse(ctl, options, argc, argv, 1, 2, &end))
+        return end;
+    if (!take_aim(ctl, 1, &aim))
+        return CTL_USAGE;
+    const struct ctl_request request = {
+        .path = "/v1/route",
+        .params = {{"unit", ctl->argv[0]},
+                   {"mission", aim.mission},
+                   {"lat", aim.is_point ? aim.lat : NULL},
+                   {"lon", aim.is_point ? aim.lon : NULL}}};
+    end = ctl_get(ctl, &request, &answer);
+    if (end == CTL_OK && ctl->json)
+        ctl_print_json(answer);
+    else if (end == CTL_OK)
+        end = print_route(answer);
+    json_decref(answer);
+    return end;
+}

@@ -1,0 +1,53 @@
+#ifndef PATROLCTL_HTTP_CLIENT_H
+#define PATROLCTL_HTTP_CLIENT_H
+/* Questions to the gateway, and its answers as cells of a table. */
+#include "patrolctl_internal.h"
+#include <curl/curl.h>
+
+#define CTL_PARAMS_MAX 6
+
+/* GET path + name (escaped) + behind ? params; those without a value are
+ * left out. */
+struct ctl_request {
+    const char *path;
+    const char *name;   /* NULL: none */
+    const char *behind; /* NULL: none */
+    struct {
+        const char *name;
+        const char *value;
+    } params[CTL_PARAMS_MAX];
+};
+
+/* A JSON object; the caller gives it to json_decref(). Anything but CTL_OK
+ * was complained of. */
+enum ctl_exit ctl_get(const struct ctl *ctl, const struct ctl_request *request,
+                      json_t **ret);
+
+/* A handle for the request, without where the answer goes; NULL after a
+ * complaint. `error` of CURL_ERROR_SIZE must outlive it. */
+CURL *ctl_http_new(const struct ctl *ctl, const struct ctl_request *request,
+                   char *error);
+/* Complain of a connection, of an answer that is not 200. */
+enum ctl_exit ctl_http_failed(const struct ctl *ctl, CURLcode code,
+                              const char *error);
+enum ctl_exit ctl_http_refused(const struct ctl *ctl, long status,
+                               const char *body, size_t size);
+
+/* NULL, false: null, missing, or of another type. */
+const char *ctl_text(const json_t *object, const char *key);
+bool ctl_number(const json_t *object, const char *key, double *ret);
+
+/* The next cell; "-" for what is not there. */
+void ctl_cell_text(struct ctl_table *table, const json_t *object,
+                   const char *key);
+void ctl_cell_number(struct ctl_table *table, const json_t *object,
+                     const char *key, int decimals);
+void ctl_cell_list(struct ctl_table *table, const json_t *list);
+
+void ctl_print_json(const json_t *value);
+
+/* "12 s", "5 min"; "4:05". Both return `out`. */
+const char *ctl_format_age(char *out, size_t size, double age_s);
+const char *ctl_format_clock(char *out, size_t size, double seconds);
+
+#endif
