@@ -35,7 +35,7 @@ uint64_t link_wait_ms(unsigned failures, size_t brokers, bool taken_over,
 /* Messages handed to libmosquitto and not yet written (QoS 0) or
  * acknowledged (QoS 1), in the order they came. libmosquitto itself has no
  * bound for them and no public count. */
-#define LINK_WAITING_BYTES_MAX (1024 * 1024)
+#define LINK_WAITING_BYTES_MAX ((size_t)1024 * 1024)
 #define LINK_WAITING_MAX 4096 /* so that small messages are bounded too */
 
 struct link_waiting {

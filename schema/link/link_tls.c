@@ -122,7 +122,7 @@ enum pt_err link_certificate_name(const char *file,
     if (length < 0 || strlen(name) != (size_t)length ||
         !link_device_valid(name))
         goto cleanup;
-    strcpy(ret, name);
+    memcpy(ret, name, (size_t)length + 1);
     err = PT_OK;
 cleanup:
     X509_free(certificate);
