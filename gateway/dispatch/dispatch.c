@@ -43,7 +43,7 @@ struct ranked {
 
 const char *dispatch_exclusion_word(enum dispatch_exclusion why)
 {
-#define DISPATCH_EXCLUSION_WORD(name, word) [name] = word,
+#define DISPATCH_EXCLUSION_WORD(name, word) [name] = (word),
     static const char *const words[] = {
         DISPATCH_EXCLUSIONS(DISPATCH_EXCLUSION_WORD)};
 #undef DISPATCH_EXCLUSION_WORD

@@ -22,17 +22,17 @@ struct fleet_unit {
     float speed_mps;
     float course_deg;
     float accuracy_m;
-    enum pt_status status;  /* newest said, with or without a fix */
-    int64_t status_time_ms; /* 0: never said */
-    bool connected;         /* the device's presence at the broker */
+    enum pt_status status;           /* newest said, with or without a fix */
+    int64_t status_time_ms;          /* 0: never said */
+    bool connected;                  /* the device's presence at the broker */
     struct pt_vehicle_state vehicle; /* as last reported */
-    int64_t heard_ms;       /* gateway's time of the last message; 0 never */
+    int64_t heard_ms;         /* gateway's time of the last message; 0 never */
     uint64_t generation, seq; /* of the newest fix */
     /* Where on the road graph (roads_snap writes it). */
-    uint32_t edge;        /* directed edge, or FLEET_NO_EDGE */
-    uint32_t offset_ms;   /* travel time already behind us on it */
-    float off_road_m;     /* distance from the edge */
-    uint64_t revision;    /* counts up with every change of this unit */
+    uint32_t edge;      /* directed edge, or FLEET_NO_EDGE */
+    uint32_t offset_ms; /* travel time already behind us on it */
+    float off_road_m;   /* distance from the edge */
+    uint64_t revision;  /* counts up with every change of this unit */
 };
 
 struct fleet;
@@ -54,8 +54,8 @@ PT_MUST_CHECK enum pt_err fleet_apply(struct fleet *fleet,
 PT_MUST_CHECK enum pt_err fleet_heard(struct fleet *fleet, uint32_t unit_id,
                                       const struct pt_vehicle_state *state,
                                       int64_t now_ms);
-PT_MUST_CHECK enum pt_err fleet_connected(struct fleet *fleet,
-                                          uint32_t unit_id, bool connected);
+PT_MUST_CHECK enum pt_err fleet_connected(struct fleet *fleet, uint32_t unit_id,
+                                          bool connected);
 
 /* At start, from the database: fix and status, each unless a newer one is
  * known already. The other fields of `unit` are passed over. */
