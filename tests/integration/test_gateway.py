@@ -9,7 +9,7 @@ import pytest
 from lib_common import TOP, wait_for
 from lib_database import crossing
 from lib_gateway import PROGRAM, SANITIZED
-from lib_vehicle import CLOCK_UNSURE, entry, now_ms
+from lib_vehicle import CLOCK_UNSURE, encode, entry, now_ms
 
 DAY_MS = 86400000
 
@@ -238,6 +238,61 @@ def test_vehicle_state(database, make_gateway, make_vehicle):
                why="the heartbeat")
     assert gateway.metric("patrol_units_live") == 1
     assert call_signs(gateway.nearest(crossing(0, 0))) == []
+
+
+def backlog(first, count, now):
+    """Entries of a vehicle that comes back: one a second, oldest first."""
+    return [entry(n, crossing(n % 9, 3), now - 1000 * (100000 - n))
+            for n in range(first, first + count)]
+
+
+def test_backlog_larger_than_a_tick(database, make_gateway, make_vehicle):
+    """Three reports of the largest size: a tick takes two of them."""
+    database.add_unit("A1")
+    make_gateway(intake__receipt_every_s=60).start()
+    car = make_vehicle("A1")
+    now = now_ms()
+    for first in (1, 4097, 8193):
+        car.send(*backlog(first, 4096, now))
+    car.wait_stored(12288, timeout=30)  # a backlog is receipted at once
+    assert database.query("SELECT count(*), min(seq), max(seq)"
+                          " FROM patrol.position") == [(12288, 1, 12288)]
+
+
+def test_full_queue_means_no_receipt(database, make_gateway, make_vehicle):
+    database.add_unit("A1")
+    gateway = make_gateway(store__queue_max=1000).start()
+    car = make_vehicle("A1")
+    now = now_ms()
+    database.stop()
+    try:
+        wait_for(lambda: gateway.status("/readyz") == 503, why="not ready")
+        car.send(*backlog(1, 2000, now))
+        wait_for(lambda: gateway.metric("patrol_store_refused_total") == 1000,
+                 why="what the queue has no room for")
+    finally:
+        database.start()
+    car.wait_stored(1000, timeout=30)
+    assert car.stored_to() == 1000
+    car.send(*backlog(1001, 1000, now))  # as the agent does without a receipt
+    car.wait_stored(2000, timeout=30)
+    assert database.one("SELECT count(*) FROM patrol.position") == 2000
+
+
+def test_nobody_speaks_under_another_name(database, make_gateway,
+                                          make_vehicle):
+    database.add_unit("A1")
+    database.add_unit("B1")
+    gateway = make_gateway().start()
+    car, rogue = make_vehicle("A1"), make_vehicle("B1")
+    rogue.client.publish("patrol/v1/A1/report", encode(7, [
+        entry(1, crossing(9, 9))]), 0).wait_for_publish(5)
+    time.sleep(1)  # the broker drops it without a word, or its sender
+    car.send(entry(1, crossing(2, 2)))
+    car.wait_stored(1)
+    assert database.query("SELECT generation FROM patrol.position") == [
+        (car.generation,)]
+    assert gateway.metric("patrol_intake_reports_total") == 1
 
 
 # ------------------------------------------------------------------ what breaks
