@@ -201,8 +201,9 @@ static enum pt_err number_nodes(struct builder *b)
     if (ends == NULL)
         return PT_E_NOMEM;
     for (uint32_t e = 0; e < b->edge_count; e++) {
-        ends[2 * e] = (struct end){b->rows[e].source, 2 * e};
-        ends[2 * e + 1] = (struct end){b->rows[e].target, 2 * e + 1};
+        struct end *pair = ends + 2 * (size_t)e;
+        pair[0] = (struct end){b->rows[e].source, 2 * e};
+        pair[1] = (struct end){b->rows[e].target, 2 * e + 1};
     }
     qsort(ends, end_count, sizeof(*ends), by_id);
     uint32_t nodes = 0;
@@ -229,10 +230,12 @@ static enum pt_err make_arcs(struct builder *b)
     struct roads *roads = b->roads;
     uint32_t directions = 2 * b->edge_count;
     size_t nodes = (size_t)roads->node_count + 1;
-    uint32_t count = 0;
+    size_t count = 0; /* one at least: rows without a direction are refused */
     for (uint32_t d = 0; d < directions; d++)
         count += row_ms(b->rows, d) > 0;
-    roads->arc_count = count;
+    if (count == 0)
+        return PT_E_RANGE;
+    roads->arc_count = (uint32_t)count;
     b->first_in = calloc(nodes, sizeof(*b->first_in));
     b->arc_tail = calloc(count, sizeof(*b->arc_tail));
     roads->arcs = calloc(count, sizeof(*roads->arcs));
@@ -257,7 +260,7 @@ static enum pt_err make_arcs(struct builder *b)
         roads->longest_ms = ms > roads->longest_ms ? ms : roads->longest_ms;
         roads->edges[d >> 1].arc[d & 1u] = arc;
     }
-    for (uint32_t arc = 0; arc < count; arc++) {
+    for (uint32_t arc = 0; arc < roads->arc_count; arc++) {
         uint32_t back = roads_reverse(roads_arc_directed(&roads->arcs[arc]));
         roads->arcs[arc].reverse = roads->edges[back >> 1].arc[back & 1u];
     }

@@ -28,9 +28,9 @@ struct roads_edge_row {
     int64_t source, target;           /* node ids */
     uint32_t forward_ms, backward_ms; /* 0: not allowed that way */
     float length_m;
+    uint32_t point_count;           /* 2 or more */
     const char *name;               /* NULL: none; copied */
     const struct geo_point *points; /* from source to target; copied */
-    uint32_t point_count;           /* 2 or more */
 };
 
 struct roads_turn_row { /* a turn that may not be made */

@@ -138,6 +138,8 @@ enum pt_err roads_tree_build(struct roads *roads)
 {
     struct roads_tree *tree = &roads->tree;
     uint32_t leaves = count_runs(roads);
+    if (leaves == 0) /* every edge has two points */
+        return PT_E_RANGE;
     size_t boxes = plan_levels(tree, leaves);
     struct roads_run *cut = calloc(leaves, sizeof(*cut));
     uint64_t *keys = calloc(leaves, sizeof(*keys));

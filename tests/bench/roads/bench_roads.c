@@ -45,12 +45,18 @@ static int by_size(const void *a, const void *b)
     return *x < *y ? -1 : *x > *y;
 }
 
+static double us(uint64_t ns)
+{
+    return (double)ns / 1e3;
+}
+
 void bench_tell(const char *what, uint64_t *ns, size_t count)
 {
+    size_t middle = count / 2;
+    size_t high = count * 99 / 100;
     qsort(ns, count, sizeof(*ns), by_size);
-    printf("%-44s %6zu %10.1f %10.1f %10.1f\n", what, count,
-           (double)ns[count / 2] / 1e3, (double)ns[count * 99 / 100] / 1e3,
-           (double)ns[count - 1] / 1e3);
+    printf("%-44s %6zu %10.1f %10.1f %10.1f\n", what, count, us(ns[middle]),
+           us(ns[high]), us(ns[count - 1]));
 }
 
 /* Marsaglia, "Xorshift RNGs" (2003). */
@@ -131,7 +137,8 @@ static double measure_nearest(const struct roads *roads,
         bench_die("nearest", "no place is reached by five");
     qsort(fifth_ms, known, sizeof(fifth_ms[0]), by_size);
     roads_standing_free(standing);
-    return (double)fifth_ms[known * 99 / 100] / 1e3;
+    size_t high = known * 99 / 100;
+    return (double)fifth_ms[high] / 1e3;
 }
 
 /* Nobody is wanted, so the search ends where the roads end. */
