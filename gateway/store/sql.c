@@ -15,9 +15,10 @@ const char sql_begin[] =
     "SET LOCAL statement_timeout = '60s'; "
     "SET LOCAL idle_in_transaction_session_timeout = '60s'";
 
-/* New keys first, then all keys are locked, both in key order: two gateways
- * with the same vehicles wait for each other, they never deadlock. A device
- * that was deleted meanwhile gets no row. */
+/* Rows are made and locked in key order, so that two gateways with the same
+ * vehicles wait for each other instead of deadlocking. (Only a new key among
+ * old ones is locked after them; that deadlock is rare, and tried again.) A
+ * device that was deleted meanwhile gets no row. */
 static const char make_rows[] =
     "INSERT INTO patrol.receipt (device_id, generation) "
     "SELECT k.d, k.g FROM unnest($1::int[], $2::bigint[]) AS k (d, g) "

@@ -208,8 +208,9 @@ struct store {
     /* the transaction under way */
     struct plan plan;
     bool busy;
-    bool open;   /* BEGIN has been sent, its end has not been answered */
-    bool failed; /* the first failure is kept here */
+    bool open;      /* BEGIN has been sent, its end has not been answered */
+    bool rows_made; /* ledgers' rows that were missing */
+    bool failed;    /* the first failure is kept here */
     char sqlstate[6];
     char error[256];
     unsigned outstanding; /* requests not yet answered */

@@ -434,23 +434,40 @@ static enum pt_err take_ledgers(struct store *store, const PGresult *result)
     return err;
 }
 
+static void on_locked(void *context, enum pt_err err, PGresult *result);
+
+/* Keys without a row: new generations, or devices that were deleted. Rows
+ * are made for the former and all are locked again. */
+static void make_rows(struct store *store)
+{
+    store->rows_made = true;
+    send_sql(store, sql_make_rows, false, on_step);
+    send_sql(store, sql_lock_rows, false, on_locked);
+}
+
+static void judge(struct store *store)
+{
+    unsigned before = store->outstanding;
+
+    plan_judge(&store->plan);
+    send_sql(store, sql_compare, false, on_compared);
+    if (store->outstanding == before)
+        write_all(store);
+}
+
 static void on_locked(void *context, enum pt_err err, PGresult *result)
 {
     struct store *store = context;
-    unsigned before;
 
     note(store, err);
-    if (!store->failed) {
-        err = take_ledgers(store, result);
-        if (err != PT_OK)
+    if (!store->failed && !store->rows_made &&
+        (size_t)PQntuples(result) < store->plan.ledger_groups) {
+        make_rows(store);
+    } else if (!store->failed) {
+        if (take_ledgers(store, result) != PT_OK)
             fail(store, "", "a row of patrol.receipt cannot be read");
-    }
-    if (!store->failed) {
-        plan_judge(&store->plan);
-        before = store->outstanding;
-        send_sql(store, sql_compare, false, on_compared);
-        if (store->outstanding == before)
-            write_all(store);
+        else
+            judge(store);
     }
     settle(store);
 }
@@ -509,7 +526,7 @@ static void begin(struct store *store)
     store_make_partitions(store);
     store->open = true;
     send_text(store, sql_begin, on_step);
-    send_sql(store, sql_make_rows, false, on_step);
+    store->rows_made = false;
     send_sql(store, sql_lock_rows, true, on_locked);
     settle(store);
 }

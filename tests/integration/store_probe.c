@@ -8,8 +8,9 @@
  *   append          hands the batch over        -> took N of M
  *   state           -> state up|down QUEUED
  *   metrics         -> the page, then "end"
- *   load DEVICES FIRST_SEQ ROUNDS TIME_MS
+ *   load DEVICES FIRST_SEQ ROUNDS TIME_MS [RUN]
  *                   ROUNDS fixes of each device, numbered from FIRST_SEQ on,
+ *                   RUN (1; a divisor of ROUNDS) of a device in a row,
  *                   handed over as the queue takes them -> loaded N in S s
  *   quit            closes the store (so does the end of the input)
  *
@@ -32,6 +33,8 @@ struct load {
     uint32_t device; /* of the next fix */
     uint64_t seq;
     uint64_t last_seq;
+    uint64_t run;  /* fixes of a device in a row */
+    uint64_t done; /* of them */
     int64_t time_ms;
     uint64_t total;
     uint64_t began_ns;
@@ -130,24 +133,28 @@ static void print_metrics(const struct probe *probe)
 static void next_fix(struct load *load, struct batch_item *item)
 {
     uint32_t id = load->device + 1;
+    uint64_t seq = load->seq + load->done;
 
     *item = (struct batch_item){.device_id = id,
                                 .unit_id = id,
                                 .generation = 77,
-                                .lowest_held = load->seq,
+                                .lowest_held = seq,
                                 .received_ms = load->time_ms,
                                 .flags = PT_FLAG_POSITION | PT_FLAG_SPEED};
     snprintf(item->device_name, sizeof item->device_name, "d%" PRIu32, id);
-    item->entry.seq = load->seq;
-    item->entry.time_ms = load->time_ms + (int64_t)load->seq * 1000;
-    item->entry.at.lat_e6 = 23130000 + (int32_t)(load->seq % 1000);
+    item->entry.seq = seq;
+    item->entry.time_ms = load->time_ms + (int64_t)seq * 1000;
+    item->entry.at.lat_e6 = 23130000 + (int32_t)(seq % 1000);
     item->entry.at.lon_e6 = -82380000 + (int32_t)id;
     item->entry.speed_cmps = 1200;
     item->entry.flags = (uint8_t)item->flags;
     item->entry.status = PT_STATUS_AVAILABLE;
+    if (++load->done < load->run)
+        return;
+    load->done = 0;
     if (++load->device == load->devices) {
         load->device = 0;
-        load->seq++;
+        load->seq += load->run;
     }
 }
 
@@ -156,7 +163,7 @@ static void feed(struct probe *probe)
     struct load *load = &probe->load;
     struct batch_item item;
 
-    while (load->seq <= load->last_seq) {
+    while (load->seq <= load->last_seq || probe->batch.count > 0) {
         while (load->seq <= load->last_seq &&
                probe->batch.count < probe->batch.capacity) {
             next_fix(load, &item);
@@ -195,9 +202,12 @@ static void start_load(struct probe *probe, const char *words)
     struct load *load = &probe->load;
     uint64_t rounds;
 
-    *load = (struct load){0};
-    if (sscanf(words, "%" SCNu32 " %" SCNu64 " %" SCNu64 " %" SCNd64,
-               &load->devices, &load->seq, &rounds, &load->time_ms) != 4) {
+    *load = (struct load){.run = 1};
+    if (sscanf(words,
+               "%" SCNu32 " %" SCNu64 " %" SCNu64 " %" SCNd64 " %" SCNu64,
+               &load->devices, &load->seq, &rounds, &load->time_ms,
+               &load->run) < 4 ||
+        load->run == 0) {
         puts("error load");
         return;
     }

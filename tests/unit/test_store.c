@@ -28,7 +28,7 @@ static struct batch_item fix(uint32_t device_id, uint64_t generation,
     snprintf(item.device_name, sizeof item.device_name, "car-%u",
              (unsigned)device_id);
     item.entry.seq = seq;
-    item.entry.time_ms = T0 + (int64_t)seq;
+    item.entry.time_ms = T0 + (int64_t)(seq % 1000000);
     item.entry.at = (struct geo_point){23133000, -82383000};
     item.entry.flags = PT_FLAG_POSITION;
     return item;
