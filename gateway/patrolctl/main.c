@@ -156,7 +156,7 @@ int main(int argc, char **argv)
     int words = 0;
     ctl.command = find(argc - 1, argv + 1, &words);
     if (ctl.command != NULL)
-        return ctl.command->run(&ctl, argc - 1 - words, argv + 1 + words);
+        return (int)ctl.command->run(&ctl, argc - 1 - words, argv + 1 + words);
     if (argc > 1)
         ctl_complain("no command \"%s\"", argv[1]);
     print_usage(stderr);
