@@ -213,6 +213,10 @@ CREATE TABLE road_edge (
 );
 CREATE INDEX ON road_edge USING gist (geom);
 CREATE INDEX ON road_edge (way_id);
+-- What the references need when an import replaces the network: without
+-- these, each row that goes is looked for in the whole of the other table.
+CREATE INDEX ON road_edge (source);
+CREATE INDEX ON road_edge (target);
 
 -- A turn that may not be made: from the end of one directed edge into
 -- another.
@@ -224,6 +228,7 @@ CREATE TABLE road_turn (
     relation_id  bigint, -- OpenStreetMap's
     PRIMARY KEY (from_edge, from_forward, to_edge, to_forward)
 );
+CREATE INDEX ON road_turn (to_edge);
 
 -- ------------------------------------------------- the gateway hears of changes
 -- Payload: the table's name. Sent at COMMIT, once a transaction and table.
