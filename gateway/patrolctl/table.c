@@ -96,25 +96,28 @@ void ctl_table_format(struct ctl_table *table, const char *format, ...)
     ctl_table_cell(table, text);
 }
 
-static void pad(size_t cells, FILE *out)
+/* One row; nothing is padded behind its last cell that says something. */
+static void print_row(const struct ctl_table *table, char *const *cells,
+                      FILE *out)
 {
-    fprintf(out, "%*s", (int)cells, "");
+    size_t last = table->columns;
+    while (last > 0 && *cells[last - 1] == 0)
+        last--;
+    for (size_t i = 0; i < last; i++) {
+        size_t gap = table->width[i] - ctl_cells(cells[i]);
+        fprintf(out, "%s%*s%s", i > 0 ? "  " : "",
+                table->right[i] ? (int)gap : 0, "", cells[i]);
+        if (!table->right[i] && i + 1 < last)
+            fprintf(out, "%*s", (int)gap, "");
+    }
+    fputc('\n', out);
 }
 
 enum pt_err ctl_table_print(const struct ctl_table *table, FILE *out)
 {
     if (table->failed)
         return PT_E_NOMEM;
-    for (size_t i = 0; i < table->count; i++) {
-        size_t column = i % table->columns;
-        size_t gap = table->width[column] - ctl_cells(table->cells[i]);
-        bool last = column + 1 == table->columns;
-        if (table->right[column])
-            pad(gap, out);
-        fputs(table->cells[i], out);
-        if (!table->right[column] && !last)
-            pad(gap, out);
-        fputs(last ? "\n" : "  ", out);
-    }
+    for (size_t i = 0; i + table->columns <= table->count; i += table->columns)
+        print_row(table, table->cells + i, out);
     return PT_OK;
 }
