@@ -323,6 +323,7 @@ def test_device_writes_under_its_own_name_only(make_peer, broker, authority):
                   tls_version=ssl.PROTOCOL_TLS_CLIENT)
     thief.connect("localhost", broker.port)
     thief.loop_start()
+    wait_for(thief.is_connected, 10)
     report = wire.pb.Report(generation=7, count=1, seq=1).SerializeToString()
     thief.publish("patrol/v1/car-1/report", report, qos=1).wait_for_publish(5)
     thief.publish("patrol/v1/car-2/report", report, qos=1).wait_for_publish(5)
