@@ -7,7 +7,7 @@
 const char *batch_refusal_word(enum batch_refusal refusal)
 {
     static const char *const words[REFUSED_COUNT] = {
-#define BATCH_REFUSAL_WORD(name, word) [name] = word,
+#define BATCH_REFUSAL_WORD(name, word) [name] = (word),
         BATCH_REFUSALS(BATCH_REFUSAL_WORD)
 #undef BATCH_REFUSAL_WORD
     };

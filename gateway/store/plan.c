@@ -9,6 +9,7 @@ enum pt_err plan_init(struct plan *plan, size_t capacity)
     *plan = (struct plan){.capacity = capacity};
     plan->items = calloc(capacity, sizeof *plan->items);
     plan->groups = calloc(capacity, sizeof *plan->groups);
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
     plan->latest = calloc(capacity, sizeof *plan->latest);
     if (!plan->items || !plan->groups || !plan->latest) {
         plan_clear(plan);
@@ -302,6 +303,7 @@ static void find_latest(struct plan *plan)
         if (plan->items[i].verdict == VERDICT_STORE &&
             plan_has_position(plan->items[i].item))
             plan->latest[plan->latest_count++] = plan->items[i].item;
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
     qsort(plan->latest, plan->latest_count, sizeof *plan->latest,
           compare_latest);
     for (size_t i = 0; i < plan->latest_count; i++)

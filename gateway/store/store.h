@@ -4,8 +4,17 @@
  * are. A batch is one transaction: lock the receipt rows of the batch in key
  * order, drop what the ledger already has, COPY the rest, quarantine what
  * intake refused, move the ledger, write latest_position, COMMIT. Only after
- * COMMIT is a receipt due. What fails is tried again whole. Loop thread
- * only. */
+ * COMMIT is a receipt due. What fails is tried again whole; an entry that the
+ * database refuses for what it holds is found by halving the batch and
+ * quarantined, so that nothing waits for it.
+ *
+ * Refused entries of known devices go through the ledger like all others:
+ * quarantined once, receipted. Devices that are not known have no ledger:
+ * what is written to quarantine (600 rows a minute and device) is receipted
+ * as it is, the rest stays with the vehicle. A repeat is compared with the
+ * row under its own key, and a few of those without such a row with what has
+ * its number within a day of its time; a repeat whose number was closed or
+ * quarantined before is dropped in silence. Loop thread only. */
 #include "batch.h"
 #include "ledger.h"
 #include "metrics.h"
@@ -27,8 +36,9 @@ struct store_settings {
 struct store_receipt {
     char device_name[65];
     struct pt_receipt receipt;
-    bool urgent;  /* holds a panic or an answer */
-    bool backlog; /* the device is catching up: receipt at once */
+    bool urgent;  /* the transaction held a panic or an answer */
+    bool backlog; /* the device is catching up (8 entries and more, or late
+                     ones) or has missed a receipt: receipt at once */
 };
 
 struct store_events {
@@ -47,7 +57,8 @@ PT_MUST_CHECK enum pt_err store_new(uv_loop_t *loop,
 void store_close(struct store *store, void (*done)(void *), void *context);
 
 /* Copies the batch into the queue. Returns how many items it took, from the
- * front; the rest is not receipted, so vehicles send it again. */
+ * front; the rest is not receipted, so vehicles send it again. Written after
+ * 20 ms, when a panic or an answer comes, or when batch_max wait. */
 size_t store_append(struct store *store, const struct batch *batch);
 
 bool store_is_up(const struct store *store);

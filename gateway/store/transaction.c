@@ -189,6 +189,15 @@ static void split(struct store *store)
     store->limit = store->plan.count > 1 ? store->plan.count / 2 : 1;
 }
 
+/* "" is a lost connection, which comes back by itself; while it is up the
+ * failure was ours: no memory, or an answer we cannot read. */
+static bool must_wait(const struct store *store, bool in_conflict)
+{
+    if (store->sqlstate[0] == '\0')
+        return db_is_up(store->db);
+    return !in_conflict || store->tries > RETRY_AT_ONCE;
+}
+
 static void recover(struct store *store)
 {
     const char *state = store->sqlstate;
@@ -206,10 +215,8 @@ static void recover(struct store *store)
         return;
     if (strncmp(state, "22", 2) == 0 || strncmp(state, "23", 2) == 0)
         split(store);
-    else if (*state != '\0' && !(in_conflict && store->tries <= RETRY_AT_ONCE))
+    else if (must_wait(store, in_conflict))
         back_off(store);
-    else if (*state == '\0' && db_is_up(store->db))
-        back_off(store); /* out of memory here, or an answer we cannot read */
     store_kick(store);
 }
 
