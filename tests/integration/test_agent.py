@@ -325,12 +325,17 @@ def test_device_writes_under_its_own_name_only(make_peer, broker, authority):
     thief.loop_start()
     wait_for(thief.is_connected, 10)
     report = wire.pb.Report(generation=7, count=1, seq=1).SerializeToString()
-    thief.publish("patrol/v1/car-1/report", report, qos=1).wait_for_publish(5)
-    thief.publish("patrol/v1/car-2/report", report, qos=1).wait_for_publish(5)
-    wait_for(lambda: peer.reports, 10)
+    thief.publish("patrol/v1/car-1/report", report, qos=1)
+
+    def own_report_came():
+        # after the forbidden one the connection may be lost and made again
+        if thief.is_connected():
+            thief.publish("patrol/v1/car-2/report", report, qos=1)
+        return peer.reports
+    wait_for(own_report_came, 10)
     thief.disconnect()
     thief.loop_stop()
-    assert [device for device, _, _ in peer.reports] == ["car-2"]
+    assert {device for device, _, _ in peer.reports} == {"car-2"}
 
 
 def test_two_agents_under_one_name_are_told(make_agent, make_peer):
