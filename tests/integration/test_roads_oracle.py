@@ -23,7 +23,7 @@ POSTGRES = os.path.join(TOP, "deploy/private/postgres")
 DATA = os.environ.get("PATROL_SHARED_DATA", os.path.join(TOP, "../shared/data"))
 FULL = os.environ.get("PATROL_FULL") == "1"
 
-UNITS = 200 if FULL else 60  # pgRouting searches once from each
+UNITS = 100 if FULL else 60  # pgRouting searches once from each
 QUERIES = 1000
 K = 5
 
