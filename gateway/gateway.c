@@ -247,17 +247,19 @@ static void close_http(struct gateway *gw)
 }
 
 /* A step may use only what stands above it. Closed in reverse, so a start
- * that fails half-way and a normal stop take the same road out; no page can
- * be asked for when the parts it reads from are gone. */
+ * that fails half-way and a normal stop take the same road out. Traffic starts
+ * last: a second gateway, started by mistake, must fail on the busy address
+ * before it takes over the first one's name at the broker. Pages are answered
+ * in the tick alone, so none reads from a part that is not there yet. */
 const struct step gateway_steps[] = {
     {"event loop", open_loop, close_loop},
     {"metrics", open_metrics, close_metrics},
     {"live state", open_live, close_live},
     {"dispatch", open_dispatch, close_dispatch},
     {"report store", open_store, close_store},
-    {"report intake", open_intake, close_intake},
     {"database", open_database, close_database},
     {"HTTP API", open_http, close_http},
+    {"report intake", open_intake, close_intake}, /* traffic starts here */
 };
 const size_t gateway_step_count =
     sizeof(gateway_steps) / sizeof(gateway_steps[0]);

@@ -478,3 +478,38 @@ def test_address_in_use(make_gateway):
     assert second.process.child.returncode == 1
     assert str(first.port) in second.log()
     second.kill()
+
+
+def test_a_second_gateway_leaves_the_first_its_broker(database, make_gateway,
+                                                      make_vehicle):
+    """Started by mistake with the same settings: it must fail on the address
+    before the broker gives it the first one's name."""
+    database.add_unit("A1")
+    first = make_gateway().start()
+    car = make_vehicle("A1")
+    for number in range(3):
+        second = make_gateway(
+            http__listen=f"127.0.0.1:{first.port}").start(ready=False)
+        wait_for(lambda: not second.process.runs(), 20, second.log)
+        assert second.process.child.returncode == 1
+        assert "broker" not in second.log(), second.log()
+        second.kill()
+        car.send(entry(number + 1, crossing(1, 1)))
+        car.wait_stored(number + 1)
+    assert first.log().count("connected to broker") == 1, first.log()
+    assert "under our name" not in first.log()
+
+
+def test_answers_before_the_broker_is_there(database, make_gateway, broker):
+    broker.kill()
+    gateway = make_gateway().start(ready=False)
+
+    def parts():
+        if gateway.status("/healthz") is None:
+            return None
+        answer = gateway.http.get(gateway.url + "/readyz", timeout=10)
+        return (answer.status_code, answer.json()["parts"])
+    wait_for(lambda: parts() == (503, {"broker": "down", "database": "up",
+                                       "roads": "up"}), 20, gateway.log)
+    broker.start()
+    gateway.wait_ready(60)
