@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define UNITS_AT_ONCE 100000 /* as many as a gateway's catalog takes */
+
 static bool device_name_fits(const char *name)
 {
     if (ca_name_valid(name) && !ca_name_reserved(name))
@@ -126,10 +128,11 @@ static int owner(PGconn *conn, const char *call_sign, const char *device)
     return answer;
 }
 
-/* From now on the device is this unit. */
-static bool give_device(PGconn *conn, const char *call_sign, const char *device)
+/* The device is this unit from then on; `since` NULL: from now on. */
+static bool give_device(PGconn *conn, const char *call_sign, const char *device,
+                        const char *since)
 {
-    const char *const params[] = {device, call_sign};
+    const char *const params[] = {device, call_sign, since};
     if (!run(conn,
              "INSERT INTO patrol.device (name) VALUES ($1) "
              "ON CONFLICT (name) DO NOTHING",
@@ -139,10 +142,11 @@ static bool give_device(PGconn *conn, const char *call_sign, const char *device)
     if (whose != 0)
         return whose > 0;
     return run(conn,
-               "INSERT INTO patrol.unit_device (unit_id, device_id) "
-               "SELECT unit_id, device_id FROM patrol.unit, patrol.device "
+               "INSERT INTO patrol.unit_device (unit_id, device_id, \"from\") "
+               "SELECT unit_id, device_id, coalesce($3::timestamptz, now()) "
+               "FROM patrol.unit, patrol.device "
                "WHERE name = $1 AND call_sign = $2",
-               2, params);
+               3, params);
 }
 
 static void say_unit(const struct ctl *ctl, const char *call_sign,
@@ -162,45 +166,125 @@ static void say_unit(const struct ctl *ctl, const char *call_sign,
            device != NULL ? device : "");
 }
 
+struct newcomer {
+    const char *call_sign, *kind, *capabilities;
+    const char *device; /* NULL: none */
+    const char *since;  /* it carries it since then; NULL: now */
+    long count;         /* 0: one, and the call sign is all of it */
+};
+
+/* Made or there already, with its device; -1: complained. */
+static int add_one(PGconn *conn, const struct newcomer *newcomer,
+                   const char *call_sign, const char *device)
+{
+    int made =
+        add_unit(conn, call_sign, newcomer->kind, newcomer->capabilities);
+    if (made >= 0 && device != NULL &&
+        !give_device(conn, call_sign, device, newcomer->since))
+        return -1;
+    return made;
+}
+
+/* "P-" becomes P-01, P-02, ...: as many digits as the last one needs, two at
+ * least. */
+static bool number_name(const char *prefix, long number, long last, char *out,
+                        size_t size)
+{
+    int width = snprintf(NULL, 0, "%ld", last);
+    int length =
+        snprintf(out, size, "%s%0*ld", prefix, width < 2 ? 2 : width, number);
+    if (length > 0 && (size_t)length < size)
+        return true;
+    ctl_complain("\"%s\" is too long", prefix);
+    return false;
+}
+
+/* How many were new, or -1. */
+static long add_many(PGconn *conn, const struct newcomer *newcomer)
+{
+    char call_sign[256];
+    char device[CA_NAME_MAX + 1];
+    long made = 0;
+    for (long i = 1; i <= newcomer->count; i++) {
+        bool carries = newcomer->device != NULL;
+        if (!number_name(newcomer->call_sign, i, newcomer->count, call_sign,
+                         sizeof call_sign) ||
+            (carries && !number_name(newcomer->device, i, newcomer->count,
+                                     device, sizeof device)))
+            return -1;
+        int one = add_one(conn, newcomer, call_sign, carries ? device : NULL);
+        if (one < 0)
+            return -1;
+        made += one;
+    }
+    return made;
+}
+
+static void say_many(const struct ctl *ctl, const struct newcomer *newcomer,
+                     long made)
+{
+    if (ctl->json)
+        printf("{\"added\":%ld,\"there\":%ld}\n", made, newcomer->count - made);
+    else
+        printf("%ld units added, %ld there already\n", made,
+               newcomer->count - made);
+}
+
+/* All of them in one transaction. */
+static enum ctl_exit add(struct ctl *ctl, PGconn *conn,
+                         const struct newcomer *newcomer)
+{
+    long made = -1;
+    if (ctl_run(conn, "BEGIN"))
+        made = newcomer->count > 0
+                   ? add_many(conn, newcomer)
+                   : add_one(conn, newcomer, newcomer->call_sign,
+                             newcomer->device);
+    if (made < 0 || !ctl_run(conn, "COMMIT"))
+        return ctl_database_exit(conn);
+    if (newcomer->count > 0)
+        say_many(ctl, newcomer, made);
+    else
+        say_unit(ctl, newcomer->call_sign, newcomer->device,
+                 made == 1 ? "added" : "is there already");
+    return CTL_OK;
+}
+
 enum ctl_exit cmd_unit_add(struct ctl *ctl, int argc, char **argv)
 {
-    const char *kind = "car";
-    const char *device = NULL;
+    struct newcomer newcomer = {.kind = "car"};
     struct ctl_list capabilities = {0};
     enum ctl_exit end;
     const struct ctl_option options[] = {
-        {"kind", 0, CTL_TEXT, &kind, "KIND",
+        {"kind", 0, CTL_TEXT, &newcomer.kind, "KIND",
          "car (default), motorcycle, van, foot, other", 0, 0},
         {"capability", 0, CTL_LIST, &capabilities, "NAME",
          "what it can do; may be repeated", 0, 0},
-        {"device", 0, CTL_TEXT, &device, "NAME",
+        {"device", 0, CTL_TEXT, &newcomer.device, "NAME",
          "the device it carries from now on", 0, 0},
+        {"since", 0, CTL_TEXT, &newcomer.since, "TIME",
+         "or since then, as PostgreSQL reads times", 0, 0},
+        {"count", 0, CTL_NUMBER, &newcomer.count, "N",
+         "so many: the call sign (and the device) is what their names begin "
+         "with, before 01, 02, ...",
+         1, UNITS_AT_ONCE},
         {.name = NULL},
     };
     if (!ctl_parse(ctl, options, argc, argv, 1, 1, &end))
         return end;
-    const char *call_sign = ctl->argv[0];
-    if (!kind_fits(kind) || (device != NULL && !device_name_fits(device)))
+    newcomer.call_sign = ctl->argv[0];
+    if (!kind_fits(newcomer.kind) ||
+        (newcomer.device != NULL && !device_name_fits(newcomer.device)))
         return CTL_USAGE;
     qsort(capabilities.items, capabilities.count, sizeof *capabilities.items,
           compare_text);
     char *array = array_text(&capabilities);
+    newcomer.capabilities = array;
     PGconn *conn = array != NULL ? ctl_database(ctl) : NULL;
-    if (conn == NULL) {
-        free(array);
-        return CTL_UNREACHABLE;
-    }
-    int made =
-        ctl_run(conn, "BEGIN") ? add_unit(conn, call_sign, kind, array) : -1;
-    if (made < 0 || (device != NULL && !give_device(conn, call_sign, device)) ||
-        !ctl_run(conn, "COMMIT"))
-        end = ctl_database_exit(conn);
-    else
-        say_unit(ctl, call_sign, device,
-                 made == 1 ? "added" : "is there already");
-    PQfinish(conn);
+    end = conn != NULL ? add(ctl, conn, &newcomer) : CTL_UNREACHABLE;
+    PQfinish(conn); /* without a COMMIT, rolls back */
     free(array);
-    return made < 0 || end != CTL_USAGE ? end : CTL_OK;
+    return end;
 }
 
 /* ----------------------------------------------------------- unit list */
