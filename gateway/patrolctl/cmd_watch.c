@@ -102,17 +102,22 @@ static void draw_when_due(struct watch *watch)
 }
 
 /* ------------------------------------------------------------- the lines */
+static void print_clean(const char *text)
+{
+    char clean[256];
+    ctl_clean(text != NULL ? text : "-", clean, sizeof clean);
+    fputs(clean, stdout);
+}
+
 static void print_line(const json_t *unit)
 {
     const json_t *position = json_object_get(unit, "position");
-    const char *call_sign = ctl_text(unit, "call_sign");
-    const char *status = ctl_text(unit, "status");
-    const char *when = ctl_text(position, "time");
     double lat_deg, lon_deg, speed_mps;
-    char clean[256];
-    ctl_clean(call_sign != NULL ? call_sign : "?", clean, sizeof clean);
-    printf("%s  %s  %s", when != NULL ? when : "-", clean,
-           status != NULL ? status : "-");
+    print_clean(ctl_text(position, "time"));
+    fputs("  ", stdout);
+    print_clean(ctl_text(unit, "call_sign"));
+    fputs("  ", stdout);
+    print_clean(ctl_text(unit, "status"));
     if (ctl_number(position, "lat", &lat_deg) &&
         ctl_number(position, "lon", &lon_deg))
         printf("  %.6f,%.6f", lat_deg, lon_deg);
