@@ -9,10 +9,10 @@ static const struct ctl_command commands[] = {
     {"nearest", "[LAT,LON]", "who reaches a place first",
      "Asks the gateway which units reach a point or a mission first by road,\n"
      "and why the others are left out.",
-     "patrolctl nearest --mission canada -k 3", cmd_nearest},
+     "patrolctl nearest --mission freedonia -k 3", cmd_nearest},
     {"route", "CALLSIGN [LAT,LON]", "a unit's fastest way",
      "The streets that a unit takes to a point or a mission.",
-     "patrolctl route P-12 23.1330,-82.3830", cmd_route},
+     "patrolctl route P-01 --mission freedonia", cmd_route},
     {"units", "", "where the units are",
      "All units with what is known of them now.",
      "patrolctl units --status available", cmd_units},
@@ -22,10 +22,11 @@ static const struct ctl_command commands[] = {
      "patrolctl watch", cmd_watch},
     {"track", "CALLSIGN", "where a unit was",
      "The stored positions of a unit, oldest first.",
-     "patrolctl track P-12 --from 2026-01-31T12:00:00Z", cmd_track},
+     "patrolctl track P-01 --from $(date -u -d '10 minutes ago' +%FT%TZ)",
+     cmd_track},
     {"missions", "[WORDS]", "the missions",
      "The missions by name; with words those whose names hold them.",
-     "patrolctl missions --zone Playa", cmd_missions},
+     "patrolctl missions --zone 'banda oriental'", cmd_missions},
     {"zones", "", "the zones and their promises", "The zones by name.",
      "patrolctl zones", cmd_zones},
     {"roads import", "FILE", "replace the street network",
@@ -33,7 +34,7 @@ static const struct ctl_command commands[] = {
      "makes it the street network in force, in one transaction; a running\n"
      "gateway takes it over. What was read and left out is printed and kept\n"
      "in patrol.road_network.",
-     "patrolctl roads import havana.osm.pbf", cmd_roads_import},
+     "patrolctl roads import town.osm", cmd_roads_import},
     {"missions import", "FILE", "add or update missions",
      "Reads missions from a CSV (first line: column names) or from GeoJSON\n"
      "points. Columns or properties: name (or sending_state, operator), lat,\n"
@@ -51,7 +52,8 @@ static const struct ctl_command commands[] = {
      cmd_zones_import},
     {"unit add", "CALLSIGN", "make a unit known",
      "Adds a unit. One that is there already and the same is fine.",
-     "patrolctl unit add P-12 --kind car --capability armed", cmd_unit_add},
+     "patrolctl unit add M-07 --kind motorcycle --capability armed",
+     cmd_unit_add},
     {"unit list", "", "units and their devices, from the database",
      "What the database knows of units; where they are: patrolctl units.",
      "patrolctl unit list", cmd_unit_list},
@@ -59,22 +61,19 @@ static const struct ctl_command commands[] = {
      "Notes which unit the device is from now on, and writes its key, its\n"
      "certificate and the authority's. The device's name stands in the\n"
      "certificate and never changes; call signs may.",
-     "patrolctl unit enroll P-01 --ca /etc/patrol/ca --out P-01",
-     cmd_unit_enroll},
+     "patrolctl unit enroll P-01 --ca ca --out P-01", cmd_unit_enroll},
     {"ca init", "DIR", "make a certificate authority",
      "Makes DIR with a key and a certificate valid for ten years. Whoever\n"
      "has the key can be any vehicle or the gateway: keep it off line.",
-     "patrolctl ca init /etc/patrol/ca", cmd_ca_init},
+     "patrolctl ca init ca", cmd_ca_init},
     {"ca server", "HOST...", "issue the broker's certificate",
      "For the host names and addresses that vehicles and gateways connect\n"
      "to.",
-     "patrolctl ca server --ca /etc/patrol/ca --out certs mqtt.example.org",
-     cmd_ca_server},
+     "patrolctl ca server --ca ca --out certs mqtt.example.org", cmd_ca_server},
     {"ca client", "NAME", "issue a gateway's certificate",
      "The broker's access list knows the gateway as patrol-gateway. Devices\n"
      "get theirs by unit enroll.",
-     "patrolctl ca client --ca /etc/patrol/ca --out certs patrol-gateway",
-     cmd_ca_client},
+     "patrolctl ca client --ca ca --out certs patrol-gateway", cmd_ca_client},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 
