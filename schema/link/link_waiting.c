@@ -24,6 +24,14 @@ int *link_waiting_push(struct link_waiting *w, size_t bytes)
     return &w->slots[tail].mid;
 }
 
+/* An empty queue begins at its first slot again: a connection that never has
+ * much to wait for touches one page of the ring and not, in time, all of it. */
+static void rewind_empty(struct link_waiting *w)
+{
+    if (w->count == 0)
+        w->head = 0;
+}
+
 void link_waiting_unpush(struct link_waiting *w)
 {
     if (w->count == 0)
@@ -48,4 +56,5 @@ void link_waiting_done(struct link_waiting *w, int mid)
         w->head = (w->head + 1) % LINK_WAITING_MAX;
         w->count--;
     }
+    rewind_empty(w);
 }
