@@ -17,7 +17,7 @@ void box_clear(struct box *box)
     box->capacity = box->first = box->used = 0;
 }
 
-static struct pt_entry *slot(const struct box *box, size_t i)
+static struct box_slot *slot(const struct box *box, size_t i)
 {
     return &box->slots[(box->first + i) % box->capacity];
 }
@@ -25,7 +25,7 @@ static struct pt_entry *slot(const struct box *box, size_t i)
 static enum pt_err grow(struct box *box)
 {
     size_t capacity = box->capacity == 0 ? CAPACITY_LEAST : 2 * box->capacity;
-    struct pt_entry *slots = calloc(capacity, sizeof(*slots));
+    struct box_slot *slots = calloc(capacity, sizeof(*slots));
     if (slots == NULL)
         return PT_E_NOMEM;
     for (size_t i = 0; i < box->used; i++)
@@ -40,7 +40,7 @@ static enum pt_err grow(struct box *box)
 /* What is receipted at the front leaves the ring. */
 static void tidy(struct box *box)
 {
-    while (box->used > 0 && box->slots[box->first].seq == 0) {
+    while (box->used > 0 && box->slots[box->first].entry.seq == 0) {
         box->first = (box->first + 1) % box->capacity;
         box->used--;
     }
@@ -57,17 +57,17 @@ enum pt_err box_put(struct box *box, const struct pt_entry *entry, size_t max,
             return err;
     }
     if (box->used == box->capacity || box->used >= max) {
-        box->slots[box->first].seq = 0;
+        box->slots[box->first].entry.seq = 0;
         box->held--;
         box->dropped++;
         tidy(box);
     }
-    struct pt_entry *at = slot(box, box->used);
-    *at = *entry;
-    at->seq = box->next++;
+    struct box_slot *at = slot(box, box->used);
+    *at = (struct box_slot){.entry = *entry};
+    at->entry.seq = box->next++;
     box->used++;
     box->held++;
-    *seq = at->seq;
+    *seq = at->entry.seq;
     return PT_OK;
 }
 
@@ -85,11 +85,22 @@ size_t box_read(const struct box *box, uint64_t from, uint64_t to, size_t max,
     size_t count = 0;
     for (uint64_t seq = low; seq < box->next && seq <= to && count < max;
          seq++) {
-        const struct pt_entry *entry = slot(box, (size_t)(seq - front(box)));
+        const struct pt_entry *entry =
+            &slot(box, (size_t)(seq - front(box)))->entry;
         if (entry->seq != 0)
             entries[count++] = *entry;
     }
     return count;
+}
+
+bool box_note_sent(struct box *box, uint64_t seq)
+{
+    if (seq < front(box) || seq >= box->next)
+        return false;
+    struct box_slot *at = slot(box, (size_t)(seq - front(box)));
+    bool before = at->sent;
+    at->sent = true;
+    return before;
 }
 
 static size_t forget_range(struct box *box, uint64_t first, uint64_t last)
@@ -97,7 +108,7 @@ static size_t forget_range(struct box *box, uint64_t first, uint64_t last)
     size_t count = 0;
     uint64_t low = first > front(box) ? first : front(box);
     for (uint64_t seq = low; seq < box->next && seq <= last; seq++) {
-        struct pt_entry *entry = slot(box, (size_t)(seq - front(box)));
+        struct pt_entry *entry = &slot(box, (size_t)(seq - front(box)))->entry;
         count += entry->seq != 0;
         entry->seq = 0;
     }
@@ -134,5 +145,5 @@ uint64_t box_highest(const struct box *box)
 
 int64_t box_oldest_ms(const struct box *box)
 {
-    return box->used == 0 ? 0 : box->slots[box->first].time_ms;
+    return box->used == 0 ? 0 : box->slots[box->first].entry.time_ms;
 }

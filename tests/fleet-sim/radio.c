@@ -135,13 +135,11 @@ static enum pt_err send_entries(struct unit *unit, enum uplink_action_kind kind,
 
 static void note_sent(struct unit *unit, size_t count)
 {
-    struct radio *r = &unit->radio;
     struct counts *counts = &unit->sim->counts;
     for (size_t i = 0; i < count; i++)
-        counts->resent += unit->sim->entries[i].seq <= r->sent_to;
+        counts->resent +=
+            box_note_sent(&unit->device.box, unit->sim->entries[i].seq);
     counts->sent += count;
-    if (count > 0 && unit->sim->entries[count - 1].seq > r->sent_to)
-        r->sent_to = unit->sim->entries[count - 1].seq;
 }
 
 static void do_send(struct unit *unit, const struct uplink_action *action)

@@ -124,8 +124,12 @@ void path_clear(struct path *path);
 /* ------------------------------------------------------------------ box.c
  * The outbox's promises (numbers, receipts, oldest dropped first and
  * counted), in memory. */
+struct box_slot {
+    struct pt_entry entry; /* seq 0: receipted, not yet at the ring's end */
+    bool sent;
+};
 struct box {
-    struct pt_entry *slots; /* a ring; seq 0: receipted, not yet at its end */
+    struct box_slot *slots; /* a ring */
     size_t capacity, first, used;
     uint64_t next; /* number */
     uint64_t held, dropped;
@@ -138,6 +142,8 @@ PT_MUST_CHECK enum pt_err box_put(struct box *box, const struct pt_entry *entry,
 /* Up to `max` held entries of from..to. */
 size_t box_read(const struct box *box, uint64_t from, uint64_t to, size_t max,
                 struct pt_entry *entries);
+/* Notes that the entry was sent; true: not for the first time. */
+bool box_note_sent(struct box *box, uint64_t seq);
 /* PT_E_RANGE: names numbers never given; nothing is forgotten. */
 PT_MUST_CHECK enum pt_err
 box_forget(struct box *box, const struct pt_receipt *receipt, size_t *ret);
@@ -211,7 +217,6 @@ struct radio { /* radio.c */
     int mode_said;
     uint32_t next_due_said_s;
     uint32_t batch_max;
-    uint64_t sent_to; /* highest number ever sent */
 };
 
 struct sim;
