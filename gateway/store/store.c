@@ -164,6 +164,10 @@ void store_pop(struct store *store, size_t count)
         store->first = (store->first + 1) % store->settings.queue_max;
         store->count--;
     }
+    /* Empty, it begins at its first slot again: what never has much to wait
+     * for touches a few pages of the ring and not, in time, all of it. */
+    if (store->count == 0)
+        store->first = 0;
     store->numbers.queued = store->count;
 }
 
