@@ -147,26 +147,39 @@ enum state_column {
     COL_FLAGS,
     COL_STATUS,
     COL_STATUS_TIME,
+    COL_STATUS_GENERATION,
+    COL_STATUS_SEQ,
+    COL_STATUS_GATEWAY_TIME,
 };
 
 /* The newest fix of each unit, and the newest status: the fix's, or that of
- * an event after it. */
+ * an event after it. Where an event's time is the gateway's, numbers tell
+ * what came after what, as in fleet_apply(). */
 static const char state_sql[] =
     "SELECT u.unit_id,"
     " round(extract(epoch FROM l.fix_time) * 1000)::bigint,"
     " round(extract(epoch FROM l.received_at) * 1000)::bigint,"
     " round(ST_Y(l.geom) * 1e6)::integer, round(ST_X(l.geom) * 1e6)::integer,"
     " l.speed_mps, l.course_deg, l.accuracy_m, l.generation, l.seq, l.flags,"
-    " CASE WHEN e.event_time > coalesce(l.fix_time, '-infinity')"
-    " THEN e.status ELSE l.status END,"
-    " round(extract(epoch FROM greatest(l.fix_time, e.event_time)) * 1000)"
-    "::bigint"
+    " CASE WHEN by_event THEN e.status ELSE l.status END,"
+    " round(extract(epoch FROM CASE WHEN by_event THEN e.event_time"
+    " ELSE l.fix_time END) * 1000)::bigint,"
+    " CASE WHEN by_event THEN e.generation ELSE l.generation END,"
+    " CASE WHEN by_event THEN e.seq ELSE l.seq END,"
+    " (by_event AND e.time_from_gateway)::integer"
     " FROM patrol.unit u"
     " LEFT JOIN patrol.latest_position l USING (unit_id)"
-    " LEFT JOIN LATERAL (SELECT status, event_time FROM patrol.unit_event"
-    " WHERE unit_id = u.unit_id ORDER BY event_time DESC, generation DESC,"
-    " seq DESC LIMIT 1) e ON true"
-    " WHERE l.unit_id IS NOT NULL OR e.event_time IS NOT NULL";
+    " LEFT JOIN LATERAL (SELECT generation, seq, time_from_gateway"
+    " FROM patrol.unit_event WHERE unit_id = u.unit_id"
+    " ORDER BY event_time DESC, generation DESC, seq DESC LIMIT 1) t ON true"
+    " LEFT JOIN LATERAL (SELECT * FROM patrol.unit_event"
+    " WHERE unit_id = u.unit_id AND generation = t.generation"
+    " AND (seq = t.seq OR t.time_from_gateway)"
+    " ORDER BY seq DESC LIMIT 1) e ON true"
+    " CROSS JOIN LATERAL (SELECT e.seq IS NOT NULL AND (l.seq IS NULL OR"
+    " CASE WHEN e.time_from_gateway AND e.generation = l.generation"
+    " THEN e.seq > l.seq ELSE e.event_time > l.fix_time END) AS by_event) w"
+    " WHERE l.unit_id IS NOT NULL OR e.unit_id IS NOT NULL";
 
 static int64_t int_at(const PGresult *rows, int row, int column)
 {
@@ -195,6 +208,9 @@ static struct fleet_unit unit_from_row(const PGresult *rows, int row)
         .seq = (uint64_t)int_at(rows, row, COL_SEQ),
         .flags = (uint32_t)int_at(rows, row, COL_FLAGS),
         .status_time_ms = int_at(rows, row, COL_STATUS_TIME),
+        .status_generation = (uint64_t)int_at(rows, row, COL_STATUS_GENERATION),
+        .status_seq = (uint64_t)int_at(rows, row, COL_STATUS_SEQ),
+        .status_gateway_time = int_at(rows, row, COL_STATUS_GATEWAY_TIME) != 0,
         .status = PT_STATUS_UNKNOWN,
     };
     (void)pt_status_parse(PQgetvalue(rows, row, COL_STATUS), &unit.status);

@@ -17,6 +17,12 @@ const char *batch_refusal_word(enum batch_refusal refusal)
     return words[refusal];
 }
 
+int64_t batch_act_ms(const struct batch_item *item)
+{
+    return item->flags & BATCH_FLAG_GATEWAY_TIME ? item->received_ms
+                                                 : item->entry.time_ms;
+}
+
 enum pt_err batch_init(struct batch *batch, size_t capacity)
 {
     struct batch_item *items;

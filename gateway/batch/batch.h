@@ -4,6 +4,7 @@
  * judged them. Loop thread only. */
 #include "pt_err.h"
 #include "report.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,6 +34,8 @@ const char *batch_refusal_word(enum batch_refusal refusal);
 
 /* bits 16.. of position.flags are the gateway's */
 #define BATCH_FLAG_JUMP (1u << 16)
+/* Of a crew's act: the time it was sent with cannot be. */
+#define BATCH_FLAG_GATEWAY_TIME (1u << 17)
 
 struct batch_item {
     char device_name[65]; /* as the topic named it */
@@ -43,8 +46,15 @@ struct batch_item {
     int64_t received_ms; /* UTC */
     uint32_t flags;      /* entry flags and BATCH_FLAG_* */
     enum batch_refusal refusal;
+    /* With a refusal, on what a crew did (any kind but a fix): only the
+     * place and time are refused, the act counts. */
+    bool act_kept;
     struct pt_entry entry; /* detail: owned by the batch */
 };
+
+/* When the crew acted: the entry's time, or when it came in where that time
+ * cannot be. */
+int64_t batch_act_ms(const struct batch_item *item);
 
 struct batch {
     struct batch_item *items;

@@ -6,12 +6,8 @@
 #define NO_SLOT UINT32_MAX
 #define FIRST_ROOM 64u
 
-/* `status_*` say which entry the status came from, for the order of two
- * entries of one instant. */
 struct slot {
     struct fleet_unit unit;
-    uint64_t status_generation;
-    uint64_t status_seq;
     bool changed; /* stands in `changes` already */
 };
 
@@ -175,10 +171,32 @@ static struct moment fix_moment(const struct fleet_unit *unit)
     return (struct moment){unit->fix_time_ms, unit->generation, unit->seq};
 }
 
-static struct moment status_moment(const struct slot *slot)
+static struct moment status_moment(const struct fleet_unit *unit)
 {
-    return (struct moment){slot->unit.status_time_ms, slot->status_generation,
-                           slot->status_seq};
+    return (struct moment){unit->status_time_ms, unit->status_generation,
+                           unit->status_seq};
+}
+
+/* A time that the gateway gave tells when an entry arrived, and an old one
+ * may arrive last: within a generation the numbers tell the order. */
+static bool is_newer_status(const struct fleet_unit *a,
+                            const struct fleet_unit *b)
+{
+    if (b->status_time_ms == 0)
+        return a->status_time_ms != 0;
+    if ((a->status_gateway_time || b->status_gateway_time) &&
+        a->status_generation == b->status_generation)
+        return a->status_seq > b->status_seq;
+    return is_newer(status_moment(a), status_moment(b));
+}
+
+static void copy_status(struct fleet_unit *to, const struct fleet_unit *from)
+{
+    to->status = from->status;
+    to->status_time_ms = from->status_time_ms;
+    to->status_generation = from->status_generation;
+    to->status_seq = from->status_seq;
+    to->status_gateway_time = from->status_gateway_time;
 }
 
 /* ----------------------------------------------------------- what changes it
@@ -187,7 +205,7 @@ static bool take_fix(struct fleet_unit *unit, const struct batch_item *item)
 {
     const struct pt_entry *e = &item->entry;
     struct moment m = {e->time_ms, item->generation, e->seq};
-    if (!(e->flags & PT_FLAG_POSITION) ||
+    if (item->refusal != REFUSED_NOT || !(e->flags & PT_FLAG_POSITION) ||
         (unit->has_fix && !is_newer(m, fix_moment(unit))))
         return false;
     unit->has_fix = true;
@@ -205,17 +223,25 @@ static bool take_fix(struct fleet_unit *unit, const struct batch_item *item)
 
 /* Every entry says a status, and "unknown" is one: a vehicle that no longer
  * knows what its crew does is not offered on what it said an hour ago. */
-static bool take_status(struct slot *slot, const struct batch_item *item)
+static bool take_status(struct fleet_unit *unit, const struct batch_item *item)
 {
-    const struct pt_entry *e = &item->entry;
-    struct moment m = {e->time_ms, item->generation, e->seq};
-    if (slot->unit.status_time_ms != 0 && !is_newer(m, status_moment(slot)))
+    struct fleet_unit said = {
+        .status = (enum pt_status)item->entry.status,
+        .status_time_ms = batch_act_ms(item),
+        .status_generation = item->generation,
+        .status_seq = item->entry.seq,
+        .status_gateway_time = item->flags & BATCH_FLAG_GATEWAY_TIME,
+    };
+    if (!is_newer_status(&said, unit))
         return false;
-    slot->unit.status = (enum pt_status)e->status;
-    slot->unit.status_time_ms = e->time_ms;
-    slot->status_generation = item->generation;
-    slot->status_seq = e->seq;
+    copy_status(unit, &said);
     return true;
+}
+
+static bool counts(const struct batch_item *item)
+{
+    return item->unit_id != BATCH_NO_UNIT &&
+           (item->refusal == REFUSED_NOT || item->act_kept);
 }
 
 enum pt_err fleet_apply(struct fleet *fleet, const struct batch *batch)
@@ -223,7 +249,7 @@ enum pt_err fleet_apply(struct fleet *fleet, const struct batch *batch)
     enum pt_err worst = PT_OK;
     for (size_t i = 0; i < batch->count; i++) {
         const struct batch_item *item = &batch->items[i];
-        if (item->refusal != REFUSED_NOT || item->unit_id == BATCH_NO_UNIT)
+        if (!counts(item))
             continue;
         struct slot *slot;
         enum pt_err err = slot_get(fleet, item->unit_id, &slot);
@@ -232,7 +258,7 @@ enum pt_err fleet_apply(struct fleet *fleet, const struct batch *batch)
             continue;
         }
         bool fix = take_fix(&slot->unit, item);
-        bool status = take_status(slot, item);
+        bool status = take_status(&slot->unit, item);
         if (fix || status)
             mark_changed(fleet, slot);
     }
@@ -293,12 +319,8 @@ enum pt_err fleet_restore(struct fleet *fleet, const struct fleet_unit *unit)
         restore_fix(live, unit);
         mark_changed(fleet, slot);
     }
-    if (unit->status_time_ms > live->status_time_ms) {
-        bool with_fix = unit->status_time_ms == unit->fix_time_ms;
-        live->status = unit->status;
-        live->status_time_ms = unit->status_time_ms;
-        slot->status_generation = with_fix ? unit->generation : 0;
-        slot->status_seq = with_fix ? unit->seq : 0;
+    if (is_newer_status(unit, live)) {
+        copy_status(live, unit);
         mark_changed(fleet, slot);
     }
     return PT_OK;

@@ -22,8 +22,11 @@ struct fleet_unit {
     float speed_mps;
     float course_deg;
     float accuracy_m;
-    enum pt_status status;           /* newest said, with or without a fix */
-    int64_t status_time_ms;          /* 0: never said */
+    enum pt_status status;      /* newest said, with or without a fix */
+    int64_t status_time_ms;     /* 0: never said */
+    uint64_t status_generation; /* of the entry that said it */
+    uint64_t status_seq;
+    bool status_gateway_time;        /* its time is when it came in */
     bool connected;                  /* the device's presence at the broker */
     struct pt_vehicle_state vehicle; /* as last reported */
     int64_t heard_ms;         /* gateway's time of the last message; 0 never */
@@ -43,9 +46,10 @@ void fleet_free(struct fleet *fleet); /* NULL is fine */
 /* Takes over a fix or a status unless a newer one is known: late and
  * repeated deliveries are normal after a radio gap, and never move live
  * state backwards. Newer is the later time; at the same time the higher
- * generation (as the database's bigint), then the higher number. Refused
- * items are passed over. PT_E_FULL beyond max_units; the rest of the batch is
- * still applied. */
+ * generation (as the database's bigint), then the higher number; a status
+ * whose time is the gateway's by its number alone, within a generation.
+ * Refused items are passed over, but for the status of an act that is kept.
+ * PT_E_FULL beyond max_units; the rest of the batch is still applied. */
 PT_MUST_CHECK enum pt_err fleet_apply(struct fleet *fleet,
                                       const struct batch *batch);
 

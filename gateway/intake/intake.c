@@ -22,6 +22,7 @@ struct counts {
     uint64_t dropped;                /* the ring was full */
     uint64_t verdict[REFUSED_COUNT]; /* entries */
     uint64_t jumps;
+    uint64_t acts_kept;
     uint64_t fleet_full;
     uint64_t receipts_sent;
     uint64_t receipts_dropped;
@@ -116,8 +117,10 @@ static void count_refusal(struct intake *intake, const struct batch_item *item,
 {
     const char *word = batch_refusal_word(item->refusal);
     if (item->entry.kind == PT_KIND_PANIC)
-        pt_log(PT_LOG_ERROR, "intake: a panic of %s was refused: %s",
-               item->device_name, word);
+        pt_log(PT_LOG_ERROR, "intake: a panic of %s %s: %s", item->device_name,
+               item->act_kept ? "came without a place or time that can be"
+                              : "was refused",
+               word);
     intake->refusals_unlogged++;
     if (now_ms - intake->refusals_logged_ms < REFUSALS_LOGGED_EVERY_MS &&
         now_ms >= intake->refusals_logged_ms)
@@ -139,6 +142,8 @@ static void add_item(struct intake *intake, const struct batch_item *item,
         return;
     }
     intake->counts.verdict[item->refusal]++;
+    if (item->act_kept)
+        intake->counts.acts_kept++;
     if (item->refusal != REFUSED_NOT)
         count_refusal(intake, item, now_ms);
 }
@@ -175,6 +180,31 @@ static void follow_fix(struct intake *intake, const struct fleet *fleet,
     r->last_ms = item->entry.time_ms;
 }
 
+/* Which unit sent it, and what is to be said against it. A time that cannot
+ * be also belongs to no unit; that the time is wrong is then what counts. What
+ * a crew did holds whatever its receiver and clock say, so an act is the
+ * unit's that has the device when it comes in. */
+static void judge_item(const struct intake *intake,
+                       const struct catalog *catalog, int64_t now_ms,
+                       struct batch_item *item)
+{
+    const struct pt_entry *e = &item->entry;
+    bool is_act = e->kind != PT_KIND_FIX;
+    if (!catalog_device(catalog, item->device_name, &item->device_id)) {
+        item->refusal = REFUSED_UNKNOWN_DEVICE;
+        return;
+    }
+    if (is_act &&
+        judge_time(&intake->limits, e->time_ms, now_ms) != REFUSED_NOT)
+        item->flags |= BATCH_FLAG_GATEWAY_TIME;
+    bool has_unit = catalog_device_unit(catalog, item->device_id,
+                                        batch_act_ms(item), &item->unit_id);
+    item->refusal = judge_entry(&intake->limits, e, now_ms);
+    if (item->refusal == REFUSED_NOT && !has_unit)
+        item->refusal = REFUSED_UNKNOWN_DEVICE;
+    item->act_kept = is_act && has_unit && item->refusal != REFUSED_NOT;
+}
+
 static void take_entry(struct intake *intake, const struct catalog *catalog,
                        const struct fleet *fleet, int64_t now_ms,
                        struct batch *batch)
@@ -191,14 +221,7 @@ static void take_entry(struct intake *intake, const struct catalog *catalog,
         .entry = *e,
     };
     memcpy(item.device_name, r->device, sizeof(item.device_name));
-    if (!catalog_device(catalog, r->device, &item.device_id) ||
-        !catalog_device_unit(catalog, item.device_id, e->time_ms,
-                             &item.unit_id))
-        item.refusal = REFUSED_UNKNOWN_DEVICE;
-    /* A time that cannot be also belongs to no unit: say the former. */
-    enum batch_refusal judged = judge_entry(&intake->limits, e, now_ms);
-    if (judged != REFUSED_NOT && item.device_id != BATCH_NO_DEVICE)
-        item.refusal = judged;
+    judge_item(intake, catalog, now_ms, &item);
     if (item.refusal == REFUSED_NOT)
         follow_fix(intake, fleet, &item);
     add_item(intake, &item, now_ms, batch);
@@ -419,6 +442,8 @@ static const struct {
      "Messages and entries dropped for want of room; vehicles send them again"},
     {offsetof(struct counts, jumps), "patrol_intake_jumps_total",
      "Fixes flagged as farther from the last than a vehicle can drive"},
+    {offsetof(struct counts, acts_kept), "patrol_intake_acts_kept_total",
+     "Acts of crews kept though their place or time was refused"},
     {offsetof(struct counts, fleet_full), "patrol_intake_fleet_full_total",
      "Units that live state had no room for"},
     {offsetof(struct counts, receipts_sent), "patrol_receipts_sent_total",

@@ -67,6 +67,9 @@ bool judge_report(const struct pt_report *report);
  * the order coordinates, value, time. */
 enum batch_refusal judge_entry(const struct judge_limits *limits,
                                const struct pt_entry *entry, int64_t now_ms);
+/* Its time alone. */
+enum batch_refusal judge_time(const struct judge_limits *limits,
+                              int64_t time_ms, int64_t now_ms);
 /* Faster than a vehicle can be between two fixes of one unit, in either
  * order of time. */
 bool judge_jump(const struct judge_limits *limits, struct geo_point from,

@@ -20,6 +20,16 @@ static bool possible_position(struct geo_point at)
 
 /* The window as the header says; an unsure clock gets no wider one, because a
  * wrong time would put the unit's track out of order for good. */
+enum batch_refusal judge_time(const struct judge_limits *limits,
+                              int64_t time_ms, int64_t now_ms)
+{
+    if (time_ms < now_ms - limits->past_max_ms)
+        return REFUSED_TIME_PAST;
+    if (time_ms > now_ms + limits->future_max_ms)
+        return REFUSED_TIME_FUTURE;
+    return REFUSED_NOT;
+}
+
 enum batch_refusal judge_entry(const struct judge_limits *limits,
                                const struct pt_entry *entry, int64_t now_ms)
 {
@@ -31,11 +41,7 @@ enum batch_refusal judge_entry(const struct judge_limits *limits,
     if ((entry->flags & PT_FLAG_ACCURACY) &&
         entry->accuracy_dm > JUDGE_ACCURACY_MAX_DM)
         return REFUSED_VALUE;
-    if (entry->time_ms < now_ms - limits->past_max_ms)
-        return REFUSED_TIME_PAST;
-    if (entry->time_ms > now_ms + limits->future_max_ms)
-        return REFUSED_TIME_FUTURE;
-    return REFUSED_NOT;
+    return judge_time(limits, entry->time_ms, now_ms);
 }
 
 bool judge_jump(const struct judge_limits *limits, struct geo_point from,

@@ -16,7 +16,7 @@
  * top. A status has at most 9 letters, a kind and a reason fewer than 32. */
 #define POSITION_BYTES \
     (2 + 11 * 4 + 4 + 8 + 8 + 25 + 4 + 4 + 4 + 16 + 8 + 8 + 4)
-#define EVENT_BYTES (2 + 7 * 4 + 4 + 8 + 8 + 8 + 32 + 16)
+#define EVENT_BYTES (2 + 8 * 4 + 4 + 8 + 8 + 8 + 32 + 16 + 1)
 #define QUARANTINE_BYTES (2 + 9 * 4 + 8 + 64 + 32 + 8 + 8 + 8 + 4 + 4)
 
 /* PostgreSQL counts from 2000-01-01. */
@@ -69,6 +69,12 @@ static void field_int8(struct writer *w, int64_t value)
 {
     put32(w, sizeof value);
     put64(w, value);
+}
+
+static void field_bool(struct writer *w, bool value)
+{
+    put32(w, 1);
+    put_bytes(w, value ? "\1" : "\0", 1);
 }
 
 static void field_time_ms(struct writer *w, int64_t time_ms)
@@ -163,14 +169,15 @@ static void put_event(struct writer *w, const struct batch_item *item)
 {
     const struct pt_entry *e = &item->entry;
 
-    put16(w, 7);
+    put16(w, 8);
     field_int4(w, (int32_t)item->unit_id);
     field_int8(w, (int64_t)item->generation);
     field_int8(w, (int64_t)e->seq);
-    field_time_ms(w, e->time_ms);
+    field_time_ms(w, batch_act_ms(item));
     field_text(w, pt_kind_name(e->kind));
     field_text(w, pt_status_name(e->status));
     field_text(w, e->detail);
+    field_bool(w, item->flags & BATCH_FLAG_GATEWAY_TIME);
 }
 
 static void put_quarantine(struct writer *w, const struct batch_item *item,
@@ -213,13 +220,15 @@ static bool is_position(const struct planned *planned)
 
 static bool is_event(const struct planned *planned)
 {
-    return planned->verdict == VERDICT_STORE &&
-           planned->item->entry.kind != PT_KIND_FIX;
+    return planned->verdict == VERDICT_ACT ||
+           (planned->verdict == VERDICT_STORE &&
+            planned->item->entry.kind != PT_KIND_FIX);
 }
 
 static bool is_quarantine(const struct planned *planned)
 {
     return planned->verdict == VERDICT_QUARANTINE ||
+           planned->verdict == VERDICT_ACT ||
            planned->verdict == VERDICT_DIFFERS;
 }
 

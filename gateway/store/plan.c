@@ -208,6 +208,16 @@ static bool enter(struct plan *plan, struct plan_group *group, uint64_t seq,
     return ledger_add(&group->ledger, seq) == PT_OK;
 }
 
+static enum verdict verdict_of_new(const struct plan *plan,
+                                   const struct planned *now)
+{
+    if (plan_reason(plan, now) == REFUSED_NOT)
+        return VERDICT_STORE;
+    return now->item->act_kept && plan->groups[now->group].has_row
+               ? VERDICT_ACT
+               : VERDICT_QUARANTINE;
+}
+
 static void judge_item(struct plan *plan, struct plan_group *group, size_t at,
                        uint64_t lowest)
 {
@@ -225,9 +235,7 @@ static void judge_item(struct plan *plan, struct plan_group *group, size_t at,
         now->ask = group->has_row && left_a_row(now->item) &&
                    plan_reason(plan, now) == REFUSED_NOT;
     } else if (enter(plan, group, seq, lowest)) {
-        now->verdict = plan_reason(plan, now) == REFUSED_NOT
-                           ? VERDICT_STORE
-                           : VERDICT_QUARANTINE;
+        now->verdict = verdict_of_new(plan, now);
         group->changed = true;
     } else {
         plan->ledger_full++;

@@ -62,8 +62,9 @@ static const char write_latest[] =
 /* What stands under a repeat's own key. Nothing there ('stray') is no proof
  * of anything: the number may have been closed or quarantined, the day's
  * partition dropped, or the time changed. An event without its position has
- * lost that with its day's partition. LIMIT keeps it one look-up an entry,
- * whatever the planner thinks. */
+ * lost that with its day's partition, or it was refused; its time may be one
+ * that a gateway gave. LIMIT keeps it one look-up an entry, whatever the
+ * planner thinks. */
 static const char compare[] =
     "SELECT k.i, CASE "
     "WHEN p.lat IS NULL AND e.kind IS NULL THEN 'stray' "
@@ -81,7 +82,8 @@ static const char compare[] =
     "AND generation = k.g AND seq = k.s LIMIT 1) p ON true "
     "LEFT JOIN LATERAL (SELECT kind, detail FROM patrol.unit_event "
     "WHERE unit_id = k.u AND generation = k.g AND seq = k.s "
-    "AND event_time = to_timestamp(k.t / 1000.0) LIMIT 1) e ON true";
+    "AND (event_time = to_timestamp(k.t / 1000.0) OR time_from_gateway) "
+    "LIMIT 1) e ON true";
 
 static const char find_strays[] =
     "SELECT k.i FROM unnest($1::int[], $2::int[], $3::bigint[], "

@@ -9,7 +9,10 @@
  * quarantined, so that nothing waits for it.
  *
  * Refused entries of known devices go through the ledger like all others:
- * quarantined once, receipted. Devices that are not known have no ledger:
+ * quarantined once, receipted. Of a crew's act whose place or time is refused
+ * (act_kept) the act goes to unit_event all the same, under the same number;
+ * its time is then the gateway's where it was sent with one that cannot be.
+ * Devices that are not known have no ledger:
  * what is written to quarantine (600 rows a minute and device) is receipted
  * as it is, the rest stays with the vehicle. A repeat is compared with the
  * row under its own key, and a few of those without such a row with what has

@@ -39,6 +39,7 @@
 enum verdict {
     VERDICT_NONE,       /* not judged, or no room in the ledger: no receipt */
     VERDICT_STORE,      /* new */
+    VERDICT_ACT,        /* new; its place is refused, the act is stored */
     VERDICT_QUARANTINE, /* new and refused */
     VERDICT_REPEAT,     /* the ledger has it */
     VERDICT_DIFFERS,    /* ... with another content: quarantined, alarmed */
@@ -126,7 +127,7 @@ struct copy {
     "FROM STDIN WITH (FORMAT binary)"
 #define COPY_EVENT_SQL                                                     \
     "COPY patrol.unit_event (unit_id, generation, seq, event_time, kind, " \
-    "status, detail) FROM STDIN WITH (FORMAT binary)"
+    "status, detail, time_from_gateway) FROM STDIN WITH (FORMAT binary)"
 #define COPY_QUARANTINE_SQL                                                  \
     "COPY patrol.quarantine (received_at, device, reason, generation, seq, " \
     "fix_time_ms, lat_e6, lon_e6, detail) FROM STDIN WITH (FORMAT binary)"

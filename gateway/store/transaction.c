@@ -155,8 +155,9 @@ static bool make_missing_partitions(struct store *store)
     return true;
 }
 
-/* The first entry failed alone: it is quarantined; when even that fails it is
- * given up, because nothing behind it must wait for it. */
+/* The first entry failed alone: it is quarantined, at first without taking
+ * what the crew did along; when even that fails it is given up, because
+ * nothing behind it must wait for it. */
 static void poison_first(struct store *store)
 {
     struct batch_item *item = &store->ring[store->first];
@@ -176,8 +177,14 @@ static void poison_first(struct store *store)
            "store: the database refuses an entry of %s, generation %016" PRIx64
            ", number %" PRIu64 "; to quarantine: %s",
            item->device_name, item->generation, item->entry.seq, store->error);
+    if (item->entry.kind != PT_KIND_FIX && item->refusal == REFUSED_NOT) {
+        item->refusal = REFUSED_VALUE;
+        item->act_kept = true;
+        return;
+    }
     store->poisoned = true;
     item->refusal = REFUSED_VALUE;
+    item->act_kept = false;
     free((char *)item->entry.detail); /* may be what is wrong with it */
     item->entry.detail = NULL;
 }
@@ -266,6 +273,10 @@ static void count_verdicts(struct store *store)
             break;
         case VERDICT_REPEAT:
             numbers->repeats++;
+            break;
+        case VERDICT_ACT:
+            numbers->stored++;
+            numbers->quarantined[plan_reason(plan, planned)]++;
             break;
         case VERDICT_QUARANTINE:
         case VERDICT_DIFFERS:

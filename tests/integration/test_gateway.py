@@ -216,6 +216,110 @@ def test_status_without_a_fix_and_panic(database, make_gateway, make_vehicle):
                                                (3, "panic", "en_route")]
 
 
+def test_an_act_outlives_its_place_and_time(database, make_gateway, make_vehicle):
+    """Whatever receiver and clock say, what the crew did is stored and shown;
+    where it was and when go to quarantine, as they were sent."""
+    for call_sign in ("A1", "A2"):
+        database.add_unit(call_sign)
+    gateway = make_gateway().start()
+    car = make_vehicle("A1")
+    begun = now_ms()
+    sure = begun - 5000
+    acts = [entry(2, status="busy", kind="status", time_ms=0, flags=CLOCK_UNSURE),
+            entry(3, (91.0, 10.0), sure, status="busy", kind="panic"),
+            entry(4, crossing(1, 1), sure, status="busy", kind="answer",
+                  detail=b"order 7", speed_cmps=20000),
+            entry(5, crossing(1, 1), begun + 3600000, status="on_scene",
+                  kind="logon", detail=b"crew 7"),
+            entry(6, (0.0, 0.0), 1000, status="available", kind="status")]
+    car.send(entry(1, crossing(2, 2), begun - 9000), *acts)
+    car.wait_stored(6)
+    rows = database.query(
+        "SELECT seq, kind, status, detail, time_from_gateway,"
+        " round(extract(epoch FROM event_time) * 1000)::bigint"
+        " FROM patrol.unit_event ORDER BY seq")
+    assert [row[:5] for row in rows] == [
+        (2, "status", "busy", None, True),
+        (3, "panic", "busy", None, False),
+        (4, "answer", "busy", "order 7", False),
+        (5, "logon", "on_scene", "crew 7", True),
+        (6, "status", "available", None, True)]
+    for seq, _, _, _, from_gateway, time_ms in rows:
+        if from_gateway:
+            assert begun <= time_ms <= now_ms(), seq
+        else:
+            assert time_ms == sure, seq
+    quarantined = database.query(
+        "SELECT seq, reason, fix_time_ms, lat_e6, detail FROM patrol.quarantine"
+        " WHERE device = 'A1' ORDER BY seq")
+    assert quarantined == [
+        (2, "fix_time_too_old", 0, None, None),
+        (3, "impossible_coordinates", sure, 91000000, None),
+        (4, "impossible_value", sure, acts[2]["lat_e6"], "order 7"),
+        (5, "fix_time_in_future", begun + 3600000, acts[3]["lat_e6"], "crew 7"),
+        (6, "impossible_coordinates", 1000, 0, None)]
+    assert [row[0] for row in positions(database, "A1")] == [1]
+    unit = gateway.get("/v1/units/A1")
+    assert (unit["status"], unit["position"]["lat"]) == (
+        "available", pytest.approx(crossing(2, 2)[0], abs=1e-6))
+    assert gateway.metric("patrol_intake_acts_kept_total") == 5
+
+    # An older one, repeated later, is the older one all the same; now, and
+    # after the gateway has started anew.
+    for _ in range(2):
+        before = len(car.receipts)
+        car.send(*acts[:4])
+        wait_for(lambda: len(car.receipts) > before, why="the repeat's receipt")
+        assert gateway.get("/v1/units/A1")["status"] == "available"
+        gateway.kill()
+        gateway = make_gateway().start()
+        assert gateway.get("/v1/units/A1")["status"] == "available"
+    assert database.one("SELECT count(*) FROM patrol.unit_event") == 5
+    assert database.one("SELECT count(*) FROM patrol.quarantine") == 5
+    assert database.query("SELECT stored_to, ranges::text FROM patrol.receipt"
+                          " JOIN patrol.device USING (device_id)"
+                          " WHERE name = 'A1'") == [(6, "{}")]
+
+
+def test_a_time_that_has_become_possible(database, make_gateway, make_vehicle):
+    """Sent ahead of our clock, repeated when that time had come: the same
+    act, no other content."""
+    database.add_unit("A1")
+    gateway = make_gateway(intake__future_max_s=1).start()
+    car = make_vehicle("A1")
+    act = entry(1, status="busy", kind="panic", time_ms=now_ms() + 4000)
+    car.send(act)
+    car.wait_stored(1)
+    assert database.one("SELECT time_from_gateway FROM patrol.unit_event")
+    wait_for(lambda: now_ms() > act["time_ms"], why="the clock")
+    before = len(car.receipts)
+    car.send(act)
+    wait_for(lambda: len(car.receipts) > before, why="the repeat's receipt")
+    assert gateway.metric("patrol_store_repeats_total") == 1
+    assert database.query("SELECT reason FROM patrol.quarantine") == [
+        ("fix_time_in_future",)]
+
+
+def test_an_act_of_an_unknown_device(database, make_gateway, make_vehicle):
+    database.query("INSERT INTO patrol.device (name) VALUES ('spare')")
+    make_gateway().start()
+    for name in ("stranger", "spare"):  # the latter is no unit's
+        make_vehicle(name).send(
+            entry(1, crossing(1, 1), status="busy", kind="panic"),
+            entry(2, (0.0, 0.0), status="busy", kind="panic"),
+            entry(3, time_ms=0, status="busy", kind="panic"))
+    wait_for(lambda: database.query(
+        "SELECT device, seq, reason FROM patrol.quarantine"
+        " ORDER BY device, seq") == [
+            ("spare", 1, "unknown_device"),
+            ("spare", 2, "impossible_coordinates"),
+            ("spare", 3, "fix_time_too_old"),
+            ("stranger", 1, "unknown_device"),
+            ("stranger", 2, "unknown_device"),
+            ("stranger", 3, "unknown_device")], why="quarantine")
+    assert database.one("SELECT count(*) FROM patrol.unit_event") == 0
+
+
 def test_presence(database, make_gateway, make_vehicle):
     database.add_unit("A1")
     gateway = make_gateway().start()

@@ -346,6 +346,27 @@ def test_a_row_the_database_refuses_spoils_no_batch(db, probes):
     assert db.sql("SELECT DISTINCT stored_to FROM patrol.receipt") == [(40,)]
 
 
+def test_an_act_outlives_a_row_the_database_refuses(db, probes):
+    store = probes(Store, db.url)
+    db.sql("ALTER TABLE patrol.position ADD CONSTRAINT poison "
+           "CHECK (seq NOT IN (2, 3))")
+    db.sql("ALTER TABLE patrol.unit_event ADD CONSTRAINT poison "
+           "CHECK (seq <> 3)")
+    try:
+        store.give(*[item(1, seq, kind=ANSWER, detail=f"order {seq}")
+                     for seq in range(1, 5)])
+        store.settled()
+    finally:
+        db.sql("ALTER TABLE patrol.position DROP CONSTRAINT poison")
+        db.sql("ALTER TABLE patrol.unit_event DROP CONSTRAINT poison")
+    assert stored(db) == [1, 4]
+    assert db.sql("SELECT seq, detail FROM patrol.unit_event ORDER BY seq") == [
+        (1, "order 1"), (2, "order 2"), (4, "order 4")]
+    assert db.sql("SELECT reason, seq FROM patrol.quarantine ORDER BY seq") == [
+        ("impossible_value", 2), ("impossible_value", 3)]
+    assert db.sql("SELECT DISTINCT stored_to FROM patrol.receipt") == [(4,)]
+
+
 @pytest.mark.parametrize("change", [
     {"lat": 23130001}, {"lon": -82380001},
     {"time_ms": NOW_MS + 500}, {"kind": PANIC}])

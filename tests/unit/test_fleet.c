@@ -194,6 +194,79 @@ static void presence_and_vehicle(void **state)
     fleet_free(fleet);
 }
 
+static struct batch_item act_of(uint64_t seq, enum pt_status status,
+                                int64_t received_ms)
+{
+    struct batch_item act = item_of(1, 5, seq, 0); /* a clock at 1970 */
+    act.received_ms = received_ms;
+    act.entry.kind = PT_KIND_STATUS;
+    act.entry.status = status;
+    act.entry.at = (struct geo_point){0, 0};
+    act.refusal = REFUSED_TIME_PAST;
+    act.act_kept = true;
+    act.flags |= BATCH_FLAG_GATEWAY_TIME;
+    return act;
+}
+
+static void an_act_counts_without_its_place(void **state)
+{
+    (void)state;
+    struct fleet *fleet = new_fleet(10);
+    struct batch_item fix = item_of(1, 4, 90, 50000);
+    struct batch_item act = act_of(7, PT_STATUS_BUSY, 60000);
+    apply_one(fleet, &fix);
+    apply_one(fleet, &act);
+    const struct fleet_unit *unit = fleet_find(fleet, 1);
+    assert_int_equal(unit->status, PT_STATUS_BUSY);
+    assert_int_equal(unit->status_time_ms, 60000);
+    assert_int_equal(unit->fix_time_ms, 50000);
+    assert_int_equal(unit->at.lat_e6, 23000000);
+    fleet_free(fleet);
+}
+
+/* Newest first, then what is older, some of it twice: when it came in says
+ * nothing of what came after what. */
+static void gateway_times_yield_to_numbers(void **state)
+{
+    (void)state;
+    struct fleet *fleet = new_fleet(10);
+    struct batch_item newest = act_of(7, PT_STATUS_BUSY, 60000);
+    struct batch_item older = act_of(6, PT_STATUS_AVAILABLE, 61000);
+    struct batch_item fix = item_of(1, 5, 8, 59000); /* its clock was right */
+    fix.entry.status = PT_STATUS_ON_SCENE;
+    apply_one(fleet, &newest);
+    apply_one(fleet, &older);
+    assert_int_equal(fleet_find(fleet, 1)->status, PT_STATUS_BUSY);
+    apply_one(fleet, &fix);
+    assert_int_equal(fleet_find(fleet, 1)->status, PT_STATUS_ON_SCENE);
+    newest.received_ms = older.received_ms = 70000; /* repeats */
+    apply_one(fleet, &older);
+    apply_one(fleet, &newest);
+    assert_int_equal(fleet_find(fleet, 1)->status, PT_STATUS_ON_SCENE);
+    fleet_free(fleet);
+}
+
+/* After a restart, too. */
+static void restored_statuses_keep_their_numbers(void **state)
+{
+    (void)state;
+    struct fleet *fleet = new_fleet(10);
+    struct fleet_unit kept = {.unit_id = 1,
+                              .status = PT_STATUS_BUSY,
+                              .status_time_ms = 60000,
+                              .status_generation = 5,
+                              .status_seq = 7,
+                              .status_gateway_time = true};
+    struct batch_item repeat = act_of(6, PT_STATUS_AVAILABLE, 70000);
+    struct batch_item next = act_of(8, PT_STATUS_OFF_DUTY, 71000);
+    assert_int_equal(fleet_restore(fleet, &kept), PT_OK);
+    apply_one(fleet, &repeat);
+    assert_int_equal(fleet_find(fleet, 1)->status, PT_STATUS_BUSY);
+    apply_one(fleet, &next);
+    assert_int_equal(fleet_find(fleet, 1)->status, PT_STATUS_OFF_DUTY);
+    fleet_free(fleet);
+}
+
 static void restore_yields_to_what_is_newer(void **state)
 {
     (void)state;
@@ -362,6 +435,9 @@ int main(void)
         cmocka_unit_test(refused_items_are_passed_over),
         cmocka_unit_test(full_still_takes_the_known),
         cmocka_unit_test(presence_and_vehicle),
+        cmocka_unit_test(an_act_counts_without_its_place),
+        cmocka_unit_test(gateway_times_yield_to_numbers),
+        cmocka_unit_test(restored_statuses_keep_their_numbers),
         cmocka_unit_test(restore_yields_to_what_is_newer),
         cmocka_unit_test(random_operations),
         cmocka_unit_test(changes_come_once_and_in_order),

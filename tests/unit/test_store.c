@@ -173,6 +173,61 @@ static void refused_ones_are_quarantined_once(void **state)
     plan_clear(&plan);
 }
 
+/* The place goes to quarantine, the act to unit_event, the number into the
+ * ledger: once each, whatever is repeated. */
+static void an_act_outlives_its_place(void **state)
+{
+    struct batch_item items[] = {fix(1, 7, 1), fix(1, 7, 2), fix(1, 7, 2),
+                                 fix(1, 7, 3), fix(1, 7, 4)};
+    struct copy copy;
+    struct plan plan;
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++)
+        items[i].entry.kind = PT_KIND_PANIC;
+    for (size_t i = 0; i < 5; i++)
+        items[i].refusal = REFUSED_COORDINATES;
+    items[0].act_kept = items[1].act_kept = items[2].act_kept = true;
+    begin(&plan, items, 5);
+    give_rows(&plan);
+    plan_judge(&plan);
+    assert_int_equal(plan.items[0].verdict, VERDICT_ACT);
+    assert_int_equal(plan.items[1].verdict, VERDICT_ACT);
+    assert_int_equal(plan.items[2].verdict, VERDICT_REPEAT);
+    assert_int_equal(plan.items[3].verdict, VERDICT_QUARANTINE); /* not kept */
+    assert_int_equal(plan.items[4].verdict, VERDICT_QUARANTINE);
+    assert_int_equal(plan_reason(&plan, &plan.items[0]), REFUSED_COORDINATES);
+    assert_int_equal(plan.groups[0].ledger.stored_to, 4);
+    assert_true(plan.groups[0].urgent);
+    assert_int_equal(plan.latest_count, 0);
+    assert_int_equal(copy_positions(&plan, &copy), PT_OK);
+    assert_null(copy.data);
+    assert_int_equal(copy_events(&plan, &copy), PT_OK);
+    assert_int_equal(copy.rows, 2);
+    free(copy.data);
+    assert_int_equal(copy_quarantine(&plan, &copy), PT_OK);
+    assert_int_equal(copy.rows, 4);
+    free(copy.data);
+    plan_clear(&plan);
+}
+
+/* Deleted since intake looked: there is no ledger that could keep repeats
+ * out of unit_event. */
+static void an_act_of_a_deleted_device_is_quarantined(void **state)
+{
+    struct batch_item item = fix(1, 7, 1);
+    struct plan plan;
+
+    (void)state;
+    item.entry.kind = PT_KIND_STATUS;
+    item.refusal = REFUSED_TIME_PAST;
+    item.act_kept = true;
+    begin(&plan, &item, 1);
+    plan_judge(&plan);
+    CHECK_VERDICT(&plan, &item, VERDICT_QUARANTINE);
+    plan_clear(&plan);
+}
+
 static void unknown_devices_are_receipted_from_what_they_sent(void **state)
 {
     struct batch_item items[] = {fix(BATCH_NO_DEVICE, 7, 4),
@@ -518,12 +573,18 @@ static void events_are_written_as_postgresql_does(void **state)
 {
     /* 258, -2::bigint, 7::bigint,
      * timestamptz '1970-01-01 00:00:00.001+00', 'panic',
-     * 'busy'::patrol.unit_status, 'ñ' */
+     * 'busy'::patrol.unit_status, 'ñ', false */
     static const char expected[] =
-        "5047434f50590aff0d0a0000000000000000000007000000"
+        "5047434f50590aff0d0a0000000000000000000008000000"
         "040000010200000008fffffffffffffffe00000008000000"
         "000000000700000008fffca2fec4c823e80000000570616e"
-        "6963000000046275737900000002c3b1ffff";
+        "6963000000046275737900000002c3b10000000100ffff";
+    /* the same at '2026-11-20 12:34:56.789+00', true */
+    static const char from_gateway[] =
+        "5047434f50590aff0d0a0000000000000000000008000000"
+        "040000010200000008fffffffffffffffe00000008000000"
+        "000000000700000008000303b33d8ca6080000000570616e"
+        "6963000000046275737900000002c3b10000000101ffff";
     struct batch_item item = fix(258, (uint64_t)-2, 7);
     struct copy copy;
     struct plan plan;
@@ -541,6 +602,15 @@ static void events_are_written_as_postgresql_does(void **state)
     check_bytes(&copy, expected);
     assert_int_equal(copy_positions(&plan, &copy), PT_OK);
     assert_null(copy.data); /* an act without a fix has no position */
+    plan_clear(&plan);
+    item.refusal = REFUSED_TIME_PAST;
+    item.act_kept = true;
+    item.flags = BATCH_FLAG_GATEWAY_TIME;
+    begin(&plan, &item, 1);
+    give_rows(&plan);
+    plan_judge(&plan);
+    assert_int_equal(copy_events(&plan, &copy), PT_OK);
+    check_bytes(&copy, from_gateway);
     plan_clear(&plan);
 }
 
@@ -610,6 +680,8 @@ int main(void)
         cmocka_unit_test(new_ones_are_stored_and_repeats_are_not),
         cmocka_unit_test(one_batch_twice_the_same_number),
         cmocka_unit_test(refused_ones_are_quarantined_once),
+        cmocka_unit_test(an_act_outlives_its_place),
+        cmocka_unit_test(an_act_of_a_deleted_device_is_quarantined),
         cmocka_unit_test(unknown_devices_are_receipted_from_what_they_sent),
         cmocka_unit_test(a_device_deleted_meanwhile_is_unknown),
         cmocka_unit_test(what_has_no_number_gets_no_receipt),

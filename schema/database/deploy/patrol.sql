@@ -105,8 +105,11 @@ CREATE TABLE unit_event (
     kind       text NOT NULL,
     status     unit_status NOT NULL,
     detail     text,
+    time_from_gateway boolean NOT NULL DEFAULT false,
     PRIMARY KEY (unit_id, generation, seq)
 );
+COMMENT ON COLUMN unit_event.time_from_gateway IS
+    'event_time is when it came in: what it was sent with cannot be, and stands in quarantine';
 CREATE INDEX ON unit_event (unit_id, event_time);
 
 -- The newest fix of each unit; written in the transaction that stores it.

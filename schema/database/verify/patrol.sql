@@ -9,7 +9,8 @@ SELECT device_id, name FROM device WHERE false;
 SELECT unit_id, device_id, "from", "to" FROM unit_device WHERE false;
 SELECT unit_id, fix_time, received_at, geom, speed_mps, course_deg, accuracy_m,
        status, generation, seq, flags FROM position WHERE false;
-SELECT unit_id, generation, seq, event_time, kind, status, detail
+SELECT unit_id, generation, seq, event_time, kind, status, detail,
+       time_from_gateway
 FROM unit_event WHERE false;
 SELECT unit_id, fix_time, received_at, geom, speed_mps, course_deg, accuracy_m,
        status, generation, seq, flags FROM latest_position WHERE false;
