@@ -136,6 +136,7 @@ def test_runs_on_and_starts_a_second_time(demo):
 
 def test_port_in_use_is_said(demo):
     with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", demo.http))
         other.listen()
         done = demo.run("--once")
@@ -154,13 +155,15 @@ def test_directory_that_cannot_be_made(demo):
     os.unlink(demo.dir)
 
 
-def test_no_root_and_packages_missing_is_said(demo, tmp_path):
+def test_no_root_and_packages_missing_is_said():
     """A dpkg-query that knows no package, asked by an ordinary user."""
-    fake = tmp_path / "dpkg-query"
-    fake.write_text("#!/bin/sh\nexit 1\n", encoding="ascii")
-    fake.chmod(0o755)
-    tmp_path.chmod(0o755)
-    environment = dict(os.environ, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    place = tempfile.mkdtemp(prefix="patrol-fake-")  # reachable to all
+    os.chmod(place, 0o755)
+    fake = os.path.join(place, "dpkg-query")
+    with open(fake, "w", encoding="ascii") as script:
+        script.write("#!/bin/sh\nexit 1\n")
+    os.chmod(fake, 0o755)
+    environment = dict(os.environ, PATH=f"{place}:{os.environ['PATH']}")
     command = [os.path.join(TOP, "deploy/install-packages"), "run"]
     if os.geteuid() == 0:
         command = ["setpriv", "--reuid", "65534", "--clear-groups", *command]
@@ -169,6 +172,8 @@ def test_no_root_and_packages_missing_is_said(demo, tmp_path):
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     except OSError as problem:
         pytest.skip(f"cannot drop root here: {problem}")
+    finally:
+        shutil.rmtree(place)
     if "Permission denied" in done.stdout:
         pytest.skip("the checkout is not readable to an ordinary user")
     assert done.returncode == 1
