@@ -3,7 +3,19 @@
 /* osm: an OpenStreetMap file as a drivable network: ways that cars may use,
  * cut at junctions, with lengths, directions, speeds and forbidden turns.
  * Objects may come in any order; .osm, .osm.gz, .osm.bz2 and .osm.pbf.
- * Blocks; one thread. */
+ * Blocks; one thread.
+ *
+ * Kept: highway = motorway, trunk, primary, secondary, tertiary and their
+ * links, unclassified, residential, living_street, service, road; no tracks,
+ * no areas. Access by the most specific of motorcar, motor_vehicle, vehicle,
+ * access: "no", "private" and what is for others only (buses, farmers,
+ * emergency) are left out; destination, delivery, customers stay. One-way by
+ * oneway (and oneway:motor_vehicle), -1 too, implied for roundabouts and
+ * motorways; what changes by the clock is left out. Times are from maxspeed
+ * where it is understood, else from the class (table in osm_tags.c).
+ * Restrictions with a via node that hold for cars at all times become
+ * forbidden turns; "only" forbids every other way on, the way back too.
+ * Everything left out is counted with its reason in the tally. */
 #include "geo.h"
 #include "pt_err.h"
 #include <stddef.h>
@@ -61,8 +73,12 @@ struct osm_network {
 /* Progress: share of the file read, 0..1. May be NULL. */
 typedef void (*osm_progress)(void *context, double share, const char *phase);
 
-/* PT_E_DISK: not readable; PT_E_CORRUPT: damaged or truncated; PT_E_NOTFOUND:
- * no drivable road in it. `message` says more. */
+/* PT_E_DISK: not readable; PT_E_CORRUPT: damaged or truncated; PT_E_RANGE: a
+ * name that does not say what is in it, or more than the limits;
+ * PT_E_MALFORMED: a kind of .pbf that is not supported; PT_E_NOTFOUND: no
+ * drivable road in it. `message` says more. Edges come in order of their
+ * ways' ids, nodes in order of theirs, whatever the order in the file. The
+ * caller gives `ret` to osm_network_free(). */
 PT_MUST_CHECK enum pt_err osm_read(const char *path, osm_progress progress,
                                    void *context, struct osm_network **ret,
                                    char *message, size_t message_size);

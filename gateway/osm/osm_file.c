@@ -285,6 +285,8 @@ enum pt_err osm_file_open(struct osm_file *file, const char *path,
     struct stat status;
     *file = (struct osm_file){.descriptor = {-1, -1}};
     enum pt_err err = look_at(path, &status, message, message_size);
+    if (err == PT_OK && ends_with(path, ".pbf"))
+        err = osm_pbf_check(path, message, message_size);
     if (err != PT_OK)
         return err;
     const char *name = path;

@@ -111,6 +111,11 @@ void osm_file_close(struct osm_file *file);
 enum pt_err osm_file_error(int code, const char *path, char *message,
                            size_t message_size);
 
+/* ------------------------------------------------------------- osm_pbf.c */
+/* PT_E_MALFORMED: a .pbf that libreadosm would read wrongly. */
+PT_MUST_CHECK enum pt_err osm_pbf_check(const char *path, char *message,
+                                        size_t message_size);
+
 /* --------------------------------------------------------------- osm.c */
 struct osm_way {
     int64_t id;

@@ -706,6 +706,67 @@ static void says_what_is_wrong(void **state)
     assert_int_equal(read_error(), PT_E_CORRUPT);
 }
 
+/* Messages by hand, after wiki.openstreetmap.org/wiki/PBF_Format: BlobHeader
+ * {1: type, 3: datasize}, Blob {1: raw}. */
+static size_t put_blob(unsigned char *out, const char *type,
+                       const unsigned char *raw, unsigned char raw_size)
+{
+    unsigned char type_size = (unsigned char)strlen(type);
+    unsigned char *at = out;
+    memcpy(at, "\0\0\0", 3);
+    at[3] = (unsigned char)(type_size + 4);
+    at[4] = 0x0a;
+    at[5] = type_size;
+    memcpy(at + 6, type, type_size);
+    at += 6 + type_size;
+    *at++ = 0x18;
+    *at++ = (unsigned char)(raw_size + 2);
+    *at++ = 0x0a;
+    *at++ = raw_size;
+    memcpy(at, raw, raw_size);
+    return (size_t)(at - out) + raw_size;
+}
+
+static void refuses_a_pbf_it_would_misread(void **state)
+{
+    (void)state;
+    unsigned char bytes[300];
+    /* HeaderBlock {4: required_features, 5: optional_features} */
+    static const unsigned char history[] = "\x22\x15HistoricalInformation";
+    static const unsigned char on_ways[] = "\x22\x0e"
+                                           "OsmSchema-V0.6\x2a\x0f"
+                                           "LocationsOnWays";
+    static const unsigned char plain[] = "\x22\x0e"
+                                         "OsmSchema-V0.6\x22\x0a"
+                                         "DenseNodes";
+    /* PrimitiveBlock {17: granularity = 1000, 19: lat_offset = 5} */
+    static const unsigned char coarse[] = {0x88, 0x01, 0xe8, 0x07};
+    static const unsigned char moved[] = {0x98, 0x01, 0x05};
+    static const unsigned char usual[] = {0x88, 0x01, 0x64, 0x98, 0x01, 0x00};
+    write_bytes("h.osm.pbf", bytes,
+                put_blob(bytes, "OSMHeader", history, sizeof history - 1));
+    assert_int_equal(read_error(), PT_E_MALFORMED);
+    assert_non_null(strstr(message, "\"HistoricalInformation\""));
+    write_bytes("l.osm.pbf", bytes,
+                put_blob(bytes, "OSMHeader", on_ways, sizeof on_ways - 1));
+    assert_int_equal(read_error(), PT_E_MALFORMED);
+    assert_non_null(strstr(message, "\"LocationsOnWays\""));
+    size_t header = put_blob(bytes, "OSMHeader", plain, sizeof plain - 1);
+    write_bytes("g.osm.pbf", bytes,
+                header +
+                    put_blob(bytes + header, "OSMData", coarse, sizeof coarse));
+    assert_int_equal(read_error(), PT_E_MALFORMED);
+    assert_non_null(strstr(message, "granularity"));
+    write_bytes("o.osm.pbf", bytes,
+                header +
+                    put_blob(bytes + header, "OSMData", moved, sizeof moved));
+    assert_int_equal(read_error(), PT_E_MALFORMED);
+    write_bytes("u.osm.pbf", bytes,
+                header +
+                    put_blob(bytes + header, "OSMData", usual, sizeof usual));
+    assert_int_not_equal(read_error(), PT_E_MALFORMED); /* it is empty */
+}
+
 struct seen {
     double last;
     int calls;
@@ -773,6 +834,7 @@ int main(void)
         cmocka_unit_test(leaves_nothing_in_tmpdir),
         cmocka_unit_test(damaged_gzip),
         cmocka_unit_test(says_what_is_wrong),
+        cmocka_unit_test(refuses_a_pbf_it_would_misread),
         cmocka_unit_test(tells_progress),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
