@@ -207,6 +207,81 @@ static void test_read_window(void **state)
     outbox_close(box);
 }
 
+/* What report.h says of each value; one such entry would keep a whole report
+ * from being encoded. */
+static void test_impossible_entries(void **state)
+{
+    struct outbox *box = open_at(*state);
+    struct pt_entry bad[9], back;
+    size_t count = 0;
+    uint64_t seq = 77;
+    for (size_t i = 0; i < 9; i++)
+        bad[i] = entry_of(1);
+    bad[0].time_ms = -1;
+    bad[1].time_ms = PT_TIME_MS_MAX + 1;
+    bad[2].speed_cmps = PT_SPEED_CMPS_MAX + 1;
+    bad[3].course_cdeg = 36000;
+    bad[4].accuracy_dm = PT_ACCURACY_DM_MAX + 1;
+    bad[5].status = PT_STATUS_COUNT;
+    bad[6].kind = PT_KIND_COUNT;
+    bad[7].detail = "\xff"; /* not UTF-8 */
+    bad[8].detail = "half a letter \xc3";
+    for (size_t i = 0; i < 9; i++)
+        assert_int_equal(outbox_put(box, &bad[i], &seq), PT_E_RANGE);
+    assert_int_equal(seq, 77);
+    assert_int_equal(outbox_depth(box), 0);
+    bad[0] = entry_of(1);
+    bad[0].seq = UINT64_MAX; /* does not count */
+    assert_int_equal(outbox_put(box, &bad[0], &seq), PT_OK);
+    assert_int_equal(seq, 1); /* no number was lost to the others */
+    assert_int_equal(outbox_commit(box), PT_OK);
+    assert_int_equal(outbox_read(box, 0, 1, &back, &count), PT_OK);
+    assert_int_equal(count, 1);
+    outbox_close(box);
+}
+
+/* FNV-1a over eight numbers, least byte first: the sum of a row without a
+ * detail, as outbox_file.c has it. */
+static uint32_t sum_of(const int64_t numbers[8])
+{
+    uint32_t sum = UINT32_C(2166136261);
+    for (size_t i = 0; i < 64; i++)
+        sum = (sum ^ (uint8_t)((uint64_t)numbers[i / 8] >> i % 8 * 8)) *
+              UINT32_C(16777619);
+    return sum;
+}
+
+/* Written by a version that had other limits, say: its checksum is right. */
+static void test_impossible_row(void **state)
+{
+    struct place *place = *state;
+    struct outbox *box = open_at(place);
+    struct pt_entry entries[4];
+    for (uint64_t n = 1; n <= 2; n++)
+        put(box, n);
+    outbox_close(box);
+    for (int course_cdeg = 35999; course_cdeg <= 36000; course_cdeg++) {
+        int64_t row[8] = {
+            course_cdeg == 35999 ? 1 : 2, 5000, 0, 0, 0, course_cdeg};
+        char sql[200];
+        sqlite3 *db = NULL;
+        snprintf(sql, sizeof sql,
+                 "UPDATE outbox_entry SET time_ms = 5000, lat_e6 = 0,"
+                 " lon_e6 = 0, speed_cmps = 0, course_cdeg = %d,"
+                 " accuracy_dm = 0, marks = 0, sum = %u, detail = NULL"
+                 " WHERE seq = %d",
+                 course_cdeg, (unsigned)sum_of(row), (int)row[0]);
+        assert_int_equal(sqlite3_open(place->path, &db), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+        sqlite3_close(db);
+    }
+    box = open_at(place);
+    assert_int_equal(read_all(box, entries, 4), 1);
+    assert_int_equal(entries[0].course_cdeg, 35999);
+    assert_int_equal(outbox_dropped(box), 1);
+    outbox_close(box);
+}
+
 static void test_details(void **state)
 {
     struct outbox *box = open_at(*state);
@@ -1225,6 +1300,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         PT_TEST(test_put_commit_reopen),
         PT_TEST(test_read_window),
+        PT_TEST(test_impossible_entries),
+        PT_TEST(test_impossible_row),
         PT_TEST(test_details),
         PT_TEST(test_private_file),
         PT_TEST(test_receipt_deletes_what_it_names),

@@ -289,7 +289,9 @@ enum pt_err outbox_put(struct outbox *box, const struct pt_entry *entry,
 {
     char *detail = NULL;
     held_free_details(box);
-    if (entry->detail != NULL && strlen(entry->detail) > PT_DETAIL_BYTES_MAX)
+    struct pt_entry numbered = *entry;
+    numbered.seq = 1; /* the caller's does not count */
+    if (!pt_entry_valid(&numbered))
         return PT_E_RANGE;
     if (entry->detail != NULL && (detail = strdup(entry->detail)) == NULL)
         return PT_E_NOMEM;

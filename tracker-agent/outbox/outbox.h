@@ -30,7 +30,8 @@
  * room, too, and so does opening: a partition of the outbox's own must have
  * room for `entries_max` at 45 bytes (more with details) and 1 MB.
  *
- * A row whose checksum does not fit is dropped and counted, never read.
+ * A row whose checksum does not fit, or that pt_entry_valid() denies, is
+ * dropped and counted, never read.
  *
  * Memory: SQLite's page cache is limited to 256 kB, nothing is mapped;
  * OUTBOX_PENDING_MAX entries are 256 kB. */
@@ -76,8 +77,9 @@ uint64_t outbox_generation(const struct outbox *box);
 /* Gives the entry its number and holds a copy: at once readable, safe on disk
  * after the next outbox_commit(). `entry->seq` is ignored. What is sent must
  * be read back by outbox_read(): the flags may have gained PT_FLAG_UNSAFE.
- * PT_E_RANGE: a detail longer than PT_DETAIL_BYTES_MAX. PT_E_NOMEM. A disk
- * that fails is no error here. */
+ * PT_E_RANGE: pt_entry_valid() denies it; held, it would keep every report it
+ * stands in from being encoded. PT_E_NOMEM. A disk that fails is no error
+ * here. */
 PT_MUST_CHECK enum pt_err
 outbox_put(struct outbox *box, const struct pt_entry *entry, uint64_t *seq);
 /* PT_OK: all that was put survives a power cut. PT_E_DISK, PT_E_NOMEM: it

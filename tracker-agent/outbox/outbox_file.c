@@ -456,11 +456,6 @@ static enum pt_err take_row(sqlite3_stmt *statement, struct pt_entry *entry,
     const char *text = (const char *)sqlite3_column_text(statement, DETAIL);
     if (text == NULL && sqlite3_column_type(statement, DETAIL) != SQLITE_NULL)
         return PT_E_NOMEM;
-    if (sum_row(values, text) != values[SUM] ||
-        (text != NULL && strlen(text) > PT_DETAIL_BYTES_MAX)) {
-        *bad = (uint64_t)values[SEQ];
-        return PT_OK;
-    }
     *entry = (struct pt_entry){
         .seq = (uint64_t)values[SEQ],
         .time_ms = values[TIME],
@@ -471,7 +466,12 @@ static enum pt_err take_row(sqlite3_stmt *statement, struct pt_entry *entry,
         .flags = (uint8_t)values[MARKS],
         .status = (uint8_t)(values[MARKS] >> 8),
         .kind = (uint8_t)(values[MARKS] >> 16),
+        .detail = text,
     };
+    if (sum_row(values, text) != values[SUM] || !pt_entry_valid(entry)) {
+        *bad = (uint64_t)values[SEQ];
+        return PT_OK;
+    }
     return text != NULL ? keep_detail(text, details, &entry->detail) : PT_OK;
 }
 

@@ -77,8 +77,8 @@ file_delete(struct file *file, const struct pt_range *ranges, size_t count);
 PT_MUST_CHECK enum pt_err file_count(struct file *file, struct pt_range range,
                                      uint64_t *ret);
 
-/* Up to `max` rows with seq >= from. Stops before a row whose checksum does
- * not fit: `bad` is its number then, else 0. */
+/* Up to `max` rows with seq >= from. Stops before a row that cannot be
+ * believed: `bad` is its number then, else 0. */
 PT_MUST_CHECK enum pt_err file_read(struct file *file, uint64_t from,
                                     size_t max, struct pt_entry *entries,
                                     struct detail **details, size_t *ret,
