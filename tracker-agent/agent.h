@@ -37,6 +37,7 @@ struct agent {
     uint64_t uncommitted_since_ms; /* 0: all is on disk */
     uint64_t commit_again_ms;      /* after a failure; 0: none */
     bool disk_failing;
+    uint64_t disk_told_ms;    /* when the log last said so */
     struct pt_entry *entries; /* settings.uplink_batch */
     uint32_t batch_max;       /* halved when a broker refuses the size */
     uint8_t *message;         /* PT_REPORT_BYTES_MAX */

@@ -21,6 +21,8 @@
 #define STATE_EVERY_MS 60000
 
 #define COMMIT_AGAIN_MS 5000 /* after the disk has refused */
+#define OPEN_AGAIN_MS 60000  /* while the outbox has no file */
+#define DISK_TOLD_EVERY_MS 600000
 
 static int64_t now_of(const struct agent *agent)
 {
@@ -49,19 +51,31 @@ static void tell_held(struct agent *agent)
 
 /* --- the disk ------------------------------------------------------------ */
 
-/* Once when it begins and once when it is over, not at each try. */
+/* When it begins, now and then while it lasts and when it is over, not at
+ * each try. */
 static void note_disk(struct agent *agent, enum pt_err err)
 {
     bool failing = err != PT_OK;
-    if (failing == agent->disk_failing)
-        return;
-    agent->disk_failing = failing;
-    if (failing)
-        pt_log(PT_LOG_ERROR, "outbox %s: %s; entries are kept in memory",
-               agent->settings.outbox_path, pt_strerror(err));
-    else
+    uint64_t now = uv_now(&agent->loop);
+    if (!failing && agent->disk_failing)
         pt_log(PT_LOG_NOTICE, "outbox %s can be written again",
                agent->settings.outbox_path);
+    if (failing && (!agent->disk_failing ||
+                    now - agent->disk_told_ms >= DISK_TOLD_EVERY_MS)) {
+        pt_log(PT_LOG_ERROR,
+               "outbox %s: %s; entries are kept in memory, the newest %d of"
+               " them",
+               agent->settings.outbox_path, pt_strerror(err),
+               OUTBOX_PENDING_MAX);
+        agent->disk_told_ms = now;
+    }
+    agent->disk_failing = failing;
+}
+
+static uint64_t try_again_ms(const struct agent *agent)
+{
+    return uv_now(&agent->loop) +
+           (outbox_in_memory(agent->outbox) ? OPEN_AGAIN_MS : COMMIT_AGAIN_MS);
 }
 
 static void commit(struct agent *agent)
@@ -69,8 +83,7 @@ static void commit(struct agent *agent)
     enum pt_err err = outbox_commit(agent->outbox);
     tell_held(agent);
     note_disk(agent, err);
-    agent->commit_again_ms =
-        err == PT_OK ? 0 : uv_now(&agent->loop) + COMMIT_AGAIN_MS;
+    agent->commit_again_ms = err == PT_OK ? 0 : try_again_ms(agent);
     if (err == PT_OK)
         agent->uncommitted_since_ms = 0;
 }
@@ -79,7 +92,13 @@ void agent_commit_due(struct agent *agent)
 {
     size_t count = outbox_uncommitted(agent->outbox);
     uint64_t now = uv_now(&agent->loop);
-    if (count == 0 || now < agent->commit_again_ms)
+    if (now < agent->commit_again_ms)
+        return;
+    if (outbox_in_memory(agent->outbox)) {
+        commit(agent);
+        return;
+    }
+    if (count == 0)
         return;
     if (agent->uncommitted_since_ms == 0)
         agent->uncommitted_since_ms = now;
@@ -349,6 +368,10 @@ enum pt_err agent_delivery_open(struct agent *agent)
     agent->generation = outbox_generation(agent->outbox);
     uplink_init(&agent->uplink, &settings, seed);
     tell_held(agent);
+    if (outbox_in_memory(agent->outbox)) {
+        note_disk(agent, PT_E_DISK);
+        agent->commit_again_ms = try_again_ms(agent);
+    }
     return PT_OK;
 }
 

@@ -16,6 +16,7 @@ from lib_pki import Authority
 from lib_proxy import Proxy
 
 CAR = "car-1"
+UNSAFE = 1 << 6  # PT_FLAG_UNSAFE
 NOT_SEEN, NO_FIX, FIX_2D, FIX_3D = 1, 2, 3, 4  # receiver_mode on the wire
 
 
@@ -449,10 +450,39 @@ def test_sample_file_is_what_the_program_prints():
         assert sample.read() == printed
 
 
-def test_outbox_that_cannot_be_opened_ends_the_program(make_agent):
-    agent = make_agent(outbox__path="/nonexistent/outbox.sqlite").start()
-    assert agent.process.child.wait(10) == 1
-    assert "/nonexistent/outbox.sqlite" in agent.process.log()
+def test_outbox_without_its_folder_works_from_memory(make_agent, make_peer,
+                                                     receiver, place):
+    """A card that is missing or read-only is no reason to be silent; when it
+    is there (looked for every minute), the file is made."""
+    drive(receiver)
+    peer = make_peer(receipts=True)
+    folder = os.path.join(place, "card")
+    path = os.path.join(folder, "outbox.sqlite")
+    agent = make_agent(outbox__path=path).start()
+    agent.outbox = path
+    entries = wait_entries(peer, 3, agent)
+    assert all(entry.flags & UNSAFE for entry in entries)
+    agent.wait_empty()
+    log = agent.process.log()
+    assert log.count(" error ") == 1, log
+    assert f"error outbox {path}: " in log and "kept in memory" in log
+    os.mkdir(folder)
+    agent.process.wait_log(f"outbox {path} can be written again", 75)
+    peer.forget()
+    assert not wait_entries(peer, 3, agent)[-1].flags & UNSAFE
+    agent.wait_empty()
+    assert agent.stop() == 0
+    assert agent.process.log().count(" error ") == 1
+    assert agent.held() <= 2  # what came after the last receipt
+
+
+def test_outbox_of_another_process_ends_the_program(make_agent, make_peer):
+    make_peer(receipts=True)
+    first = make_agent().start()
+    first.process.wait_log("entries not yet receipted")
+    second = make_agent(outbox__path=first.outbox).start()
+    assert second.process.child.wait(10) == 1
+    assert first.outbox in second.process.log()
 
 
 # --------------------------------------------------------------------- small

@@ -910,18 +910,71 @@ static void test_a_strangers_file(void **state)
 
 /* ---- disks that do not take it ---- */
 
+/* `count` entries from number `first` on, made of `made`..., all with the mark
+ * that they were not safe. */
+static void check_unsafe(const struct pt_entry *entries, uint64_t made,
+                         size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        assert_true(is_entry_of(&entries[i], made + i));
+        assert_true(entries[i].flags & PT_FLAG_UNSAFE);
+    }
+}
+
+/* Begins in memory; once the folder is there its file is made, for the same
+ * generation, with all that was put. */
 static void test_no_such_folder(void **state)
 {
     struct place *place = *state;
+    struct pt_entry entries[20];
     struct outbox *box = NULL;
-    bool damaged = false;
-    struct outbox_settings settings = place->settings;
-    char path[256];
-    snprintf(path, sizeof path, "%s/none/outbox.db", place->folder);
-    settings.path = path;
-    assert_int_equal(outbox_open(&settings, &box, &damaged), PT_E_DISK);
-    settings.path = "/proc/outbox.db"; /* there, and takes no file */
-    assert_int_equal(outbox_open(&settings, &box, &damaged), PT_E_DISK);
+    bool damaged = true;
+    char folder[200];
+    char path[240];
+    snprintf(folder, sizeof folder, "%s/none", place->folder);
+    snprintf(path, sizeof path, "%s/outbox.db", folder);
+    place->settings.path = path;
+    assert_int_equal(outbox_open(&place->settings, &box, &damaged), PT_OK);
+    assert_false(damaged);
+    assert_true(outbox_in_memory(box));
+    uint64_t generation = outbox_generation(box);
+    for (uint64_t n = 1; n <= 5; n++)
+        assert_int_equal(put(box, n), n);
+    assert_int_equal(outbox_commit(box), PT_E_DISK);
+    assert_int_equal(forget(box, (struct pt_receipt){.stored_to = 2}), 2);
+    assert_int_equal(outbox_lowest(box), 3);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    assert_int_equal(outbox_commit(box), PT_OK);
+    assert_false(outbox_in_memory(box));
+    assert_int_equal(outbox_generation(box), generation);
+    assert_int_equal(put(box, 6), 6);
+    outbox_close(box);
+    box = open_at(place);
+    assert_int_equal(outbox_generation(box), generation);
+    assert_int_equal(read_all(box, entries, 20), 4);
+    check_unsafe(entries, 3, 3);
+    assert_int_equal(entries[0].seq, 3);
+    assert_false(entries[3].flags & PT_FLAG_UNSAFE);
+    outbox_close(box);
+    unlink(path);
+    rmdir(folder);
+}
+
+static void test_no_file_can_be(void **state)
+{
+    struct place *place = *state;
+    struct outbox *box = NULL;
+    bool damaged = true;
+    place->settings.path = "/proc/outbox.db"; /* there, and takes no file */
+    assert_int_equal(outbox_open(&place->settings, &box, &damaged), PT_OK);
+    assert_true(outbox_in_memory(box));
+    for (uint64_t n = 1; n <= OUTBOX_PENDING_MAX + 7; n++)
+        assert_int_equal(put(box, n), n);
+    assert_int_equal(outbox_commit(box), PT_E_DISK);
+    assert_int_equal(outbox_depth(box), OUTBOX_PENDING_MAX);
+    assert_int_equal(outbox_lowest(box), 8);
+    assert_int_equal(outbox_dropped(box), 7);
+    outbox_close(box);
 }
 
 static void test_settings(void **state)
@@ -1016,8 +1069,102 @@ static void test_disk_full(void **state)
     outbox_close(box);
 }
 
+/* A start with a file that cannot be written: what it holds waits, what is put
+ * meanwhile is sent from memory, and with the first write both are one. */
+static void test_disk_full_at_start(void **state)
+{
+    struct place *place = *state;
+    struct pt_entry entries[40];
+    struct outbox *box = open_at(place);
+    uint64_t generation = outbox_generation(box);
+    for (uint64_t n = 1; n <= 10; n++)
+        put(box, n);
+    outbox_close(box);
+    bool damaged = true;
+    disk_full(true);
+    enum pt_err err = outbox_open(&place->settings, &box, &damaged);
+    disk_full(false);
+    assert_int_equal(err, PT_OK);
+    assert_false(damaged);
+    assert_true(outbox_in_memory(box));
+    assert_true(outbox_generation(box) != generation);
+    assert_int_equal(outbox_depth(box), 0);
+    for (uint64_t n = 11; n <= 15; n++)
+        assert_int_equal(put(box, n), n - 10);
+    disk_full(true);
+    err = outbox_commit(box);
+    disk_full(false);
+    assert_int_equal(err, PT_E_DISK);
+    assert_int_equal(read_all(box, entries, 40), 5);
+    check_unsafe(entries, 11, 5);
+
+    assert_int_equal(outbox_commit(box), PT_OK);
+    assert_int_equal(outbox_generation(box), generation);
+    assert_int_equal(outbox_lowest(box), 1);
+    assert_int_equal(outbox_uncommitted(box), 0);
+    for (int opened = 0; opened < 2; opened++) {
+        assert_int_equal(read_all(box, entries, 40), 15);
+        for (size_t i = 0; i < 10; i++)
+            assert_true(is_entry_of(&entries[i], 1 + i));
+        check_unsafe(entries + 10, 11, 5);
+        assert_true(entries[10].seq > 10);
+        assert_int_equal(entries[14].seq, outbox_highest(box));
+        outbox_close(box);
+        box = open_at(place);
+    }
+    assert_int_equal(files_with(place, "damaged", false), 0);
+    outbox_close(box);
+}
+
+/* Meanwhile somebody else has made the file and holds it: ours goes on in
+ * memory until it is let go. */
+static void test_other_process_while_in_memory(void **state)
+{
+    struct place *place = *state;
+    struct pt_entry entries[4];
+    struct outbox *box = NULL;
+    bool damaged = true;
+    disk_full(true);
+    enum pt_err err = outbox_open(&place->settings, &box, &damaged);
+    disk_full(false);
+    assert_int_equal(err, PT_OK);
+    assert_true(outbox_in_memory(box));
+    put(box, 2);
+    int hold[2], held[2];
+    char byte = 0;
+    assert_int_equal(pipe(hold) | pipe(held), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct outbox *other = NULL;
+        close(hold[1]);
+        bool opened = outbox_open(&place->settings, &other, &damaged) == PT_OK;
+        if (opened)
+            put(other, 1);
+        opened = write(held[1], "x", 1) == 1 && opened;
+        opened = read(hold[0], &byte, 1) == 0 && opened; /* until closed */
+        outbox_close(other);
+        _exit(opened ? 0 : 1);
+    }
+    assert_int_equal(read(held[0], &byte, 1), 1);
+    assert_int_equal(outbox_commit(box), PT_E_AGAIN);
+    assert_int_equal(outbox_depth(box), 1);
+    close(hold[1]);
+    int status = 1;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_int_equal(outbox_commit(box), PT_OK);
+    assert_int_equal(read_all(box, entries, 4), 2);
+    assert_true(is_entry_of(&entries[0], 1));
+    assert_true(is_entry_of(&entries[1], 2));
+    outbox_close(box);
+    close(hold[0]);
+    close(held[0]);
+    close(held[1]);
+}
+
 /* Longer than the reserved numbers last: a new generation in memory, bounded,
- * newest kept; the file stays as it was for the next start. */
+ * newest kept; the file stays as it was until it can be written. */
 static void test_disk_full_for_long(void **state)
 {
     struct place *place = *state;
@@ -1040,12 +1187,20 @@ static void test_disk_full_for_long(void **state)
     assert_int_equal(made_of(&entries[count - 1]), n - 1);
     assert_int_equal(entries[count - 1].seq, outbox_highest(box));
     assert_true(outbox_dropped(box) > 0);
-    assert_int_equal(outbox_commit(box), PT_E_DISK); /* until a new start */
+    uint64_t dropped = outbox_dropped(box);
+    assert_int_equal(outbox_commit(box), PT_OK);
+    assert_int_equal(outbox_generation(box), generation);
+    assert_int_equal(outbox_depth(box), 10 + OUTBOX_PENDING_MAX);
+    assert_int_equal(outbox_dropped(box), dropped);
     outbox_close(box);
     box = open_at(place);
     assert_int_equal(outbox_generation(box), generation);
-    assert_int_equal(read_all(box, entries, 20), 10);
-    assert_true(put(box, n) > OUTBOX_BLOCK); /* beyond the numbers used */
+    count = read_all(box, entries, OUTBOX_PENDING_MAX + 10);
+    assert_int_equal(count, OUTBOX_PENDING_MAX + 10);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(made_of(&entries[i]),
+                         i < 10 ? i + 1 : n - (count - i));
+    assert_true(entries[10].seq > OUTBOX_BLOCK); /* beyond the numbers used */
     outbox_close(box);
 }
 
@@ -1323,9 +1478,12 @@ int main(void)
         PT_TEST(test_damaged_files_are_bounded),
         PT_TEST(test_a_strangers_file),
         PT_TEST(test_no_such_folder),
+        PT_TEST(test_no_file_can_be),
         PT_TEST(test_settings),
         PT_TEST(test_second_process),
         PT_TEST(test_disk_full),
+        PT_TEST(test_disk_full_at_start),
+        PT_TEST(test_other_process_while_in_memory),
         PT_TEST(test_disk_full_for_long),
         PT_TEST(test_random_operations),
         PT_TEST(test_sqlite_out_of_memory),

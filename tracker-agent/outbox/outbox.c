@@ -19,8 +19,20 @@ static enum pt_err draw_generation(uint64_t *ret)
     return PT_OK;
 }
 
-/* ---- a new generation under way ---- */
+/* ---- numbers ---- */
 
+/* What is in memory goes on from `first`. */
+static void number_pending(struct outbox *box, uint64_t first)
+{
+    box->next = first;
+    for (size_t i = 0; i < box->pending_count; i++)
+        box->pending[i].seq = box->next++;
+    box->last_put = box->next - 1;
+    if (box->rows == 0 && box->pending_count > 0)
+        box->head = box->pending[0];
+}
+
+/* A new generation, so far in memory alone. */
 static enum pt_err renumber(struct outbox *box)
 {
     enum pt_err err = draw_generation(&box->meta.generation);
@@ -28,32 +40,81 @@ static enum pt_err renumber(struct outbox *box)
         return err;
     box->meta.reserved_to = OUTBOX_BLOCK;
     box->meta.dropped = box->dropped = 0;
-    box->next = 1;
     box->floor = box->rows = 0;
     box->floor_moved = false;
-    for (size_t i = 0; i < box->pending_count; i++)
-        box->pending[i].seq = box->next++;
-    box->last_put = box->next - 1;
-    if (box->pending_count > 0)
-        box->head = box->pending[0];
+    number_pending(box, 1);
     return PT_OK;
 }
 
-/* Makes the file of a generation that so far lived in memory alone. */
-static enum pt_err make_file(struct outbox *box)
+/* ---- from memory to the file, and back ---- */
+
+/* Made for the generation in memory; written once more, so that no loss of
+ * the log can take its beginning back. */
+static enum pt_err take_new(struct outbox *box, const struct file_meta *made)
 {
-    struct file_meta meta = box->meta;
-    meta.reserved_to = box->next - 1 + OUTBOX_BLOCK;
-    enum pt_err err = file_open(&box->file, box->path, &meta);
-    if (err == PT_OK && meta.generation != box->meta.generation) {
-        file_close(&box->file);
-        box->file_is_other = true;
-        err = PT_E_DISK;
-    }
+    enum pt_err err = file_write(&box->file, 0, NULL, 0, made, true);
     if (err == PT_OK)
-        box->meta = meta;
+        box->meta = *made;
+    return err;
+}
+
+/* What the file's last writer may have used is skipped; a clean close left
+ * nothing to skip. */
+static enum pt_err take_up(struct outbox *box, const struct file_meta *found)
+{
+    uint64_t dropped = box->dropped;
+    struct file_meta meta = *found;
+    meta.reserved_to += OUTBOX_BLOCK;
+    enum pt_err err = file_write(&box->file, 0, NULL, 0, &meta, true);
+    if (err == PT_OK)
+        err =
+            file_count(&box->file, (struct pt_range){0, INT64_MAX}, &box->rows);
+    if (err == PT_OK) {
+        box->dropped += meta.dropped;
+        err = held_find_head(box);
+    }
+    if (err != PT_OK) { /* as if it had not been tried */
+        box->rows = box->floor = 0;
+        box->floor_moved = false;
+        box->dropped = dropped;
+        return err;
+    }
+    box->meta = meta;
+    number_pending(box, found->reserved_to + 1);
+    if (box->pending_count == 0 && meta.last > 0)
+        box->last_put = meta.last;
+    return PT_OK;
+}
+
+/* Opens the file. One that is not there is made for the generation in memory;
+ * with one that is there its own generation goes on. */
+static enum pt_err try_file(struct outbox *box)
+{
+    struct file_meta found = box->meta;
+    found.reserved_to = box->next - 1 + OUTBOX_BLOCK;
+    enum pt_err err = file_open(&box->file, box->path, &found);
+    if (err == PT_OK)
+        err = found.generation == box->meta.generation ? take_new(box, &found)
+                                                       : take_up(box, &found);
+    if (err != PT_OK) {
+        file_close(&box->file);
+        enum pt_err head_err = held_find_head(box);
+        (void)head_err; /* of what is in memory: nothing to read */
+    }
     box->unsafe = err != PT_OK;
     return err;
+}
+
+static enum pt_err go_to_file(struct outbox *box, bool *was_damaged)
+{
+    enum pt_err err = try_file(box);
+    if (err != PT_E_CORRUPT)
+        return err;
+    err = file_put_aside(box->path);
+    if (err != PT_OK)
+        return err;
+    *was_damaged = true;
+    return try_file(box);
 }
 
 /* The numbers are used up and the disk takes no reservation. */
@@ -64,61 +125,33 @@ static enum pt_err go_on_in_memory(struct outbox *box)
     if (err != PT_OK)
         return err;
     file_close(&box->file);
-    box->file_is_other = true;
     box->unsafe = true;
     pt_log(PT_LOG_ERROR,
            "outbox %s cannot be written, goes on in memory; %llu entries stay"
-           " in the file until the next start",
+           " in the file until it can",
            box->path, rows);
     return PT_OK;
 }
 
 enum pt_err outbox_mind_damage(struct outbox *box, enum pt_err err)
 {
+    bool damaged = false;
     if (err != PT_E_CORRUPT || !outbox_on_disk(box))
         return err;
     held_free_details(box);
     file_close(&box->file);
-    box->file_is_other = true;
     if (renumber(box) != PT_OK)
         return PT_E_SYSTEM;
-    box->file_is_other = false;
-    if (file_put_aside(box->path) != PT_OK)
-        box->file_is_other = true;
-    else if (make_file(box) != PT_OK)
+    box->unsafe = true;
+    err = file_put_aside(box->path);
+    if (err == PT_OK)
+        err = go_to_file(box, &damaged);
+    if (err != PT_OK)
         pt_log(PT_LOG_ERROR, "outbox %s cannot be made anew yet", box->path);
-    if (!outbox_on_disk(box))
-        box->unsafe = true;
     return PT_E_CORRUPT;
 }
 
 /* ---- open and close ---- */
-
-/* What the last run may have used is skipped; a clean close left nothing to
- * skip. */
-static enum pt_err take_up(struct outbox *box)
-{
-    box->dropped = box->meta.dropped;
-    box->next = box->meta.reserved_to + 1;
-    box->meta.reserved_to += OUTBOX_BLOCK;
-    box->last_put = box->meta.last > 0 ? box->meta.last : box->next - 1;
-    enum pt_err err = file_write(&box->file, 0, NULL, 0, &box->meta, true);
-    if (err == PT_OK)
-        err =
-            file_count(&box->file, (struct pt_range){0, INT64_MAX}, &box->rows);
-    return err == PT_OK ? held_find_head(box) : err;
-}
-
-static enum pt_err open_file(struct outbox *box)
-{
-    box->meta = (struct file_meta){0};
-    enum pt_err err = draw_generation(&box->meta.generation);
-    if (err == PT_OK)
-        err = file_open(&box->file, box->path, &box->meta);
-    if (err == PT_OK)
-        err = take_up(box);
-    return err;
-}
 
 static enum pt_err settings_check(const struct outbox_settings *settings)
 {
@@ -157,14 +190,11 @@ enum pt_err outbox_open(const struct outbox_settings *settings,
         err = PT_E_NOMEM;
         goto out;
     }
-    err = open_file(box);
-    if (err == PT_E_CORRUPT) {
-        damaged = true;
-        file_close(&box->file);
-        err = file_put_aside(box->path);
-        if (err == PT_OK)
-            err = open_file(box);
-    }
+    err = renumber(box);
+    if (err == PT_OK)
+        err = go_to_file(box, &damaged);
+    if (err == PT_E_DISK) /* outbox_commit() tries again */
+        err = PT_OK;
     if (err != PT_OK)
         goto out;
     *ret = box;
@@ -215,11 +245,12 @@ static uint64_t reservation(const struct outbox *box)
 enum pt_err outbox_commit(struct outbox *box)
 {
     enum pt_err err = PT_OK;
+    bool damaged = false;
     held_free_details(box);
     if (!outbox_on_disk(box))
-        err = box->file_is_other ? PT_E_DISK : make_file(box);
+        err = go_to_file(box, &damaged);
     if (err != PT_OK)
-        return PT_E_DISK;
+        return err;
     if (box->pending_count == 0 && !box->floor_moved &&
         box->dropped == box->meta.dropped && !box->unsafe)
         return PT_OK;

@@ -17,15 +17,17 @@
  *    a new one begun;
  *  - when the disk has taken no write for so long that the reserved numbers
  *    are used up (OUTBOX_BLOCK / 2 at least): the outbox then goes on in
- *    memory alone until the program starts again, and finds the file as it
- *    left it.
+ *    memory alone, under a generation of its own;
+ *  - when an outbox in memory alone, since then or since a start without its
+ *    file, finds a file that it can write: the file's generation goes on.
  * What was not yet committed is carried over under new numbers: it may then
  * be stored twice, once under each identity, rather than not at all.
  *
  * Disk full or read-only: outbox_put() goes on from memory, up to
  * OUTBOX_PENDING_MAX entries, which carry PT_FLAG_UNSAFE; beyond it the
  * oldest of these is dropped and counted. outbox_commit() says PT_E_DISK and
- * writes them when it can again. Receipts count at once; rows that the disk
+ * writes them when it can again, be it that the file has to be opened or made
+ * first. Receipts count at once; rows that the disk
  * will not let go are not read again while the program runs. Deleting needs
  * room, too, and so does opening: a partition of the outbox's own must have
  * room for `entries_max` at 45 bytes (more with details) and 1 MB.
@@ -65,12 +67,18 @@ struct outbox;
 
 /* Opens or makes it. A damaged file is put aside as PATH.damaged-<time> (with
  * its -wal or -journal) and a new one made with a new generation;
- * `*was_damaged` tells. PT_E_AGAIN: another process has it. PT_E_DISK: cannot
- * be made or written there, be it for want of room. PT_E_CONFIG: another
- * program's SQLite file, or settings outside the limits above. */
+ * `*was_damaged` tells. What cannot be opened, made or written there, be it
+ * for want of a folder, a right or room, is no error: the outbox begins in
+ * memory, outbox_in_memory() tells. PT_E_AGAIN: another process has it.
+ * PT_E_CONFIG: another program's SQLite file, or settings outside the limits
+ * above. PT_E_NOMEM. */
 PT_MUST_CHECK enum pt_err outbox_open(const struct outbox_settings *settings,
                                       struct outbox **ret, _Bool *was_damaged);
 void outbox_close(struct outbox *box); /* commits; NULL is fine */
+
+/* Nothing that is put now survives the program: the file is not open. Every
+ * outbox_commit() tries to open it, which reads all of the file. */
+_Bool outbox_in_memory(const struct outbox *box);
 
 uint64_t outbox_generation(const struct outbox *box);
 
@@ -82,9 +90,11 @@ uint64_t outbox_generation(const struct outbox *box);
  * here. */
 PT_MUST_CHECK enum pt_err
 outbox_put(struct outbox *box, const struct pt_entry *entry, uint64_t *seq);
-/* PT_OK: all that was put survives a power cut. PT_E_DISK, PT_E_NOMEM: it
- * does not yet; call again later (a second or more). PT_E_CORRUPT: the file
- * was damaged and has been put aside, see above; call again. */
+/* PT_OK: all that was put survives a power cut. PT_E_DISK, PT_E_NOMEM, and
+ * from memory alone PT_E_AGAIN and PT_E_CONFIG as outbox_open(): it does not
+ * yet; call again later (a second or more; a minute in memory alone).
+ * PT_E_CORRUPT: the file was damaged and has been put aside, see above; call
+ * again. */
 PT_MUST_CHECK enum pt_err outbox_commit(struct outbox *box);
 size_t outbox_uncommitted(const struct outbox *box); /* entries */
 

@@ -289,6 +289,10 @@ static enum pt_err connect_to(struct file *file, const char *path)
                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc != SQLITE_OK)
         return err_of(rc);
+    /* SQLite falls back to reading; told before the pages are checked, for
+     * this is tried again and again while a card is write-protected. */
+    if (sqlite3_db_readonly(file->db, "main") == 1)
+        return PT_E_DISK;
     sqlite3_extended_result_codes(file->db, 1);
     /* Some 100 kB of look-aside for a handful of small statements. */
     sqlite3_db_config(file->db, SQLITE_DBCONFIG_LOOKASIDE, NULL, 0, 0);

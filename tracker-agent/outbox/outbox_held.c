@@ -284,6 +284,11 @@ enum pt_err outbox_forget(struct outbox *box, const struct pt_receipt *receipt,
 
 /* ---- what is held ---- */
 
+bool outbox_in_memory(const struct outbox *box)
+{
+    return !outbox_on_disk(box);
+}
+
 uint64_t outbox_generation(const struct outbox *box)
 {
     return box->meta.generation;

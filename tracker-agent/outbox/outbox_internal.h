@@ -98,9 +98,8 @@ struct outbox {
     char *path;
     struct outbox_settings settings; /* its path is not used */
     struct file file;                /* not open: memory alone */
-    bool file_is_other;    /* PATH holds another generation: not ours again */
-    struct file_meta meta; /* as it stands in the file, or would */
-    uint64_t dropped;      /* meta.dropped and what no commit told yet */
+    struct file_meta meta;           /* as it stands in the file, or would */
+    uint64_t dropped; /* meta.dropped and what no commit told yet */
     uint64_t next;
     uint64_t last_put;
     uint64_t floor;
