@@ -18,8 +18,10 @@ POSTGRES = os.path.join(TOP, "deploy/private/postgres")
 
 
 def free_ports(count):
-    """The first of `count` neighbouring ports that nobody listens on."""
-    for base in range(21000 + os.getpid() % 20000, 64000, count):
+    """The first of `count` neighbouring ports that nobody listens on, below the
+    range that the kernel gives to clients: one of those takes a port while the
+    demo is still on its way to it."""
+    for base in range(20000 + os.getpid() % 10000, 32000, count):
         taken = False
         for port in range(base, base + count):
             with socket.socket() as probe:
