@@ -17,6 +17,7 @@ import pytest
 from test_demo import POSTGRES, TOP, Demo
 
 PAGES = ["README.md", *sorted(glob.glob("deploy/pages/*.md", root_dir=TOP))]
+OPERATOR = "deploy/pages/operator.md"
 MANUALS = {"patrolctl": "gateway/patrolctl/patrolctl.1"}
 BIN = os.environ.get("PATROL_BIN", os.path.join(TOP, "build/release/bin"))
 
@@ -66,6 +67,11 @@ def agrees(expected, actual):
                  [plain(line) for line in actual.strip().splitlines()])
 
 
+def logs(demo):
+    return subprocess.run(f"tail -n 5 {demo.dir}/log/*.log", shell=True, text=True,
+                          check=False, stdout=subprocess.PIPE).stdout
+
+
 @pytest.fixture(scope="module")
 def demo():
     directory = tempfile.mkdtemp(prefix="patrol-pages-")
@@ -73,7 +79,7 @@ def demo():
     one = Demo(os.path.join(directory, "d"))
     try:
         started = one.run(timeout=280)
-        assert started.returncode == 0, started.stdout
+        assert started.returncode == 0, started.stdout + logs(one)
         yield one
     finally:
         one.run("reset")
@@ -124,6 +130,31 @@ def test_readme_asks(demo):
     assert script.count("patrolctl") > 3
     done = run(demo, script)
     assert done.returncode == 0, done.stdout
+
+
+def test_operator_knows_every_metric(demo):
+    done = run(demo, "curl -s http://127.0.0.1:8080/metrics")
+    names = set(re.findall(r"^(patrol_[a-z_]+)", done.stdout, re.M))
+    assert names
+    assert set(re.findall(r"patrol_[a-z]+_[a-z_]+", "\n".join(
+        re.findall(r"^(?!psql|curl).*$", read(OPERATOR).split("### Metrics")[1]
+                   .split("### Log lines")[0], re.M)))) == names
+
+
+def test_operator_quotes_log_lines_that_are_written():
+    """The words between the dots stand in a source of the programs."""
+    source = ""
+    for folder in ("gateway", "tracker-agent", "schema"):
+        for path in glob.glob(os.path.join(TOP, folder, "**/*.c"), recursive=True):
+            with open(path, encoding="utf-8") as text:
+                source += re.sub(r'"(?: PRI\w+)?\s*"', "", text.read())
+    table = read(OPERATOR).split("### Log lines")[1].split("\n## ")[0]
+    lines = re.findall(r"`([^`]+)`", "".join(
+        re.findall(r"^\| (.*?) \| .*\|$", table, re.M)[2:]))
+    assert len(lines) > 15
+    for line in lines:
+        for words in filter(None, (part.strip(" ;:") for part in line.split("..."))):
+            assert words in source, f"{line}: nobody writes \"{words}\""
 
 
 @pytest.mark.parametrize("program", MANUALS)
