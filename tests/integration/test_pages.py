@@ -111,6 +111,24 @@ def test_comparison_tells_words_from_numbers():
     assert not agrees("promise 2:00\n", "promise -\n")
 
 
+@pytest.mark.parametrize("path", PAGES)
+def test_links_lead_somewhere(path):
+    folder = os.path.dirname(os.path.join(TOP, path))
+    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", read(path)):
+        assert os.path.exists(os.path.join(folder, link)), f"{path}: {link}"
+
+
+@pytest.mark.parametrize("reader", ["crew", "dispatcher", "planner"])
+def test_languages_say_the_same(reader):
+    """The same commands and answers, sections and rows of tables, in order."""
+    shapes = []
+    for language in ("es", "en", "fr"):
+        path = f"deploy/pages/{reader}.{language}.md"
+        rows = re.findall(r"^(#+ |\| *(?:`[^`]*`)?|\d+\. |- )", read(path), re.M)
+        shapes.append(([block[1:] for block in blocks_of(path)], rows))
+    assert shapes[0] == shapes[1] == shapes[2]
+
+
 @pytest.mark.parametrize("path", [page for page in PAGES if blocks_of(page)])
 def test_page(demo, path):
     wrong = []
