@@ -6,11 +6,13 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
+#define UNREAD_MAX 2048
 #define KNOTS_PER_MPS (3600.0 / 1852.0)
 
 /* --- sentences -------------------------------------------------------------
@@ -95,9 +97,15 @@ size_t nmea_text(const struct receiver_fix *fix, char ret[NMEA_BYTES_MAX])
     return text.used;
 }
 
+/* A pty holds 4 kB. With half of it unread nobody listens, and what is said
+ * is lost, as on a cable that is not plugged in; half an epoch, as a full pty
+ * would take it, could pass for a fix that was never said. */
 bool nmea_say(struct nmea *nmea, const struct receiver_fix *fix)
 {
     char text[NMEA_BYTES_MAX];
+    int unread = 0;
+    if (ioctl(nmea->slave, FIONREAD, &unread) != 0 || unread > UNREAD_MAX)
+        return false;
     size_t size = nmea_text(fix, text);
     return write(nmea->master, text, size) == (ssize_t)size;
 }
