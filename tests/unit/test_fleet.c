@@ -200,7 +200,7 @@ static struct batch_item act_of(uint64_t seq, enum pt_status status,
     struct batch_item act = item_of(1, 5, seq, 0); /* a clock at 1970 */
     act.received_ms = received_ms;
     act.entry.kind = PT_KIND_STATUS;
-    act.entry.status = status;
+    act.entry.status = (uint8_t)status;
     act.entry.at = (struct geo_point){0, 0};
     act.refusal = REFUSED_TIME_PAST;
     act.act_kept = true;
