@@ -390,7 +390,7 @@ static void ring_forgets_the_oldest(void **state)
     assert_int_equal(http_ring_next_id(ring), 100);
     assert_null(http_ring_get(ring, 100, &size));
     for (int i = 0; i < 5; i++)
-        assert_int_equal(http_ring_put(ring, "ab" + i % 2, 1), PT_OK);
+        assert_int_equal(http_ring_put(ring, &"ab"[i % 2], 1), PT_OK);
     assert_int_equal(http_ring_first_id(ring), 101); /* 4 events fit */
     assert_int_equal(http_ring_next_id(ring), 105);
     assert_null(http_ring_get(ring, 100, &size));
