@@ -196,12 +196,12 @@ enum pt_err ctl_places_once(struct ctl_places *places)
     enum pt_err err = PT_OK;
     if (places->count < 2)
         return PT_OK;
-    struct ctl_place **sorted = malloc(places->count * sizeof *sorted);
+    struct ctl_place **sorted = malloc(places->count * sizeof(void *));
     if (sorted == NULL)
         return PT_E_NOMEM;
     for (size_t i = 0; i < places->count; i++)
         sorted[i] = &places->places[i];
-    qsort(sorted, places->count, sizeof *sorted, by_key);
+    qsort(sorted, places->count, sizeof(void *), by_key);
     const struct ctl_place *first = sorted[0];
     for (size_t i = 1; i < places->count && err == PT_OK; i++) {
         if (!same_key(first, sorted[i])) {

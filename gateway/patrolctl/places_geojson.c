@@ -92,9 +92,9 @@ static const char *wrong_ring(const json_t *ring)
             first_lon = lon;
         }
     }
-    /* Bit for bit: PostGIS asks for no less. */
-    return memcmp(&lat, &first_lat, sizeof lat) != 0 ||
-                   memcmp(&lon, &first_lon, sizeof lon) != 0
+    /* Exactly: PostGIS asks for no less. */
+    return lat < first_lat || lat > first_lat || lon < first_lon ||
+                   lon > first_lon
                ? "a ring does not end where it begins"
                : NULL;
 }

@@ -116,7 +116,8 @@ def city(seed, side=14):
     drawing.node(90003, 23.201, -82.4)
     drawing.way(number := number + 1, [90001, 90002, 90003, 90001], highway="residential")
     drawing.way(number := number + 1, [1, 90001], highway="residential")
-    drawing.way(number := number + 1, [2, side + 2, side + 3, 3, 2, 90002],
-                highway="tertiary")
+    drawing.node(90004, 23.0995, -82.399)
+    drawing.node(90005, 23.0995, -82.398)
+    drawing.way(number := number + 1, [2, 90004, 90005, 2, 90002], highway="tertiary")
     drawing.way(number := number + 1, [5, 6], highway="residential", oneway="reversible")
     return drawing

@@ -81,6 +81,16 @@ def by_way(rows):
     return ways
 
 
+def drawn_twice(ways, kept):
+    """Ways of `kept` that share a piece between two nodes with another."""
+    users = {}
+    for way in kept:
+        refs = ways[way][0]
+        for pair in zip(refs, refs[1:]):
+            users.setdefault(frozenset(pair), set()).add(way)
+    return set().union(*(ways_of for ways_of in users.values() if len(ways_of) > 1))
+
+
 def compare(database, path):
     """Returns how many ways were compared."""
     summary = take(database, path)
@@ -93,9 +103,14 @@ def compare(database, path):
         "SELECT osm_id, source_osm, target_osm, length_m, cost_s >= 0,"
         " reverse_cost_s >= 0 FROM ways"))
 
+    # A street drawn twice over the same nodes: theirs keeps one of the two.
+    twice = drawn_twice(ways, ours)
+    assert len(twice) <= len(ours) / 100
+    ours = {way: entry for way, entry in ours.items() if way not in twice}
+
     # Which ways: theirs has no notion of access, of reversible ways.
     assert set(ours) <= set(theirs)
-    for way in set(theirs) - set(ours):
+    for way in set(theirs) - set(ours) - twice:
         tags = ways[way][1]
         assert (tags.get("oneway") in ("reversible", "alternating")
                 or tags.get("area") == "yes" or len(set(ways[way][0])) < 2
@@ -113,7 +128,7 @@ def compare(database, path):
         their_length, their_vertices, their_directions = theirs[way]
         assert vertices <= their_vertices, way
         for vertex in their_vertices - vertices:
-            assert (any(user not in ours for user in users[vertex])
+            assert (any(user not in ours and user not in twice for user in users[vertex])
                     or nodes[vertex].get("highway") == "motorway_junction"), (way, vertex)
         # Theirs is measured on the spheroid from 7 decimals, ours from 6: a
         # place moves by up to 0.08 m.
@@ -126,7 +141,7 @@ def compare(database, path):
     total = sum(entry[0] for entry in ours.values())
     their_total = sum(theirs[way][0] for way in ours)
     assert total == pytest.approx(their_total, rel=2e-4)
-    assert summary["summary"]["ways kept"] == len(ours)
+    assert summary["summary"]["ways kept"] == len(ours) + len(twice)
     assert summary["edges"] == database.one("SELECT count(*) FROM patrol.road_edge")
     return len(ours)
 
