@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #define LOADS 5
 #define QUERIES 20000
@@ -19,44 +18,10 @@
 
 static uint64_t samples[QUERIES];
 
-uint64_t bench_now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-_Noreturn void bench_die(const char *what, const char *why)
-{
-    fprintf(stderr, "bench_roads: %s: %s\n", what, why);
-    exit(EXIT_FAILURE);
-}
-
 static void must(const char *what, enum pt_err err)
 {
     if (err != PT_OK)
         bench_die(what, pt_strerror(err));
-}
-
-static int by_size(const void *a, const void *b)
-{
-    const uint64_t *x = a;
-    const uint64_t *y = b;
-    return *x < *y ? -1 : *x > *y;
-}
-
-static double us(uint64_t ns)
-{
-    return (double)ns / 1e3;
-}
-
-void bench_tell(const char *what, uint64_t *ns, size_t count)
-{
-    size_t middle = count / 2;
-    size_t high = count * 99 / 100;
-    qsort(ns, count, sizeof(*ns), by_size);
-    printf("%-44s %6zu %10.1f %10.1f %10.1f\n", what, count, us(ns[middle]),
-           us(ns[high]), us(ns[count - 1]));
 }
 
 /* Marsaglia, "Xorshift RNGs" (2003). */
@@ -135,7 +100,7 @@ static double measure_nearest(const struct roads *roads,
     bench_tell(what, samples, QUERIES);
     if (known == 0)
         bench_die("nearest", "no place is reached by five");
-    qsort(fifth_ms, known, sizeof(fifth_ms[0]), by_size);
+    bench_sort(fifth_ms, known);
     roads_standing_free(standing);
     size_t high = known * 99 / 100;
     return (double)fifth_ms[high] / 1e3;
