@@ -29,6 +29,36 @@ const char *__lsan_default_suppressions(void)
     return "leak:XML_ParserCreate\nleak:XML_GetBuffer\nleak:libexpat\n";
 }
 
+/* Counts down to the allocation that fails; below 0 none does. The linker
+ * sends the module's calls here (tests/unit/CMakeLists.txt). */
+static int fail_after = -1;
+
+static bool fails_now(void)
+{
+    return fail_after >= 0 && fail_after-- == 0;
+}
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_malloc(size_t size)
+{
+    return fails_now() ? NULL : __real_malloc(size);
+}
+
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails_now() ? NULL : __real_calloc(count, size);
+}
+
+void *__real_realloc(void *old, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+void *__wrap_realloc(void *old, size_t size)
+{
+    return fails_now() ? NULL : __real_realloc(old, size);
+}
+
 static void assert_near(double value, double expected, double within)
 {
     if (!(value >= expected - within && value <= expected + within))
@@ -767,6 +797,32 @@ static void refuses_a_pbf_it_would_misread(void **state)
     assert_int_not_equal(read_error(), PT_E_MALFORMED); /* it is empty */
 }
 
+static void survives_any_allocation_that_fails(void **state)
+{
+    (void)state;
+    const char *text =
+        document("", CROSSING RULE("70", FROM_TO("1", "2"),
+                                   TAG("restriction", "only_straight_on"))
+                         WAY("9", ND("8") ND("9"), STREET TAG("name", "A")));
+    struct osm_network *network = NULL;
+    enum pt_err err = PT_E_NOMEM;
+    int tries = 0;
+    write_bytes("memory.osm", text, strlen(text));
+    for (; err != PT_OK; tries++) {
+        fail_after = tries;
+        err = osm_read(path, NULL, NULL, &network, message, sizeof message);
+        fail_after = -1;
+        if (err != PT_OK) {
+            assert_int_equal(err, PT_E_NOMEM);
+            assert_non_null(strstr(message, "out of memory"));
+            assert_null(network);
+        }
+    }
+    assert_true(tries > 12); /* there are as many arrays */
+    assert_int_equal(network->turn_count, 3);
+    osm_network_free(network);
+}
+
 struct seen {
     double last;
     int calls;
@@ -835,6 +891,7 @@ int main(void)
         cmocka_unit_test(damaged_gzip),
         cmocka_unit_test(says_what_is_wrong),
         cmocka_unit_test(refuses_a_pbf_it_would_misread),
+        cmocka_unit_test(survives_any_allocation_that_fails),
         cmocka_unit_test(tells_progress),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -12,6 +12,43 @@
 
 #include "patrolctl.h"
 
+/* Counts down to the allocation that fails; below 0 none does. The linker
+ * sends the module's calls here (tests/unit/CMakeLists.txt). */
+static int fail_after = -1;
+
+static bool fails_now(void)
+{
+    return fail_after >= 0 && fail_after-- == 0;
+}
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_malloc(size_t size)
+{
+    return fails_now() ? NULL : __real_malloc(size);
+}
+
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails_now() ? NULL : __real_calloc(count, size);
+}
+
+void *__real_realloc(void *old, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+void *__wrap_realloc(void *old, size_t size)
+{
+    return fails_now() ? NULL : __real_realloc(old, size);
+}
+
+char *__real_strdup(const char *text);
+char *__wrap_strdup(const char *text);
+char *__wrap_strdup(const char *text)
+{
+    return fails_now() ? NULL : __real_strdup(text);
+}
+
 /* ----------------------------------------------------------------- text */
 static void cleans_what_a_terminal_would_obey(void **state)
 {
@@ -484,6 +521,54 @@ static void refuses_an_endless_event(void **state)
     ctl_sse_clear(&sse);
 }
 
+static enum pt_err read_all(void)
+{
+    static const char zones[] = COLLECTION(FEATURE(
+        "\"name\":\"Z\"", POLYGON(SQUARE)) "," FEATURE("", POLYGON(SQUARE)));
+    char csv[] = "name,lat,lon,ref,kind\nA,1,1,r,k\nB,1,1,r,k\nC,,,,\n";
+    struct ctl_places places = {0};
+    struct ctl_table *table = NULL;
+    struct ctl_sse sse = {.event = hear};
+    *heard = 0;
+    enum pt_err err =
+        ctl_missions_csv(csv, sizeof csv - 1, &places, message, sizeof message);
+    ctl_places_clear(&places);
+    if (err == PT_OK)
+        err = ctl_zones_geojson(zones, sizeof zones - 1, &places, message,
+                                sizeof message);
+    ctl_places_clear(&places);
+    if (err == PT_OK)
+        err = ctl_table_new("a|b", &table);
+    if (err == PT_OK) {
+        ctl_table_cell(table, "1");
+        ctl_table_cell(table, "2");
+        FILE *out = fopen("/dev/null", "w");
+        assert_non_null(out);
+        err = ctl_table_print(table, out);
+        fclose(out);
+    }
+    ctl_table_free(table);
+    if (err == PT_OK)
+        err = ctl_sse_feed(&sse, "event: a\ndata: b\n\n", 18);
+    ctl_sse_clear(&sse);
+    return err;
+}
+
+static void survives_any_allocation_that_fails(void **state)
+{
+    (void)state;
+    enum pt_err err = PT_E_NOMEM;
+    int tries = 0;
+    for (; err != PT_OK; tries++) {
+        fail_after = tries;
+        err = read_all();
+        fail_after = -1;
+        if (err != PT_OK)
+            assert_int_equal(err, PT_E_NOMEM);
+    }
+    assert_true(tries > 15);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -504,6 +589,7 @@ int main(void)
         cmocka_unit_test(parses_degrees),
         cmocka_unit_test(hears_events),
         cmocka_unit_test(refuses_an_endless_event),
+        cmocka_unit_test(survives_any_allocation_that_fails),
     };
     setlocale(LC_CTYPE, "C.UTF-8");
     return cmocka_run_group_tests(tests, NULL, NULL);
