@@ -16,6 +16,15 @@ def crossing(x, y):
     return LAT + y * 0.001, LON + x * 0.001
 
 
+def positions(database, call_sign):
+    """(seq, milliseconds, lat_e6, lon_e6), by number."""
+    return database.query(
+        "SELECT seq, round(extract(epoch FROM fix_time) * 1000)::bigint,"
+        " round(ST_Y(geom) * 1e6)::int, round(ST_X(geom) * 1e6)::int"
+        " FROM patrol.position JOIN patrol.unit USING (unit_id)"
+        " WHERE call_sign = %s ORDER BY seq", call_sign)
+
+
 class Database:
     def __init__(self, directory):
         self.dir = directory

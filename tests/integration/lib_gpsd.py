@@ -1,6 +1,7 @@
 """A real gpsd, and a receiver on a pty that it reads."""
 import os
 import pty
+import select
 import socket
 import threading
 import time
@@ -10,20 +11,12 @@ from lib_common import Process, free_port, listens, wait_for
 from lib_nmea import epoch
 
 
-class Receiver:
-    """Says once a second where it is, from a thread of its own. What it said
-    is kept in `said`: (time_ms, lat, lon) of the epochs with a fix."""
+class Port:
+    """A pty under a name that stays, for gpsd to read as a serial port."""
 
     def __init__(self, link):
         self.link = str(link)
-        self.lat, self.lon = 23.1301, -82.3601
-        self.speed_mps, self.course_deg = 0.0, 0.0
-        self.step = (0.0, 0.0)  # degrees a second
-        self.mode = 3
-        self.said = []
         self._ends = None
-        self._stop = threading.Event()
-        self._thread = None
 
     def plug(self):
         assert self._ends is None
@@ -37,6 +30,46 @@ class Receiver:
         os.symlink(name, self.link)
         os.set_blocking(master, False)
         self._ends = (master, slave)
+        return self
+
+    def unplug(self):
+        if self._ends is None:
+            return
+        for end in self._ends:
+            os.close(end)
+        os.unlink(self.link)
+        self._ends = None
+
+    def write(self, data, timeout_s=10):
+        """All of it, as fast as it is read. What gpsd says to the receiver is
+        thrown away."""
+        end = time.monotonic() + timeout_s
+        while data:
+            assert time.monotonic() < end, "nobody reads"
+            can_read, can_write, _ = select.select(
+                self._ends[:1], self._ends[:1], [], 1)
+            if can_read:
+                os.read(self._ends[0], 65536)
+            if can_write:
+                data = data[os.write(self._ends[0], data):]
+
+
+class Receiver(Port):
+    """Says once a second where it is, from a thread of its own. What it said
+    is kept in `said`: (time_ms, lat, lon) of the epochs with a fix."""
+
+    def __init__(self, link):
+        super().__init__(link)
+        self.lat, self.lon = 23.1301, -82.3601
+        self.speed_mps, self.course_deg = 0.0, 0.0
+        self.step = (0.0, 0.0)  # degrees a second
+        self.mode = 3
+        self.said = []
+        self._stop = threading.Event()
+        self._thread = None
+
+    def plug(self):
+        super().plug()
         self._stop.clear()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -47,10 +80,7 @@ class Receiver:
             return
         self._stop.set()
         self._thread.join()
-        for end in self._ends:
-            os.close(end)
-        os.unlink(self.link)
-        self._ends = None
+        super().unplug()
 
     def _run(self):
         while not self._stop.is_set():

@@ -7,20 +7,11 @@ import time
 import pytest
 
 from lib_common import TOP, wait_for
-from lib_database import crossing
+from lib_database import crossing, positions
 from lib_gateway import PROGRAM, SANITIZED
 from lib_vehicle import CLOCK_UNSURE, encode, entry, now_ms
 
 DAY_MS = 86400000
-
-
-def positions(database, call_sign):
-    """(seq, milliseconds, lat_e6, lon_e6), by number."""
-    return database.query(
-        "SELECT seq, round(extract(epoch FROM fix_time) * 1000)::bigint,"
-        " round(ST_Y(geom) * 1e6)::int, round(ST_X(geom) * 1e6)::int"
-        " FROM patrol.position JOIN patrol.unit USING (unit_id)"
-        " WHERE call_sign = %s ORDER BY seq", call_sign)
 
 
 def call_signs(answer):
