@@ -28,7 +28,7 @@ class Town(Database):
     def __init__(self, directory):
         super().__init__(os.path.join(directory, "db"))
         drawn = os.path.join(directory, "town")
-        subprocess.run([os.path.join(TOP, "deploy/town/make"), drawn],
+        subprocess.run([os.path.join(TOP, "tests/town/make"), drawn],
                        check=True)
         self.ctl("roads", "import", os.path.join(drawn, "town.osm"))
         self.ctl("missions", "import", os.path.join(drawn, "missions.csv"))

@@ -279,8 +279,7 @@ static void wait_for_units(int fd, struct feed_orders *orders, unsigned each)
         if (metric(fd, "\npatrol_units_live ") < FEED_UNITS)
             continue;
         const char *body = ask_nearest(fd, place(0), &took);
-        if (body != NULL &&
-            (each != 0) == (strstr(body, "\"reason\"") != NULL))
+        if (body != NULL && (each != 0) == (strstr(body, "\"reason\"") != NULL))
             return;
     }
     bench_die("the gateway", "does not know the units after a minute");
