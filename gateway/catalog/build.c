@@ -1,6 +1,7 @@
 #include "catalog_internal.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,10 +48,12 @@ static char *take_text(struct catalog *catalog, const char *text)
 
 enum pt_err catalog_new(struct catalog **ret)
 {
+    static atomic_uint_fast64_t last; /* loads run on the pool */
     struct catalog *catalog = calloc(1, sizeof *catalog);
 
     if (!catalog)
         return PT_E_NOMEM;
+    catalog->generation = atomic_fetch_add(&last, 1) + 1;
     *ret = catalog;
     return PT_OK;
 }
@@ -93,6 +96,17 @@ enum pt_err catalog_reserve(struct catalog *c, const struct catalog_counts *n)
 
 /* ---- rows */
 
+/* `name` lives as long as the catalog. */
+static uint64_t bit_for(struct catalog *catalog, const char *name)
+{
+    uint64_t bit = catalog_capability_bit(catalog, name);
+
+    if (bit != 0 || catalog->capability_count == CATALOG_BITS)
+        return bit;
+    catalog->capability_names[catalog->capability_count] = name;
+    return UINT64_C(1) << catalog->capability_count++;
+}
+
 enum pt_err catalog_add_unit(struct catalog *catalog, uint32_t unit_id,
                              const char *call_sign, const char *kind,
                              const char *const *capabilities,
@@ -112,6 +126,7 @@ enum pt_err catalog_add_unit(struct catalog *catalog, uint32_t unit_id,
         unit.capabilities[i] = take_text(catalog, capabilities[i]);
         if (!unit.capabilities[i])
             return PT_E_NOMEM;
+        unit.capability_bits |= bit_for(catalog, unit.capabilities[i]);
     }
     catalog->units[catalog->unit_count++] = unit;
     return PT_OK;

@@ -61,6 +61,20 @@ catalog_unit_by_call_sign(const struct catalog *catalog, const char *call_sign)
     return NULL;
 }
 
+uint64_t catalog_generation(const struct catalog *catalog)
+{
+    return catalog->generation;
+}
+
+uint64_t catalog_capability_bit(const struct catalog *catalog,
+                                const char *capability)
+{
+    for (unsigned bit = 0; bit < catalog->capability_count; bit++)
+        if (strcmp(catalog->capability_names[bit], capability) == 0)
+            return UINT64_C(1) << bit;
+    return 0;
+}
+
 bool catalog_unit_can(const struct catalog_unit *unit, const char *capability)
 {
     for (char **have = unit->capabilities; *have; have++)

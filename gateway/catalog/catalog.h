@@ -21,7 +21,8 @@ struct catalog_unit {
     uint32_t unit_id;
     char *call_sign;
     char *kind;
-    char **capabilities; /* NULL-terminated */
+    char **capabilities;      /* NULL-terminated */
+    uint64_t capability_bits; /* see catalog_capability_bit() */
 };
 
 struct catalog_zone {
@@ -58,6 +59,9 @@ PT_MUST_CHECK enum pt_err catalog_load(const char *conninfo,
 /* An empty one, to start with. */
 PT_MUST_CHECK enum pt_err catalog_new(struct catalog **ret);
 void catalog_free(struct catalog *catalog);
+/* No two catalogs of a process have the same: what was drawn from one can be
+ * kept until it changes. */
+uint64_t catalog_generation(const struct catalog *catalog);
 
 size_t catalog_unit_count(const struct catalog *catalog);
 const struct catalog_unit *catalog_unit(const struct catalog *catalog,
@@ -68,6 +72,11 @@ const struct catalog_unit *catalog_unit_by_id(const struct catalog *catalog,
 const struct catalog_unit *
 catalog_unit_by_call_sign(const struct catalog *catalog, const char *call_sign);
 bool catalog_unit_can(const struct catalog_unit *unit, const char *capability);
+/* Which of catalog_unit.capability_bits says that a unit has the capability.
+ * 0: no unit has it, or it is beyond the first 64 of them; then
+ * catalog_unit_can() tells. */
+uint64_t catalog_capability_bit(const struct catalog *catalog,
+                                const char *capability);
 
 /* The device of that name; false when unknown. */
 bool catalog_device(const struct catalog *catalog, const char *name,

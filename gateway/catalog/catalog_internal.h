@@ -27,8 +27,14 @@ struct zone_row {
 /* Texts and arrays live in blocks that are freed with the catalog. */
 struct block;
 
+#define CATALOG_BITS 64
+
 struct catalog {
+    uint64_t generation;
     struct block *blocks;
+
+    const char *capability_names[CATALOG_BITS]; /* by bit */
+    unsigned capability_count;
 
     struct catalog_unit *units; /* by call sign */
     size_t unit_count;

@@ -12,6 +12,23 @@ enum verdict {
     WANTED_FRESH = LEFT_OUT_COUNT,
     WANTED_OLD,
     CHOSEN,
+    VERDICT_COUNT,
+};
+
+/* What of a fleet unit decides whether it may be asked, packed: a query looks
+ * at all of them. Written when the unit has changed (stand()). */
+struct standing_of {
+    int64_t fix_time_ms;
+    uint8_t verdict; /* but for its age: LEFT_OUT_NO_FIX, _STATUS, _OFF_ROAD,
+                        or WANTED_FRESH */
+};
+
+/* A unit of the catalog, and where it is in the fleet; kept from query to
+ * query until either changes. */
+struct known {
+    uint64_t capability_bits;
+    uint32_t slot; /* or NONE */
+    bool on_foot;
 };
 
 /* The scratch below is made with the first query that needs it and grows with
@@ -23,13 +40,18 @@ struct dispatch {
     struct roads_standing *standing;
     struct roads_search *search;
     size_t stood; /* slots at or above this are not on `standing` */
+    struct standing_of *standings; /* by slot; max_units of them */
+
+    uint64_t catalog_generation; /* what `known` and `index_of` were */
+    uint64_t fleet_shape;        /* made of; 0: of nothing yet */
 
     size_t slot_room;
     uint32_t *index_of; /* by slot: index in the catalog, or NONE */
     struct roads_arrival *arrivals;
     struct ranked *ranked;
     size_t unit_room;
-    uint8_t *verdicts; /* by index in the catalog */
+    struct known *known; /* by index in the catalog */
+    uint8_t *verdicts;   /* likewise */
     struct dispatch_left_out *left_out;
     struct dispatch_candidate units[DISPATCH_K_MAX];
 };
@@ -73,6 +95,11 @@ enum pt_err dispatch_new(const struct dispatch_settings *settings,
         return PT_E_NOMEM;
     dispatch->settings = *settings;
     dispatch->max_units = max_units;
+    dispatch->standings = calloc(max_units, sizeof(*dispatch->standings));
+    if (dispatch->standings == NULL) {
+        free(dispatch);
+        return PT_E_NOMEM;
+    }
     *ret = dispatch;
     return PT_OK;
 }
@@ -93,6 +120,8 @@ void dispatch_free(struct dispatch *dispatch)
     if (dispatch == NULL)
         return;
     drop_roads(dispatch);
+    free(dispatch->standings);
+    free(dispatch->known);
     free(dispatch->index_of);
     free(dispatch->arrivals);
     free(dispatch->ranked);
@@ -125,6 +154,15 @@ static void write_place(const struct roads *roads,
     unit->off_road_m = (float)place->distance_m;
 }
 
+static uint8_t verdict_of(const struct fleet_unit *unit)
+{
+    if (!unit->has_fix)
+        return LEFT_OUT_NO_FIX;
+    if (unit->status != PT_STATUS_AVAILABLE)
+        return LEFT_OUT_STATUS;
+    return unit->edge == FLEET_NO_EDGE ? LEFT_OUT_OFF_ROAD : WANTED_FRESH;
+}
+
 static void stand(struct dispatch *dispatch, struct fleet *fleet, uint32_t slot)
 {
     struct fleet_unit *unit = fleet_at(fleet, slot);
@@ -139,6 +177,8 @@ static void stand(struct dispatch *dispatch, struct fleet *fleet, uint32_t slot)
         unit->offset_ms = 0;
         unit->off_road_m = 0;
     }
+    dispatch->standings[slot] =
+        (struct standing_of){unit->fix_time_ms, verdict_of(unit)};
 }
 
 /* Slots past the fleet's end belonged to units that it has forgotten. */
@@ -230,6 +270,8 @@ static enum pt_err grow_units(struct dispatch *dispatch, size_t units)
     enum pt_err err =
         resize(&dispatch->verdicts, room, sizeof(*dispatch->verdicts));
     if (err == PT_OK)
+        err = resize(&dispatch->known, room, sizeof(*dispatch->known));
+    if (err == PT_OK)
         err = resize(&dispatch->left_out, room, sizeof(*dispatch->left_out));
     if (err == PT_OK)
         dispatch->unit_room = room;
@@ -238,50 +280,82 @@ static enum pt_err grow_units(struct dispatch *dispatch, size_t units)
 
 /* ------------------------------------------------------------ who may be asked
  */
-static int64_t age_ms(const struct fleet_unit *state, int64_t now_ms)
-{
-    int64_t age = now_ms - state->fix_time_ms;
-    return age > 0 ? age : 0; /* a vehicle's clock may run ahead of ours */
-}
-
-/* What does not change by waiting is said first. A unit that never said its
- * status is not available: nobody knows of a crew in it. */
-static uint8_t judge(const struct dispatch *dispatch,
-                     const struct catalog_unit *unit,
-                     const struct fleet_unit *state,
-                     const struct dispatch_query *query)
-{
-    if (strcmp(unit->kind, "foot") == 0)
-        return LEFT_OUT_KIND;
-    if (query->capability != NULL && !catalog_unit_can(unit, query->capability))
-        return LEFT_OUT_CAPABILITY;
-    if (state == NULL || !state->has_fix)
-        return LEFT_OUT_NO_FIX;
-    if (state->status != PT_STATUS_AVAILABLE)
-        return LEFT_OUT_STATUS;
-    int64_t age = age_ms(state, query->now_ms);
-    if (age > dispatch->settings.stale_after_ms)
-        return LEFT_OUT_STALE;
-    if (state->edge == FLEET_NO_EDGE)
-        return LEFT_OUT_OFF_ROAD;
-    return age > dispatch->settings.old_after_ms ? WANTED_OLD : WANTED_FRESH;
-}
-
 /* Slots of units that the catalog does not have are no candidates. */
-static void judge_all(struct dispatch *dispatch, const struct catalog *catalog,
-                      struct fleet *fleet, const struct dispatch_query *query)
+static void know_units(struct dispatch *dispatch, const struct catalog *catalog,
+                       const struct fleet *fleet)
 {
+    if (dispatch->catalog_generation == catalog_generation(catalog) &&
+        dispatch->fleet_shape == fleet_shape(fleet))
+        return;
     for (size_t slot = 0; slot < fleet_count(fleet); slot++)
         dispatch->index_of[slot] = NONE;
     for (size_t i = 0; i < catalog_unit_count(catalog); i++) {
         const struct catalog_unit *unit = catalog_unit(catalog, i);
-        const struct fleet_unit *state = NULL;
-        uint32_t slot;
-        if (fleet_slot(fleet, unit->unit_id, &slot)) {
-            dispatch->index_of[slot] = (uint32_t)i;
-            state = fleet_at(fleet, slot);
-        }
-        dispatch->verdicts[i] = judge(dispatch, unit, state, query);
+        struct known *known = &dispatch->known[i];
+        *known = (struct known){.capability_bits = unit->capability_bits,
+                                .slot = NONE,
+                                .on_foot = strcmp(unit->kind, "foot") == 0};
+        if (fleet_slot(fleet, unit->unit_id, &known->slot))
+            dispatch->index_of[known->slot] = (uint32_t)i;
+    }
+    dispatch->catalog_generation = catalog_generation(catalog);
+    dispatch->fleet_shape = fleet_shape(fleet);
+}
+
+static int64_t age_ms(int64_t fix_time_ms, int64_t now_ms)
+{
+    int64_t age = now_ms - fix_time_ms;
+    return age > 0 ? age : 0; /* a vehicle's clock may run ahead of ours */
+}
+
+static bool lacks(const struct catalog *catalog, size_t index,
+                  const struct known *known, const char *capability,
+                  uint64_t bit)
+{
+    if (bit != 0)
+        return !(known->capability_bits & bit);
+    return !catalog_unit_can(catalog_unit(catalog, index), capability);
+}
+
+/* What does not change by waiting is said first: kind and capability before
+ * this. A unit that never said its status is not available: nobody knows of a
+ * crew in it. */
+static uint8_t judge_state(const struct dispatch *dispatch, uint32_t slot,
+                           int64_t now_ms)
+{
+    if (slot == NONE)
+        return LEFT_OUT_NO_FIX;
+    struct standing_of state = dispatch->standings[slot];
+    if (state.verdict == LEFT_OUT_NO_FIX || state.verdict == LEFT_OUT_STATUS)
+        return state.verdict;
+    int64_t age = age_ms(state.fix_time_ms, now_ms);
+    if (age > dispatch->settings.stale_after_ms)
+        return LEFT_OUT_STALE;
+    if (state.verdict == LEFT_OUT_OFF_ROAD)
+        return LEFT_OUT_OFF_ROAD;
+    return age > dispatch->settings.old_after_ms ? WANTED_OLD : WANTED_FRESH;
+}
+
+/* `counts`: how many got each verdict. */
+static void judge_all(struct dispatch *dispatch, const struct catalog *catalog,
+                      const struct dispatch_query *query,
+                      size_t counts[VERDICT_COUNT])
+{
+    uint64_t bit = query->capability == NULL
+                       ? 0
+                       : catalog_capability_bit(catalog, query->capability);
+    for (size_t i = 0; i < catalog_unit_count(catalog); i++) {
+        const struct known *known = &dispatch->known[i];
+        uint8_t verdict;
+        if (known->on_foot)
+            verdict = LEFT_OUT_KIND;
+        else if (query->capability != NULL &&
+                 lacks(catalog, i, known, query->capability, bit))
+            verdict = LEFT_OUT_CAPABILITY;
+        else
+            verdict = judge_state(dispatch, known->slot, query->now_ms);
+        dispatch->verdicts[i] = verdict;
+        counts[verdict]++;
     }
 }
 
@@ -347,21 +421,17 @@ static enum pt_err search(struct dispatch *dispatch, struct fleet *fleet,
 static enum pt_err first_to_arrive(struct dispatch *dispatch,
                                    struct fleet *fleet,
                                    const struct roads_place *target,
-                                   uint8_t verdict, size_t k, size_t *found,
-                                   bool *exhausted)
+                                   uint8_t verdict, size_t candidates, size_t k,
+                                   size_t *found, bool *exhausted)
 {
     struct wish wish = {dispatch, fleet_count(fleet), verdict};
     uint32_t limit_ms = dispatch->settings.limit_ms;
-    if (wish.slots == 0) {
-        *exhausted = true;
-        return PT_OK;
-    }
-    k = k < wish.slots ? k : wish.slots;
+    k = k < candidates ? k : candidates;
     enum pt_err err =
         search(dispatch, fleet, target, &wish, k, limit_ms, found);
     if (err != PT_OK)
         return err;
-    *exhausted = *found < k || k == wish.slots;
+    *exhausted = *found < k || k == candidates;
     if (*exhausted)
         return PT_OK;
     int64_t worst_ms = dispatch->ranked[k - 1].eta_ms;
@@ -386,7 +456,7 @@ static void choose(struct dispatch *dispatch, const struct catalog *catalog,
     const struct fleet_unit *state = fleet_at(fleet, ranked->slot);
     int64_t target_ms = access_ms(answer->target.distance_m);
     int64_t eta_ms = ranked->eta_ms + target_ms;
-    int64_t age = age_ms(state, query->now_ms);
+    int64_t age = age_ms(state->fix_time_ms, query->now_ms);
     int within = -1;
     if (answer->promise_s > 0)
         within = eta_ms <= (int64_t)answer->promise_s * 1000;
@@ -404,52 +474,70 @@ static void choose(struct dispatch *dispatch, const struct catalog *catalog,
     dispatch->verdicts[index] = CHOSEN;
 }
 
-/* Candidates that a search did not find: there is no way, or others were
- * first. */
-static void settle_rest(struct dispatch *dispatch,
-                        const struct catalog *catalog, uint8_t verdict,
-                        bool exhausted)
-{
-    for (size_t i = 0; i < catalog_unit_count(catalog); i++) {
-        if (dispatch->verdicts[i] == verdict)
-            dispatch->verdicts[i] =
-                exhausted ? LEFT_OUT_NO_WAY : LEFT_OUT_FARTHER;
-    }
-}
-
-/* Fills the answer up to query->k with units of one verdict. */
+/* Fills the answer up to query->k with units of one verdict, of which there
+ * are `candidates`. `rest`: why those that were not found are left out: there
+ * is no way, or others were first. */
 static enum pt_err rank(struct dispatch *dispatch,
                         const struct catalog *catalog, struct fleet *fleet,
                         const struct dispatch_query *query, uint8_t verdict,
-                        struct dispatch_answer *answer)
+                        size_t candidates, struct dispatch_answer *answer,
+                        uint8_t *rest)
 {
     size_t found = 0;
     bool exhausted = false;
-    if (answer->count < query->k) {
-        enum pt_err err =
-            first_to_arrive(dispatch, fleet, &answer->target, verdict,
-                            query->k - answer->count, &found, &exhausted);
+    if (answer->count < query->k && candidates > 0) {
+        enum pt_err err = first_to_arrive(
+            dispatch, fleet, &answer->target, verdict, candidates,
+            query->k - answer->count, &found, &exhausted);
         if (err != PT_OK)
             return err;
     }
     for (size_t i = 0; i < found; i++)
         choose(dispatch, catalog, fleet, query, &dispatch->ranked[i], answer);
-    settle_rest(dispatch, catalog, verdict, exhausted);
+    *rest = exhausted ? LEFT_OUT_NO_WAY : LEFT_OUT_FARTHER;
     return PT_OK;
 }
 
+/* `told`: for each verdict, what is said of the units that still have it. */
 static void tell_left_out(struct dispatch *dispatch,
-                          const struct catalog *catalog,
+                          const struct catalog *catalog, struct fleet *fleet,
+                          const uint8_t told[VERDICT_COUNT],
                           struct dispatch_answer *answer)
 {
     for (size_t i = 0; i < catalog_unit_count(catalog); i++) {
-        uint8_t verdict = dispatch->verdicts[i];
-        if (verdict == CHOSEN || verdict == LEFT_OUT_FARTHER)
+        uint8_t why = told[dispatch->verdicts[i]];
+        if (why == CHOSEN || why == LEFT_OUT_FARTHER)
             continue;
+        uint32_t slot = dispatch->known[i].slot;
         dispatch->left_out[answer->left_out_count++] =
             (struct dispatch_left_out){catalog_unit(catalog, i),
-                                       (enum dispatch_exclusion)verdict};
+                                       slot == NONE ? NULL
+                                                    : fleet_at(fleet, slot),
+                                       (enum dispatch_exclusion)why};
     }
+}
+
+/* Judges, ranks and tells why not; the answer's target is known. */
+static enum pt_err answer_query(struct dispatch *dispatch,
+                                const struct catalog *catalog,
+                                struct fleet *fleet,
+                                const struct dispatch_query *query,
+                                struct dispatch_answer *answer)
+{
+    size_t counts[VERDICT_COUNT] = {0};
+    uint8_t told[VERDICT_COUNT];
+    for (uint8_t verdict = 0; verdict < VERDICT_COUNT; verdict++)
+        told[verdict] = verdict;
+    know_units(dispatch, catalog, fleet);
+    judge_all(dispatch, catalog, query, counts);
+    enum pt_err err = rank(dispatch, catalog, fleet, query, WANTED_FRESH,
+                           counts[WANTED_FRESH], answer, &told[WANTED_FRESH]);
+    if (err == PT_OK)
+        err = rank(dispatch, catalog, fleet, query, WANTED_OLD,
+                   counts[WANTED_OLD], answer, &told[WANTED_OLD]);
+    if (err == PT_OK)
+        tell_left_out(dispatch, catalog, fleet, told, answer);
+    return err;
 }
 
 enum pt_err dispatch_nearest(struct dispatch *dispatch,
@@ -474,15 +562,10 @@ enum pt_err dispatch_nearest(struct dispatch *dispatch,
     answer.left_out = dispatch->left_out;
     answer.zone = catalog_zone_at(catalog, query->at);
     answer.promise_s = answer.zone == NULL ? 0 : answer.zone->promise_s;
-    judge_all(dispatch, catalog, fleet, query);
-    err = rank(dispatch, catalog, fleet, query, WANTED_FRESH, &answer);
+    err = answer_query(dispatch, catalog, fleet, query, &answer);
     if (err == PT_OK)
-        err = rank(dispatch, catalog, fleet, query, WANTED_OLD, &answer);
-    if (err != PT_OK)
-        return err;
-    tell_left_out(dispatch, catalog, &answer);
-    *ret = answer;
-    return PT_OK;
+        *ret = answer;
+    return err;
 }
 
 enum pt_err dispatch_route(struct dispatch *dispatch,

@@ -60,7 +60,8 @@ struct dispatch_candidate {
 };
 
 struct dispatch_left_out {
-    const struct catalog_unit *unit;
+    const struct catalog_unit *unit; /* both borrowed, as above */
+    const struct fleet_unit *state;  /* NULL: never heard */
     enum dispatch_exclusion why;
 };
 

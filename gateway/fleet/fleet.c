@@ -23,6 +23,7 @@ struct fleet {
     size_t index_mask;
     uint32_t *changes;
     size_t change_count;
+    uint64_t shape;
 };
 
 /* ------------------------------------------------------------- the index */
@@ -134,6 +135,7 @@ static enum pt_err slot_get(struct fleet *fleet, uint32_t unit_id,
                  .edge = FLEET_NO_EDGE},
     };
     index_put(fleet, (uint32_t)fleet->count++);
+    fleet->shape++;
     *ret = slot;
     return PT_OK;
 }
@@ -348,6 +350,7 @@ void fleet_keep(struct fleet *fleet, bool (*known)(void *, uint32_t),
     }
     if (fleet->count == before)
         return;
+    fleet->shape++;
     index_fill(fleet);
     /* Slots have moved, so the list is made anew from the marks; the order
      * of change within it is lost this once. */
@@ -374,6 +377,11 @@ const struct fleet_unit *fleet_find(const struct fleet *fleet, uint32_t unit_id)
 {
     uint32_t slot = slot_of(fleet, unit_id);
     return slot == NO_SLOT ? NULL : &fleet->slots[slot].unit;
+}
+
+uint64_t fleet_shape(const struct fleet *fleet)
+{
+    return fleet->shape;
 }
 
 bool fleet_slot(const struct fleet *fleet, uint32_t unit_id, uint32_t *ret)

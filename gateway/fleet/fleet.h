@@ -79,6 +79,9 @@ struct fleet_unit *fleet_at(struct fleet *fleet, size_t slot);
 const struct fleet_unit *fleet_find(const struct fleet *fleet,
                                     uint32_t unit_id);
 
+/* Counts up whenever a slot gets another unit than it had, or none. */
+uint64_t fleet_shape(const struct fleet *fleet);
+
 /* The unit's slot; false when never heard. */
 bool fleet_slot(const struct fleet *fleet, uint32_t unit_id, uint32_t *ret);
 

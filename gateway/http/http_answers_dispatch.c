@@ -75,8 +75,8 @@ static const char *explanation(enum dispatch_exclusion why,
     if (state == NULL)
         return NULL;
     switch (why) {
-    case LEFT_OUT_STATUS:
-        snprintf(text, 64, "status %s", pt_status_name(state->status));
+    case LEFT_OUT_STATUS: /* of the most units, so not by printf() */
+        stpcpy(stpcpy(text, "status "), pt_status_name(state->status));
         return text;
     case LEFT_OUT_STALE:
         snprintf(text, 64, "position %lld s old",
@@ -91,12 +91,11 @@ static const char *explanation(enum dispatch_exclusion why,
     }
 }
 
-static void write_left_out(struct json *json, struct fleet *fleet,
+static void write_left_out(struct json *json,
                            const struct dispatch_left_out *left, int64_t now_ms)
 {
     char text[64];
-    const char *more = explanation(
-        left->why, fleet_find(fleet, left->unit->unit_id), now_ms, text);
+    const char *more = explanation(left->why, left->state, now_ms, text);
 
     jw_object(json, NULL);
     jw_text(json, "call_sign", left->unit->call_sign);
@@ -143,8 +142,7 @@ static void write_nearest(struct request *rq,
     jw_array(json, "excluded");
     for (size_t i = 0; i < answer->left_out_count; i++)
         if (answer->left_out[i].why != LEFT_OUT_FARTHER)
-            write_left_out(json, http->fleet, &answer->left_out[i],
-                           query->now_ms);
+            write_left_out(json, &answer->left_out[i], query->now_ms);
     jw_array_end(json);
     write_target(json, http, query->at, mission, answer);
     jw_int(json, "network_id",

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -205,6 +206,62 @@ static void units_are_found(void **state)
     assert_true(catalog_unit_can(catalog_unit_by_id(c, 9), "medic"));
     assert_false(catalog_unit_can(catalog_unit_by_id(c, 9), "boat"));
     assert_false(catalog_unit_can(catalog_unit_by_id(c, 7), "medic"));
+}
+
+static void capabilities_have_bits(void **state)
+{
+    const struct catalog *c = *state;
+    uint64_t medic = catalog_capability_bit(c, "medic");
+
+    assert_true(medic != 0 && (medic & (medic - 1)) == 0);
+    assert_true(catalog_unit_by_id(c, 9)->capability_bits & medic);
+    assert_int_equal(catalog_unit_by_id(c, 7)->capability_bits, 0);
+    assert_int_equal(catalog_capability_bit(c, "boat"), 0);
+}
+
+/* The first 64 have a bit each; of the others the names tell. */
+static void more_capabilities_than_bits(void **state)
+{
+    struct catalog_counts counts = {.units = 70};
+    struct catalog *c;
+    uint64_t all = 0;
+
+    (void)state;
+    assert_int_equal(catalog_new(&c), PT_OK);
+    assert_int_equal(catalog_reserve(c, &counts), PT_OK);
+    for (uint32_t i = 0; i < 70; i++) {
+        char name[16];
+        const char *names[] = {name};
+
+        snprintf(name, sizeof name, "can-%02u", (unsigned)i);
+        assert_int_equal(catalog_add_unit(c, i, name, "car", names, 1), PT_OK);
+    }
+    catalog_finish(c);
+    for (uint32_t i = 0; i < 70; i++) {
+        const struct catalog_unit *unit = catalog_unit_by_id(c, i);
+        uint64_t bit = catalog_capability_bit(c, unit->call_sign);
+
+        assert_true(catalog_unit_can(unit, unit->call_sign));
+        assert_int_equal(unit->capability_bits, bit);
+        assert_true((bit == 0) == (i >= 64));
+        assert_true((all & bit) == 0); /* nobody else's */
+        all |= bit;
+    }
+    catalog_free(c);
+}
+
+static void no_two_generations_are_the_same(void **state)
+{
+    struct catalog *c;
+    uint64_t before;
+
+    assert_int_equal(catalog_new(&c), PT_OK);
+    before = catalog_generation(c);
+    assert_true(before != 0 && before != catalog_generation(*state));
+    catalog_free(c); /* the next may stand at the same address */
+    assert_int_equal(catalog_new(&c), PT_OK);
+    assert_true(catalog_generation(c) != before);
+    catalog_free(c);
 }
 
 static void check_unit(const struct catalog *c, uint32_t device_id,
@@ -420,6 +477,9 @@ int main(void)
         cmocka_unit_test(broken_bytes_part_words),
         cmocka_unit_test(never_longer_than_its_room),
         WITH_CATALOG(units_are_found),
+        WITH_CATALOG(capabilities_have_bits),
+        cmocka_unit_test(more_capabilities_than_bits),
+        WITH_CATALOG(no_two_generations_are_the_same),
         WITH_CATALOG(a_device_is_another_unit_at_another_time),
         WITH_CATALOG(a_unit_has_its_newest_device),
         WITH_CATALOG(points_lie_in_the_smallest_zone),

@@ -22,6 +22,7 @@
 #define UNITS_MAX 400
 
 struct catalog {
+    uint64_t generation;
     size_t count;
     struct catalog_unit units[UNITS_MAX];
     const struct catalog_zone *zone;
@@ -39,6 +40,19 @@ const struct catalog_unit *catalog_unit(const struct catalog *catalog,
                                         size_t index)
 {
     return &catalog->units[index];
+}
+
+uint64_t catalog_generation(const struct catalog *catalog)
+{
+    return catalog->generation;
+}
+
+/* Every other catalog's capabilities are beyond the first 64. */
+uint64_t catalog_capability_bit(const struct catalog *catalog,
+                                const char *capability)
+{
+    bool told = catalog->generation % 2 == 0;
+    return told && strcmp(capability, "armed") == 0 ? 4 : 0;
 }
 
 bool catalog_unit_can(const struct catalog_unit *unit, const char *capability)
@@ -60,6 +74,8 @@ const struct catalog_zone *catalog_zone_at(const struct catalog *catalog,
 /* Some ids have no unit, and the order is not that of the fleet's slots. */
 static void fill_catalog(struct catalog *catalog, size_t count)
 {
+    static uint64_t last;
+    catalog->generation = ++last;
     catalog->count = count;
     catalog->zone = NULL;
     for (size_t i = 0; i < count; i++)
@@ -68,6 +84,7 @@ static void fill_catalog(struct catalog *catalog, size_t count)
             .call_sign = (char *)"unit",
             .kind = (char *)"car",
             .capabilities = i % 2 == 0 ? armed : nothing,
+            .capability_bits = i % 2 == 0 ? 4 : 2,
         };
 }
 
@@ -596,6 +613,51 @@ static void routes_one_unit(void **state)
     stop(&w);
 }
 
+/* What is kept from query to query is made anew when a unit is heard for the
+ * first time, when slots move and when another catalog is in force. */
+static void follows_catalog_and_fleet(void **state)
+{
+    (void)state;
+    struct world w;
+    struct dispatch_answer answer;
+    start(&w, make_grid(0, false));
+    fill_catalog(&w.catalog, 3);
+    place(&w, w.catalog.units[0].unit_id, at_m(100, 0), 0, PT_STATUS_AVAILABLE);
+    place(&w, w.catalog.units[1].unit_id, at_m(200, 0), 0, PT_STATUS_AVAILABLE);
+    tick(&w);
+    assert_int_equal(ask(&w, at_m(0, 0), 3, NULL, &answer), PT_OK);
+    assert_int_equal(answer.count, 2);
+    assert_int_equal(answer.left_out_count, 1);
+    assert_ptr_equal(answer.left_out[0].unit, &w.catalog.units[2]);
+    assert_null(answer.left_out[0].state);
+
+    place(&w, w.catalog.units[2].unit_id, at_m(300, 0), 0, PT_STATUS_AVAILABLE);
+    tick(&w);
+    assert_int_equal(ask(&w, at_m(0, 0), 3, NULL, &answer), PT_OK);
+    assert_int_equal(answer.count, 3);
+    assert_ptr_equal(answer.units[2].unit, &w.catalog.units[2]);
+
+    fleet_keep(w.fleet, all_but_first, &w.catalog);
+    tick(&w);
+    assert_int_equal(ask(&w, at_m(0, 0), 3, NULL, &answer), PT_OK);
+    assert_int_equal(answer.count, 2);
+    assert_ptr_equal(answer.units[0].unit, &w.catalog.units[1]);
+    assert_ptr_equal(answer.units[1].unit, &w.catalog.units[2]);
+
+    uint32_t on_foot = w.catalog.units[1].unit_id;
+    fill_catalog(&w.catalog, 3);
+    w.catalog.units[1].unit_id = w.catalog.units[2].unit_id;
+    w.catalog.units[2].unit_id = on_foot;
+    w.catalog.units[2].kind = (char *)"foot";
+    assert_int_equal(ask(&w, at_m(0, 0), 3, NULL, &answer), PT_OK);
+    assert_int_equal(answer.count, 1);
+    assert_ptr_equal(answer.units[0].unit, &w.catalog.units[1]);
+    assert_int_equal(answer.left_out_count, 2);
+    assert_int_equal(answer.left_out[1].why, LEFT_OUT_KIND);
+    assert_int_equal(answer.left_out[1].state->unit_id, on_foot);
+    stop(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -608,6 +670,7 @@ int main(void)
         cmocka_unit_test(follows_the_fleet),
         cmocka_unit_test(takes_a_new_network),
         cmocka_unit_test(routes_one_unit),
+        cmocka_unit_test(follows_catalog_and_fleet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -419,7 +419,12 @@ static void changes_come_once_and_in_order(void **state)
     assert_int_equal(fleet_changes(fleet, &slots), 0);
     /* 12 moves into the slot of 10, and must be told although it said
      * nothing new. */
+    uint64_t shape = fleet_shape(fleet);
     fleet_keep(fleet, not_ten, NULL);
+    assert_true(fleet_shape(fleet) != shape);
+    shape = fleet_shape(fleet);
+    fleet_keep(fleet, not_ten, NULL); /* nothing moves */
+    assert_true(fleet_shape(fleet) == shape);
     assert_int_equal(fleet_changes(fleet, &slots), 1);
     assert_int_equal(fleet_at(fleet, slots[0])->unit_id, 12);
     fleet_free(fleet);

@@ -578,7 +578,10 @@ static void absent_is_null(void **state)
 {
     (void)state;
     char *capabilities[] = {"armed", NULL};
-    struct catalog_unit unit = {1, "P-1", "car", capabilities};
+    struct catalog_unit unit = {.unit_id = 1,
+                                .call_sign = "P-1",
+                                .kind = "car",
+                                .capabilities = capabilities};
     struct json json = {0};
 
     write_unit(&json, &unit, NULL, 0);
