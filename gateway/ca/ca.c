@@ -90,21 +90,21 @@ static bool write_all(int fd, const char *bytes, size_t size)
 }
 
 /* Whole or not at all: a program that reads it meanwhile sees the old file
- * or the new. */
+ * or the new; two that write it at once do not mix. */
 static enum pt_err write_file(const char *path, BIO *content, mode_t mode,
                               const struct complaint *to)
 {
     char fresh[PATH_MAX];
     char *bytes = NULL;
     long size = BIO_get_mem_data(content, &bytes);
-    int length = snprintf(fresh, sizeof fresh, "%s.new", path);
+    int length = snprintf(fresh, sizeof fresh, "%s.XXXXXX", path);
     if (length < 0 || (size_t)length >= sizeof fresh)
         return fail(to, PT_E_RANGE, "%s: path too long", path);
-    unlink(fresh);
-    int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    int fd = mkostemp(fresh, O_CLOEXEC); /* 0600 until it is whole */
     if (fd < 0)
-        return fail(to, PT_E_DISK, "%s: %s", fresh, strerror(errno));
-    bool good = write_all(fd, bytes, (size_t)size) && fsync(fd) == 0;
+        return fail(to, PT_E_DISK, "%s: %s", path, strerror(errno));
+    bool good = write_all(fd, bytes, (size_t)size) && fchmod(fd, mode) == 0 &&
+                fsync(fd) == 0;
     int saved = errno;
     good = close(fd) == 0 && good;
     if (good && rename(fresh, path) == 0)

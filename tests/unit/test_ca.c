@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -196,6 +197,35 @@ static void nothing_is_replaced_unasked(void **state)
     X509_free(first);
 }
 
+/* Twelve at once into one directory: each whole, none in another's way. */
+static void issuing_at_once_does_no_harm(void **state)
+{
+    const struct place *place = *state;
+    char name[32];
+    for (int i = 0; i < 12; i++) {
+        pid_t child = fork();
+        assert_int_not_equal(child, -1);
+        if (child == 0) {
+            snprintf(name, sizeof name, "P-%02d", i);
+            _exit(issue_client(place, name) == PT_OK ? 0 : 1);
+        }
+    }
+    for (int i = 0; i < 12; i++) {
+        int status = -1;
+        assert_true(wait(&status) > 0);
+        assert_int_equal(status, 0);
+    }
+    X509 *root = certificate_in(place->out, "ca.crt");
+    for (int i = 0; i < 12; i++) {
+        snprintf(name, sizeof name, "P-%02d.crt", i);
+        X509 *device = certificate_in(place->out, name);
+        assert_int_equal(verdict(root, device, X509_PURPOSE_SSL_CLIENT),
+                         X509_V_OK);
+        X509_free(device);
+    }
+    X509_free(root);
+}
+
 static void every_certificate_is_in_the_index(void **state)
 {
     const struct place *place = *state;
@@ -285,6 +315,7 @@ int main(void)
         TEST(another_authority_is_not_believed),
         TEST(keys_are_the_owners_alone),
         TEST(nothing_is_replaced_unasked),
+        TEST(issuing_at_once_does_no_harm),
         TEST(every_certificate_is_in_the_index),
         TEST(impossible_requests_are_refused),
         TEST(a_damaged_authority_issues_nothing),
