@@ -94,6 +94,31 @@ BEGIN
     RETURN made;
 END $$;
 
+-- Retention is the operator's decision, so nothing calls this by itself.
+CREATE FUNCTION drop_partitions(older_than date)
+RETURNS integer LANGUAGE plpgsql STRICT AS $$
+DECLARE
+    part name;
+    dropped integer := 0;
+BEGIN
+    IF older_than > (now() AT TIME ZONE 'UTC')::date THEN
+        RAISE EXCEPTION 'drop_partitions: % is not over yet', older_than - 1;
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtext('patrol.make_partitions'));
+    FOR part IN SELECT c.relname FROM pg_inherits i
+                JOIN pg_class c ON c.oid = i.inhrelid
+                WHERE i.inhparent = 'patrol.position'::regclass
+                AND c.relname ~ '^position_[0-9]{8}$'
+                AND to_date(right(c.relname, 8), 'YYYYMMDD') < older_than
+                ORDER BY c.relname LOOP
+        EXECUTE format('DROP TABLE patrol.%I', part);
+        dropped := dropped + 1;
+    END LOOP;
+    RETURN dropped;
+END $$;
+COMMENT ON FUNCTION drop_partitions(date) IS
+    'Deletes for good the positions of all UTC days before older_than; returns how many days'' partitions went. Today is never among them. Called by nobody: put it into cron or a timer when positions may not be kept for ever, e.g. SELECT patrol.drop_partitions((now() AT TIME ZONE ''UTC'')::date - 366). A moment''s exclusive lock on position: it waits for the queries and writers under way and others wait for it, so SET lock_timeout before and try again later. Days that the gateway still takes (intake.past_max_days) are made anew, empty. unit_event, quarantine and the ledger (receipt) stay.';
+
 SELECT make_partitions((now() AT TIME ZONE 'UTC')::date - 31,
                        (now() AT TIME ZONE 'UTC')::date + 8);
 

@@ -30,6 +30,7 @@ SELECT from_edge, from_forward, to_edge, to_forward, relation_id
 FROM road_turn WHERE false;
 SELECT has_function_privilege(
     'patrol.make_partitions(date, date)', 'execute');
+SELECT has_function_privilege('patrol.drop_partitions(date)', 'execute');
 -- Partitions by UTC day: at least the one of the day of deployment. Which days
 -- there are now depends on when somebody looks, so that is not asked.
 SELECT 1 / count(*) FROM pg_inherits
