@@ -10,7 +10,8 @@ from lib_common import BIN, TOP
 
 PAGES = {"patrolctl": "gateway/patrolctl/patrolctl.1",
          "patrol-gateway": "gateway/patrol-gateway.8",
-         "tracker-agent": "tracker-agent/tracker-agent.8"}
+         "tracker-agent": "tracker-agent/tracker-agent.8",
+         "fleet-sim": "tests/fleet-sim/fleet-sim.1"}
 SAMPLE = {"patrol-gateway": "--help-config", "tracker-agent": "--sample"}
 
 
@@ -111,6 +112,26 @@ def test_manual_has_every_option_of_the_program(program):
     left = [re.split(r"  +", line.strip())[0] for line in usage.splitlines()]
     listed = set(re.findall(r"(?<![\w-])-(-[a-z-]+|[a-zA-Z])\b", " ".join(left)))
     assert described == listed
+
+
+def test_fleet_sim_manual_has_every_option_with_its_default():
+    usage = said_by("fleet-sim", "--help").split("\n\n")[1]
+    listed = {}
+    for row in re.split(r"^  --", usage, flags=re.M)[1:]:
+        name, argument = re.match(r"([a-z-]+) ?([A-Z]\S*)? ", row).groups("")
+        default = re.search(r"\((\S+)\)", row)
+        listed[name] = (argument, default[1] if default else None)
+    assert len(listed) > 20
+    assert listed["units"] == ("N", "10")
+    page = manual("fleet-sim")
+    options = page.split("\nThe options are:\n")[1].split("\n.El\n")[0]
+    described = items(options)
+    assert described.pop("help") == described.pop("version") == (None, "")
+    assert described == {name: (None, argument)
+                         for name, (argument, _) in listed.items()}
+    for item in options.split("\n.It Fl -")[1:]:
+        default = listed.get(item.split()[0], ("", None))[1]
+        assert not default or f"{default} if not given" in " ".join(item.split())
 
 
 # ------------------------------------------------------------- completions
