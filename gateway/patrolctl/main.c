@@ -9,10 +9,10 @@ static const struct ctl_command commands[] = {
     {"nearest", "[LAT,LON]", "who reaches a place first",
      "Asks the gateway which units reach a point or a mission first by road,\n"
      "and why the others are left out.",
-     "patrolctl nearest --mission freedonia -k 3", cmd_nearest},
+     "patrolctl nearest --mission canada -k 3", cmd_nearest},
     {"route", "CALLSIGN [LAT,LON]", "a unit's fastest way",
      "The streets that a unit takes to a point or a mission.",
-     "patrolctl route P-01 --mission freedonia", cmd_route},
+     "patrolctl route P-04 --mission canada", cmd_route},
     {"units", "", "where the units are",
      "All units with what is known of them now.",
      "patrolctl units --status available", cmd_units},
@@ -26,7 +26,7 @@ static const struct ctl_command commands[] = {
      cmd_track},
     {"missions", "[WORDS]", "the missions",
      "The missions by name; with words those whose names hold them.",
-     "patrolctl missions --zone 'banda oriental'", cmd_missions},
+     "patrolctl missions --zone miramar", cmd_missions},
     {"zones", "", "the zones and their promises", "The zones by name.",
      "patrolctl zones", cmd_zones},
     {"roads import", "FILE", "replace the street network",
@@ -34,7 +34,7 @@ static const struct ctl_command commands[] = {
      "makes it the street network in force, in one transaction; a running\n"
      "gateway takes it over. What was read and left out is printed and kept\n"
      "in patrol.road_network.",
-     "patrolctl roads import town.osm", cmd_roads_import},
+     "patrolctl roads import havana.osm", cmd_roads_import},
     {"missions import", "FILE", "add or update missions",
      "Reads missions from a CSV (first line: column names) or from GeoJSON\n"
      "points. Columns or properties: name (or sending_state, operator), lat,\n"

@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 
 import pytest
 
@@ -72,6 +73,18 @@ def logs(demo):
                           check=False, stdout=subprocess.PIPE).stdout
 
 
+def wait_for_agents(demo):
+    """The demo begins when nearly all units have a position; the pages show
+    P-01 to P-04, whose agents come by theirs through gpsd."""
+    until = time.monotonic() + 30
+    while True:
+        units = demo.get("/v1/units")["units"]
+        if all(unit.get("position") for unit in units[:4]):
+            return
+        assert time.monotonic() < until, f"{units[:4]}\n{logs(demo)}"
+        time.sleep(0.2)
+
+
 @pytest.fixture(scope="module")
 def demo():
     directory = tempfile.mkdtemp(prefix="patrol-pages-")
@@ -80,6 +93,7 @@ def demo():
     try:
         started = one.run(timeout=280)
         assert started.returncode == 0, started.stdout + logs(one)
+        wait_for_agents(one)
         yield one
     finally:
         one.run("reset")
@@ -185,9 +199,9 @@ def test_examples_of_manual(demo, program):
 
 
 def test_examples_of_help(demo, tmp_path):
-    """In the directory of the demo's own city files, as a newcomer would."""
-    for name in os.listdir(f"{demo.dir}/town"):
-        shutil.copy(f"{demo.dir}/town/{name}", tmp_path)
+    """In a directory with the demo's city files, as a newcomer would."""
+    for name in ("havana.osm", "missions.csv", "zones.geojson"):
+        shutil.copy(os.path.join(TOP, "deploy/havana", name), tmp_path)
 
     def said(*words):
         return subprocess.run([os.path.join(BIN, "patrolctl"), *words, "--help"],
