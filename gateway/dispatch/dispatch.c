@@ -526,8 +526,8 @@ static enum pt_err answer_query(struct dispatch *dispatch,
 {
     size_t counts[VERDICT_COUNT] = {0};
     uint8_t told[VERDICT_COUNT];
-    for (uint8_t verdict = 0; verdict < VERDICT_COUNT; verdict++)
-        told[verdict] = verdict;
+    for (size_t verdict = 0; verdict < VERDICT_COUNT; verdict++)
+        told[verdict] = (uint8_t)verdict;
     know_units(dispatch, catalog, fleet);
     judge_all(dispatch, catalog, query, counts);
     enum pt_err err = rank(dispatch, catalog, fleet, query, WANTED_FRESH,
