@@ -1,5 +1,6 @@
 #include "db_internal.h"
 
+#include "backoff.h"
 #include "pt_log.h"
 
 #include <assert.h>
@@ -14,8 +15,8 @@
 #define TCP_USER_TIMEOUT_MS "30000"
 #define KEEPALIVE_S "10"
 
-#define RETRY_FIRST_MS 100u
-#define RETRY_MAX_MS 10000u
+/* So that gateways do not come back in step, half of a wait is chance. */
+static const struct backoff retry = {.first_ms = 100, .max_ms = 10000};
 
 static void try_connect(struct db *db);
 
@@ -82,20 +83,10 @@ static void on_retry(uv_timer_t *timer)
     try_connect(timer->data);
 }
 
-/* Doubles from 0.1 s to 10 s; half of it is chance, so that gateways do not
- * come back in step. */
 static void wait_for_retry(struct db *db)
 {
-    unsigned doublings = db->tries < 10 ? db->tries : 10;
-    unsigned wait_ms = RETRY_FIRST_MS << doublings;
-    uint32_t chance = 0;
+    uint64_t wait_ms = backoff_wait_ms(&retry, db->tries++, backoff_random());
 
-    if (wait_ms > RETRY_MAX_MS)
-        wait_ms = RETRY_MAX_MS;
-    if (uv_random(NULL, NULL, &chance, sizeof chance, 0, NULL) != 0)
-        chance = (uint32_t)uv_hrtime();
-    wait_ms = wait_ms / 2 + chance % (wait_ms / 2 + 1);
-    db->tries++;
     db->state = STATE_WAITING;
     uv_timer_start(&db->timer, on_retry, wait_ms, 0);
 }

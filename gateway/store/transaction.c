@@ -4,6 +4,7 @@
  * decides how to go on. */
 #include "store_internal.h"
 
+#include "backoff.h"
 #include "pt_log.h"
 
 #include <inttypes.h>
@@ -12,10 +13,10 @@
 #include <string.h>
 
 #define RETRY_AT_ONCE 5 /* deadlocks and serialization failures in a row */
-#define RETRY_FIRST_MS 100u
-#define RETRY_MAX_MS 10000u
 #define DAY_MS 86400000
 #define MAKE_AGAIN_MS 60000
+
+static const struct backoff retry = {.first_ms = 100, .max_ms = 10000};
 
 static void settle(struct store *store);
 static void write_all(struct store *store);
@@ -112,15 +113,8 @@ static void on_back_off_over(uv_timer_t *timer)
 
 static void back_off(struct store *store)
 {
-    unsigned doublings = store->tries < 10 ? store->tries : 10;
-    unsigned wait_ms = RETRY_FIRST_MS << doublings;
-    uint32_t chance = 0;
+    uint64_t wait_ms = backoff_wait_ms(&retry, store->tries, backoff_random());
 
-    if (wait_ms > RETRY_MAX_MS)
-        wait_ms = RETRY_MAX_MS;
-    if (uv_random(NULL, NULL, &chance, sizeof chance, 0, NULL) != 0)
-        chance = (uint32_t)uv_hrtime();
-    wait_ms = wait_ms / 2 + chance % (wait_ms / 2 + 1);
     store->backing_off = true;
     uv_timer_start(&store->timer, on_back_off_over, wait_ms, 0);
 }

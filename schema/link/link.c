@@ -7,6 +7,7 @@
  * A connection is one `struct mosquitto`, made for an attempt and destroyed
  * after it, so that nothing of a lost connection (half a packet, a QoS 1
  * message from before) turns up in the next. link_mqtt.c drives it. */
+#include "backoff.h"
 #include "link_internal.h"
 #include "pt_log.h"
 #include <mosquitto.h>
@@ -15,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #define CONNECT_MS 20000 /* look-up, TCP, TLS and CONNACK together */
 #define STABLE_MS 60000  /* up for so long: what was before is forgotten */
@@ -136,14 +136,6 @@ static enum pt_err resolve(struct link *link)
 
 /* --- again and again ---------------------------------------------------- */
 
-static uint32_t random_u32(void)
-{
-    uint32_t value = 0;
-    if (getrandom(&value, sizeof(value), GRND_NONBLOCK) != sizeof(value))
-        value = (uint32_t)uv_hrtime(); /* early boot: jitter, no secret */
-    return value;
-}
-
 static void try_next(struct link *link)
 {
     link->lost = false;
@@ -211,7 +203,7 @@ void link_lose(struct link *link)
     bool taken_over = is_taken_over(link, was_up, stable);
     link->failures = stable ? 1 : link->failures + 1;
     uint64_t wait_ms = link_wait_ms(link->failures, link->broker_count,
-                                    taken_over, random_u32());
+                                    taken_over, backoff_random());
     log_lost(link, was_up, taken_over, wait_ms);
 
     lookup_forget(link);

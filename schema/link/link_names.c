@@ -1,3 +1,4 @@
+#include "backoff.h"
 #include "link_internal.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,9 +132,9 @@ enum pt_err link_brokers_parse(const char *list, uint16_t default_port,
 uint64_t link_wait_ms(unsigned failures, size_t brokers, bool taken_over,
                       uint32_t random)
 {
+    static const struct backoff retry = {.first_ms = 1000, .max_ms = 60000};
     if (taken_over)
         return 60000 + random % 15000;
     size_t rounds = failures == 0 ? 0 : (failures - 1) / brokers;
-    uint64_t longest = rounds >= 6 ? 60000 : (uint64_t)1000 << rounds;
-    return longest / 2 + random % (longest / 2 + 1);
+    return backoff_wait_ms(&retry, (unsigned)rounds, random);
 }

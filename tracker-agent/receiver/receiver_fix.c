@@ -1,3 +1,4 @@
+#include "backoff.h"
 #include "receiver_internal.h"
 #include "report.h"
 #include <math.h>
@@ -83,9 +84,10 @@ int receiver_satellites_used(const struct gps_data_t *data)
     return data->satellites_visible > 0 ? data->satellites_used : -1;
 }
 
+/* No chance in it: each vehicle has its own gpsd, so nobody is to be kept out
+ * of step. */
 uint64_t receiver_wait_ms(unsigned failures)
 {
-    if (failures == 0)
-        return 0;
-    return failures > 4 ? 15000 : (uint64_t)1000 << (failures - 1);
+    static const struct backoff retry = {.first_ms = 1000, .max_ms = 15000};
+    return failures == 0 ? 0 : backoff_longest_ms(&retry, failures - 1);
 }
