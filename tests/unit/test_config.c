@@ -6,46 +6,13 @@
 #include <cmocka.h>
 
 #include "config.h"
+#include "fail_alloc.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define NOT_FAILING SIZE_MAX
-
-/* The linker sends every allocation of the code under test here. */
-static size_t fail_at = NOT_FAILING; /* this many succeed first */
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-char *__wrap_strdup(const char *text);
-
-static int refuse(void)
-{
-    if (fail_at == NOT_FAILING)
-        return 0;
-    return fail_at == 0 || fail_at-- == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return refuse() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return refuse() ? NULL : __real_calloc(count, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return refuse() ? NULL : __real_strdup(text);
-}
 
 struct settings {
     char *name;
@@ -340,10 +307,10 @@ static void test_allocations_fail(void **context)
     assert_int_equal(load("[unit]\nname = x\n"), PT_OK); /* writes the file */
     clear();
     for (size_t n = 0; err != PT_OK; n++) {
-        fail_at = n;
+        fail_alloc_after(n);
         err = config_load(options, OPTION_COUNT, path, NULL, 0, &settings,
                           message, sizeof message);
-        fail_at = NOT_FAILING;
+        fail_alloc_never();
         if (err != PT_OK) {
             assert_int_equal(err, PT_E_NOMEM);
             assert_non_null(strstr(message, "out of memory"));

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 #include <zlib.h>
 
+#include "fail_alloc.h"
 #include "osm.h"
 
 #define STEP_M 111.3195
@@ -27,36 +28,6 @@ const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
     return "leak:XML_ParserCreate\nleak:XML_GetBuffer\nleak:libexpat\n";
-}
-
-/* Counts down to the allocation that fails; below 0 none does. The linker
- * sends the module's calls here (tests/unit/CMakeLists.txt). */
-static int fail_after = -1;
-
-static bool fails_now(void)
-{
-    return fail_after >= 0 && fail_after-- == 0;
-}
-
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_malloc(size_t size)
-{
-    return fails_now() ? NULL : __real_malloc(size);
-}
-
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails_now() ? NULL : __real_calloc(count, size);
-}
-
-void *__real_realloc(void *old, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-void *__wrap_realloc(void *old, size_t size)
-{
-    return fails_now() ? NULL : __real_realloc(old, size);
 }
 
 static void assert_near(double value, double expected, double within)
@@ -809,9 +780,9 @@ static void survives_any_allocation_that_fails(void **state)
     int tries = 0;
     write_bytes("memory.osm", text, strlen(text));
     for (; err != PT_OK; tries++) {
-        fail_after = tries;
+        fail_alloc_after((size_t)tries);
         err = osm_read(path, NULL, NULL, &network, message, sizeof message);
-        fail_after = -1;
+        fail_alloc_never();
         if (err != PT_OK) {
             assert_int_equal(err, PT_E_NOMEM);
             assert_non_null(strstr(message, "out of memory"));

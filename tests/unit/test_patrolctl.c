@@ -10,44 +10,8 @@
 
 #include <cmocka.h>
 
+#include "fail_alloc.h"
 #include "patrolctl.h"
-
-/* Counts down to the allocation that fails; below 0 none does. The linker
- * sends the module's calls here (tests/unit/CMakeLists.txt). */
-static int fail_after = -1;
-
-static bool fails_now(void)
-{
-    return fail_after >= 0 && fail_after-- == 0;
-}
-
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_malloc(size_t size)
-{
-    return fails_now() ? NULL : __real_malloc(size);
-}
-
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails_now() ? NULL : __real_calloc(count, size);
-}
-
-void *__real_realloc(void *old, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-void *__wrap_realloc(void *old, size_t size)
-{
-    return fails_now() ? NULL : __real_realloc(old, size);
-}
-
-char *__real_strdup(const char *text);
-char *__wrap_strdup(const char *text);
-char *__wrap_strdup(const char *text)
-{
-    return fails_now() ? NULL : __real_strdup(text);
-}
 
 /* ----------------------------------------------------------------- text */
 static void cleans_what_a_terminal_would_obey(void **state)
@@ -560,9 +524,9 @@ static void survives_any_allocation_that_fails(void **state)
     enum pt_err err = PT_E_NOMEM;
     int tries = 0;
     for (; err != PT_OK; tries++) {
-        fail_after = tries;
+        fail_alloc_after((size_t)tries);
         err = read_all();
-        fail_after = -1;
+        fail_alloc_never();
         if (err != PT_OK)
             assert_int_equal(err, PT_E_NOMEM);
     }

@@ -7,40 +7,12 @@
 
 #include <cmocka.h>
 
+#include "fail_alloc.h"
 #include "report.h"
 #include "report.pb-c.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define NOT_FAILING SIZE_MAX
-
-/* The linker sends every allocation of the code under test here. */
-static size_t fail_at = NOT_FAILING; /* this many succeed first */
-static size_t allocated_bytes;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-
-static int refuse(size_t size)
-{
-    allocated_bytes += size;
-    if (fail_at == NOT_FAILING)
-        return 0;
-    return fail_at == 0 || fail_at-- == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return refuse(size) ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return refuse(count * size) ? NULL : __real_calloc(count, size);
-}
 
 /* protoc --encode patrol.v1.Report report.proto <<'END'
  * generation: 0x1122334455667788 held_below: 2 count: 1 seq: 300
@@ -725,10 +697,10 @@ static void assert_bomb(const char *unit, size_t unit_size)
     assert_non_null(bytes);
     for (; size + unit_size <= PT_REPORT_BYTES_MAX; size += unit_size)
         memcpy(bytes + size, unit, unit_size);
-    allocated_bytes = 0;
+    size_t before = fail_alloc_bytes();
     assert_int_equal(pt_report_decode(bytes, size, &decoded), PT_E_RANGE);
     /* 2 MiB, and the one refusal that ends it. */
-    assert_true(allocated_bytes <= (size_t)2 << 20);
+    assert_true(fail_alloc_bytes() - before <= (size_t)2 << 20);
     free(bytes);
 }
 
@@ -759,10 +731,10 @@ static void test_bomb_packed(void **context)
     /* seq_delta, 262139 bytes of the number 1 */
     memset(bytes, 1, PT_REPORT_BYTES_MAX);
     memcpy(bytes, "\xa2\x01\xfb\xff\x0f", 5);
-    allocated_bytes = 0;
+    size_t before = fail_alloc_bytes();
     assert_int_equal(pt_report_decode(bytes, PT_REPORT_BYTES_MAX, &decoded),
                      PT_E_RANGE);
-    assert_true(allocated_bytes <= (size_t)2 << 20);
+    assert_true(fail_alloc_bytes() - before <= (size_t)2 << 20);
     free(bytes);
 }
 
@@ -775,9 +747,9 @@ static void test_allocations_fail(void **context)
 
     (void)context;
     for (size_t n = 0; err != PT_OK; n++) {
-        fail_at = n;
+        fail_alloc_after(n);
         err = pt_report_decode(batch_bytes, sizeof batch_bytes, &decoded);
-        fail_at = NOT_FAILING;
+        fail_alloc_never();
         if (err != PT_OK) {
             assert_int_equal(err, PT_E_NOMEM);
             failed++;
@@ -788,9 +760,9 @@ static void test_allocations_fail(void **context)
     assert_true(failed >= 15);
     assert_report(&decoded, &report);
     pt_report_clear(&decoded);
-    fail_at = 0;
+    fail_alloc_after(0);
     err = pt_receipt_decode(receipt_bytes, sizeof receipt_bytes, &receipt);
-    fail_at = NOT_FAILING;
+    fail_alloc_never();
     assert_int_equal(err, PT_E_NOMEM);
 }
 

@@ -1,6 +1,7 @@
 /* roads: against a model that knows nothing of search orders: it writes down
  * every directed edge and every turn and lowers times until none can be
  * lowered (Bellman and Ford), and looks at every segment to snap. */
+#include "fail_alloc.h"
 #include "roads.h"
 
 #include <math.h>
@@ -836,19 +837,6 @@ static void handles_a_grid(void **state)
 }
 
 /* ------------------------------------------------------- failing allocation */
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-static long allocations_left = -1; /* -1: none fails */
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    if (allocations_left == 0)
-        return NULL;
-    if (allocations_left > 0)
-        allocations_left--;
-    return __real_calloc(count, size);
-}
-
 static enum pt_err make_everything(const struct town *t)
 {
     struct roads *roads = NULL;
@@ -882,9 +870,9 @@ static void survives_each_failed_allocation(void **state)
     long fail = -1;
     enum pt_err err = PT_E_NOMEM;
     while (err != PT_OK) {
-        allocations_left = ++fail;
+        fail_alloc_after((size_t)++fail);
         err = make_everything(&t);
-        allocations_left = -1;
+        fail_alloc_never();
         assert_true(err == PT_OK || err == PT_E_NOMEM);
     }
     assert_true(fail > 15); /* it did fail here and there */
