@@ -2,15 +2,11 @@
  * none. */
 #include "agent.h"
 #include "pt_log.h"
-#include <math.h>
 #include <time.h>
 
 /* A mode has to last this long before it is worth a message of its own: a
  * bridge is no tunnel. Half of what a moving vehicle promises by default. */
 #define MODE_LASTS_MS 5000
-
-/* The largest accuracy that is said: beyond 1000 km a fix is a rumour. */
-#define ACCURACY_MAX_DM 10000000.0
 
 static int64_t utc_now_ms(void)
 {
@@ -26,37 +22,13 @@ static enum receiver_mode mode_now(const struct agent *agent)
     return agent->fix_mode;
 }
 
-static uint32_t rounded(double value, double max)
-{
-    return (uint32_t)lround(fmin(value, max));
-}
-
-static struct pt_entry entry_of(const struct agent *agent,
-                                const struct receiver_fix *fix)
-{
-    struct pt_entry entry = {
-        .time_ms = fix->time_ms,
-        .at = fix->at,
-        .flags = fix->flags,
-        .status = (uint8_t)agent_status(&agent->settings),
-        .kind = PT_KIND_FIX,
-    };
-    if ((fix->flags & PT_FLAG_SPEED) != 0)
-        entry.speed_cmps = rounded(fix->speed_mps * 100, UINT16_MAX);
-    if ((fix->flags & PT_FLAG_COURSE) != 0)
-        entry.course_cdeg = rounded(fix->course_deg * 100, 36000) % 36000;
-    if ((fix->flags & PT_FLAG_ACCURACY) != 0)
-        entry.accuracy_dm = rounded(fix->accuracy_m * 10, ACCURACY_MAX_DM);
-    return entry;
-}
-
 static void on_fix(void *context, const struct receiver_fix *fix)
 {
     struct agent *agent = context;
     agent->fix_mode = fix->mode;
     if (!pace_due(&agent->pace, fix))
         return;
-    struct pt_entry entry = entry_of(agent, fix);
+    struct pt_entry entry = receiver_entry(fix, agent_status(&agent->settings));
     agent_put(agent, &entry);
 }
 

@@ -13,7 +13,6 @@
 #define SPEED_NOISE_MPS 0.15
 #define COURSE_FROM_MPS 0.5   /* slower, receivers give none */
 #define COURSE_NOISE_DEG 20.0 /* at 1 m/s, less when faster */
-#define ACCURACY_MAX_DM 10000000.0
 
 #define GAPS_PER_HOUR 1.5 /* besides tunnels */
 #define GAP_S 5.0, 40.0
@@ -101,30 +100,6 @@ static struct receiver_fix observe(struct unit *unit, int64_t now_ms)
 /* --- entries ----------------------------------------------------------------
  */
 
-static uint32_t rounded(double value, double max)
-{
-    return (uint32_t)lround(fmin(value, max));
-}
-
-static struct pt_entry entry_of(const struct unit *unit,
-                                const struct receiver_fix *fix)
-{
-    struct pt_entry entry = {
-        .time_ms = fix->time_ms,
-        .at = fix->at,
-        .flags = fix->flags,
-        .status = unit->device.status,
-        .kind = PT_KIND_FIX,
-    };
-    if ((fix->flags & PT_FLAG_SPEED) != 0)
-        entry.speed_cmps = rounded(fix->speed_mps * 100, UINT16_MAX);
-    if ((fix->flags & PT_FLAG_COURSE) != 0)
-        entry.course_cdeg = rounded(fix->course_deg * 100, 36000) % 36000;
-    if ((fix->flags & PT_FLAG_ACCURACY) != 0)
-        entry.accuracy_dm = rounded(fix->accuracy_m * 10, ACCURACY_MAX_DM);
-    return entry;
-}
-
 static void put(struct unit *unit, struct pt_entry *entry)
 {
     struct sim *sim = unit->sim;
@@ -150,7 +125,7 @@ static void say_status(struct unit *unit, const struct receiver_fix *fix)
     if (status == unit->device.status)
         return;
     unit->device.status = status;
-    struct pt_entry entry = entry_of(unit, fix);
+    struct pt_entry entry = receiver_entry(fix, unit->device.status);
     entry.kind = PT_KIND_STATUS;
     put(unit, &entry);
 }
@@ -160,7 +135,7 @@ static void say_nmea(struct unit *unit, const struct receiver_fix *fix)
 {
     if (!nmea_say(unit->device.nmea, fix) || fix->mode < RECEIVER_2D)
         return;
-    struct pt_entry said = entry_of(unit, fix);
+    struct pt_entry said = receiver_entry(fix, unit->device.status);
     unit->sim->counts.said++;
     truth_write(unit->sim, unit, &said);
 }
@@ -180,7 +155,7 @@ void device_step(struct unit *unit, int64_t now_ms)
     say_status(unit, &fix);
     if (!pace_due(&d->pace, &fix))
         return;
-    struct pt_entry entry = entry_of(unit, &fix);
+    struct pt_entry entry = receiver_entry(&fix, unit->device.status);
     put(unit, &entry);
 }
 

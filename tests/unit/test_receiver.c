@@ -201,6 +201,67 @@ static void milliseconds_are_rounded(void **state)
     assert_true(understood(&tpv).time_ms == INT64_C(1700000000000));
 }
 
+static struct receiver_fix driving(void)
+{
+    return (struct receiver_fix){
+        .mode = RECEIVER_3D,
+        .time_ms = 1700000000250,
+        .at = {23123457, -82387654},
+        .speed_mps = 12.346,
+        .course_deg = 271.254,
+        .accuracy_m = 4.56,
+        .flags = PT_FLAG_POSITION | PT_FLAG_3D | PT_FLAG_SPEED |
+                 PT_FLAG_COURSE | PT_FLAG_ACCURACY,
+    };
+}
+
+/* cm/s, hundredths of a degree and decimetres, to the nearest. */
+static void entry_in_the_units_of_the_wire(void **state)
+{
+    (void)state;
+    struct receiver_fix fix = driving();
+    struct pt_entry entry = receiver_entry(&fix, PT_STATUS_BUSY);
+    assert_int_equal(entry.seq, 0);
+    assert_int_equal(entry.time_ms, 1700000000250);
+    assert_int_equal(entry.at.lat_e6, 23123457);
+    assert_int_equal(entry.at.lon_e6, -82387654);
+    assert_int_equal(entry.speed_cmps, 1235);
+    assert_int_equal(entry.course_cdeg, 27125);
+    assert_int_equal(entry.accuracy_dm, 46);
+    assert_int_equal(entry.flags, fix.flags);
+    assert_int_equal(entry.status, PT_STATUS_BUSY);
+    assert_int_equal(entry.kind, PT_KIND_FIX);
+    assert_null(entry.detail);
+}
+
+static void entry_says_nothing_without_a_flag(void **state)
+{
+    (void)state;
+    struct receiver_fix fix = driving();
+    fix.flags = PT_FLAG_POSITION;
+    struct pt_entry entry = receiver_entry(&fix, PT_STATUS_AVAILABLE);
+    assert_int_equal(entry.flags, PT_FLAG_POSITION);
+    assert_int_equal(entry.speed_cmps, 0);
+    assert_int_equal(entry.course_cdeg, 0);
+    assert_int_equal(entry.accuracy_dm, 0);
+}
+
+/* An entry beyond a limit would be refused whole (pt_entry_valid). */
+static void entry_stays_within_the_limits(void **state)
+{
+    (void)state;
+    struct receiver_fix fix = driving();
+    fix.speed_mps = 1e12;
+    fix.course_deg = 359.996; /* to the nearest: north */
+    fix.accuracy_m = 1e12;
+    struct pt_entry entry = receiver_entry(&fix, PT_STATUS_OFF_DUTY);
+    assert_int_equal(entry.speed_cmps, 65535);
+    assert_int_equal(entry.course_cdeg, 0);
+    assert_int_equal(entry.accuracy_dm, 10000000);
+    entry.seq = 1;
+    assert_true(pt_entry_valid(&entry));
+}
+
 static void only_our_device(void **state)
 {
     (void)state;
@@ -313,6 +374,9 @@ int main(void)
         cmocka_unit_test(missing_values_have_no_flag),
         cmocka_unit_test(accuracy_from_what_there_is),
         cmocka_unit_test(milliseconds_are_rounded),
+        cmocka_unit_test(entry_in_the_units_of_the_wire),
+        cmocka_unit_test(entry_says_nothing_without_a_flag),
+        cmocka_unit_test(entry_stays_within_the_limits),
         cmocka_unit_test(only_our_device),
         cmocka_unit_test(device_list),
         cmocka_unit_test(satellites_not_said_is_not_none),

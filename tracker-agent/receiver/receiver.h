@@ -5,6 +5,7 @@
  * not errors. Loop thread only. */
 #include "geo.h"
 #include "pt_err.h"
+#include "report.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
@@ -27,6 +28,12 @@ struct receiver_fix {
     double accuracy_m; /* 95 %, as far as gpsd knows */
     uint8_t flags;
 };
+
+/* What is sent of a fix: rounded to the wire's units, the speed capped at
+ * 655.35 m/s and the accuracy at 1000 km, 360 degrees north again; what has
+ * no flag stays 0. The outbox gives it its number. Pure, any thread. */
+struct pt_entry receiver_entry(const struct receiver_fix *fix,
+                               enum pt_status status);
 
 struct receiver_events {
     void *context;

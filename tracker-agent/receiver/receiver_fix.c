@@ -1,8 +1,10 @@
 #include "backoff.h"
 #include "receiver_internal.h"
-#include "report.h"
 #include <math.h>
 #include <string.h>
+
+/* The largest accuracy that is said: beyond 1000 km a fix is a rumour. */
+#define ACCURACY_MAX_DM 10000000.0
 
 /* gpsd's errors are "guessed to be 95% confidence" (gpsd_json(5)), and eph is
  * the two-dimensional one. Receivers that give none get it from gpsd as
@@ -61,6 +63,30 @@ void receiver_fix_from_tpv(const struct gps_fix_t *tpv,
     }
     if (accuracy_of(tpv, &ret->accuracy_m))
         ret->flags |= PT_FLAG_ACCURACY;
+}
+
+static uint32_t rounded(double value, double max)
+{
+    return (uint32_t)lround(fmin(value, max));
+}
+
+struct pt_entry receiver_entry(const struct receiver_fix *fix,
+                               enum pt_status status)
+{
+    struct pt_entry entry = {
+        .time_ms = fix->time_ms,
+        .at = fix->at,
+        .flags = fix->flags,
+        .status = (uint8_t)status,
+        .kind = PT_KIND_FIX,
+    };
+    if ((fix->flags & PT_FLAG_SPEED) != 0)
+        entry.speed_cmps = rounded(fix->speed_mps * 100, UINT16_MAX);
+    if ((fix->flags & PT_FLAG_COURSE) != 0)
+        entry.course_cdeg = rounded(fix->course_deg * 100, 36000) % 36000;
+    if ((fix->flags & PT_FLAG_ACCURACY) != 0)
+        entry.accuracy_dm = rounded(fix->accuracy_m * 10, ACCURACY_MAX_DM);
+    return entry;
 }
 
 bool receiver_device_is_ours(const char *path, const char *wanted)
