@@ -101,3 +101,22 @@ class Process:
                 f"{self.command[0]} did not stop:\n{self.log()}") from None
         self.child = None
         return status
+
+
+class Server:
+    """A Process that is there once it listens on its loopback port."""
+
+    def __init__(self, port, command, log_file):
+        self.port = port
+        self.process = Process(command, log_file)
+
+    def start(self):
+        self.process.start()
+        wait_for(lambda: listens(self.port), 10, self.process.log)
+        return self
+
+    def kill(self):
+        self.process.kill()
+
+    def stop(self):
+        return self.process.stop()

@@ -7,7 +7,7 @@ import threading
 import time
 import tty
 
-from lib_common import Process, free_port, listens, wait_for
+from lib_common import Server, free_port
 from lib_nmea import epoch
 
 
@@ -100,26 +100,16 @@ class Receiver(Port):
                 self.said.append((when * 1000, self.lat, self.lon))
 
 
-class Gpsd:
+class Gpsd(Server):
     def __init__(self, directory, *devices):
         self.dir = str(directory)
         os.makedirs(self.dir, exist_ok=True)
-        self.port = free_port()
+        port = free_port()
         self.control = os.path.join(self.dir, "gpsd.sock")
-        self.process = Process(
-            ["/usr/sbin/gpsd", "-N", "-n", "-S", self.port, "-F",
-             self.control, *devices], os.path.join(self.dir, "gpsd.log"))
-
-    def start(self):
-        self.process.start()
-        wait_for(lambda: listens(self.port), 10, self.process.log)
-        return self
-
-    def kill(self):
-        self.process.kill()
-
-    def stop(self):
-        self.process.stop()
+        super().__init__(
+            port, ["/usr/sbin/gpsd", "-N", "-n", "-S", port, "-F",
+                   self.control, *devices],
+            os.path.join(self.dir, "gpsd.log"))
 
     def _tell(self, text):
         """The control socket, as the udev rule of Debian's gpsd does."""
