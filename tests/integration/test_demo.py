@@ -1,5 +1,6 @@
 """deploy/demo as a newcomer runs it, on ports and in a directory of its own."""
 import csv
+import fcntl
 import json
 import os
 import re
@@ -17,24 +18,37 @@ DEMO = os.path.join(TOP, "deploy/demo")
 POSTGRES = os.path.join(TOP, "deploy/private/postgres")
 
 
+RESERVED = []  # locks on blocks of ports, held until the process ends
+
+
 def free_ports(count):
     """The first of `count` neighbouring ports that nobody listens on, below the
     range that the kernel gives to clients: one of those takes a port while the
-    demo is still on its way to it."""
-    for base in range(20000 + os.getpid() % 10000, 32000, count):
+    demo is still on its way to it. Tests run side by side, so a block of ports
+    is locked before it is tried."""
+    for base in range(20000, 32000, count):
+        lock = open(f"{tempfile.gettempdir()}/patrol-ports-{base}.lock", "a",
+                    encoding="ascii")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            continue
         taken = False
         for port in range(base, base + count):
             with socket.socket() as probe:
                 taken = taken or probe.connect_ex(("127.0.0.1", port)) == 0
         if not taken:
+            RESERVED.append(lock)
             return base
+        lock.close()
     raise RuntimeError("no free ports")
 
 
 class Demo:
     def __init__(self, directory):
         self.dir = directory
-        self.http, self.broker, gpsd = range(free_ports(6), 70000)[:3]
+        self.http, self.broker, gpsd = range(free_ports(8), 70000)[:3]
         self.options = ["--dir", directory, "--http", str(self.http),
                         "--broker", str(self.broker), "--gpsd", str(gpsd)]
         if "PATROL_BIN" in os.environ:
