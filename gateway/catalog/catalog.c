@@ -215,8 +215,7 @@ static bool crosses(struct geo_point a, struct geo_point b, struct geo_point p)
 }
 
 /* Even-odd over all rings: holes lie inside, polygons of a zone apart. */
-static bool ring_crossings_odd(const struct catalog_zone *zone,
-                               struct geo_point p)
+bool catalog_zone_holds(const struct catalog_zone *zone, struct geo_point p)
 {
     bool odd = false;
 
@@ -230,11 +229,12 @@ static bool ring_crossings_odd(const struct catalog_zone *zone,
     return odd;
 }
 
-static bool zone_holds(const struct zone_row *row, struct geo_point p)
+/* The box first: most zones are elsewhere. */
+static bool row_holds(const struct zone_row *row, struct geo_point p)
 {
     return p.lat_e6 >= row->low.lat_e6 && p.lat_e6 <= row->high.lat_e6 &&
            p.lon_e6 >= row->low.lon_e6 && p.lon_e6 <= row->high.lon_e6 &&
-           ring_crossings_odd(&row->zone, p);
+           catalog_zone_holds(&row->zone, p);
 }
 
 const struct catalog_zone *catalog_zone_at(const struct catalog *catalog,
@@ -243,7 +243,7 @@ const struct catalog_zone *catalog_zone_at(const struct catalog *catalog,
     for (size_t i = 0; i < catalog->zone_count; i++) {
         const struct zone_row *row = &catalog->zones[catalog->zones_by_area[i]];
 
-        if (zone_holds(row, at))
+        if (row_holds(row, at))
             return &row->zone;
     }
     return NULL;

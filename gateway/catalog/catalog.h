@@ -94,6 +94,9 @@ const char *catalog_device_name(const struct catalog *catalog,
 size_t catalog_zone_count(const struct catalog *catalog);
 const struct catalog_zone *catalog_zone(const struct catalog *catalog,
                                         size_t index); /* by name */
+/* Zones may lie in each other: a ward in its municipality. A point on the
+ * border of two neighbours is in exactly one of them. */
+bool catalog_zone_holds(const struct catalog_zone *zone, struct geo_point p);
 /* The smallest zone that holds the point; NULL when none does. */
 const struct catalog_zone *catalog_zone_at(const struct catalog *catalog,
                                            struct geo_point at);

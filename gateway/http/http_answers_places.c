@@ -77,7 +77,8 @@ void answer_missions(struct request *rq)
     jw_array(json, "missions");
     for (size_t i = 0; i < catalog_mission_count(catalog); i++) {
         const struct catalog_mission *mission = catalog_mission(catalog, i);
-        if ((zone == NULL || mission->zone == zone) &&
+        if ((zone == NULL || mission->zone == zone ||
+             catalog_zone_holds(zone, mission->at)) &&
             folded_has_words(mission->folded, words))
             write_mission(json, NULL, mission);
     }

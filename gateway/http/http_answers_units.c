@@ -141,7 +141,6 @@ static bool parse_filter(struct request *rq, struct unit_filter *ret)
 }
 
 static bool passes(const struct unit_filter *filter,
-                   const struct catalog *catalog,
                    const struct catalog_unit *unit,
                    const struct fleet_unit *state)
 {
@@ -155,7 +154,7 @@ static bool passes(const struct unit_filter *filter,
     if (filter->zone == NULL)
         return true;
     return state != NULL && state->has_fix &&
-           catalog_zone_at(catalog, state->at) == filter->zone;
+           catalog_zone_holds(filter->zone, state->at);
 }
 
 void answer_units(struct request *rq)
@@ -173,7 +172,7 @@ void answer_units(struct request *rq)
         const struct catalog_unit *unit = catalog_unit(catalog, i);
         const struct fleet_unit *state =
             fleet_find(rq->http->fleet, unit->unit_id);
-        if (passes(&filter, catalog, unit, state))
+        if (passes(&filter, unit, state))
             write_unit(json, unit, state, now_ms);
     }
     jw_array_end(json);

@@ -147,6 +147,18 @@ def test_runs_on_and_starts_a_second_time(demo):
     etas = [unit["eta_s"] for unit in answer["units"]]
     assert etas == sorted(etas) and etas[-1] > 0
 
+    # a municipality's missions, though each has its ward as its zone
+    url = subprocess.run([POSTGRES, "url", f"{demo.dir}/db"], check=True,
+                         stdout=subprocess.PIPE, text=True).stdout
+    with psycopg2.connect(url) as database, database.cursor() as cursor:
+        cursor.execute("""
+            SELECT m.mission_id FROM patrol.mission m JOIN patrol.zone z
+            ON ST_Covers(z.geom, m.geom) WHERE z.name = 'Playa'""")
+        inside = {row[0] for row in cursor}
+    missions = demo.get("/v1/missions?zone=playa")["missions"]
+    assert {mission["mission_id"] for mission in missions} == inside
+    assert inside
+
     again = demo.run("--units", "6")  # all of it is running already
     assert again.returncode == 0, again.stdout
     status = demo.run("status")

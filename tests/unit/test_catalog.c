@@ -333,6 +333,22 @@ static void points_lie_in_the_smallest_zone(void **state)
     assert_int_equal(zone_at(c, 90000000, 180000000), 0);
 }
 
+/* A ward and its municipality both hold what lies in the ward. */
+static void zones_in_each_other_both_hold(void **state)
+{
+    const struct catalog *c = *state;
+    const struct geo_point in_both = {7, 7}, in_the_outer = {1, 1};
+
+    for (size_t i = 0; i < catalog_zone_count(c); i++) {
+        const struct catalog_zone *zone = catalog_zone(c, i);
+
+        assert_int_equal(catalog_zone_holds(zone, in_both),
+                         zone->zone_id == 1 || zone->zone_id == 2);
+        assert_int_equal(catalog_zone_holds(zone, in_the_outer),
+                         zone->zone_id == 1);
+    }
+}
+
 /* A ray through corners must count each once: every whole point of the
  * square's neighbourhood against the definition, half-open on both axes. */
 static void corners_count_once(void **state)
@@ -483,6 +499,7 @@ int main(void)
         WITH_CATALOG(a_device_is_another_unit_at_another_time),
         WITH_CATALOG(a_unit_has_its_newest_device),
         WITH_CATALOG(points_lie_in_the_smallest_zone),
+        WITH_CATALOG(zones_in_each_other_both_hold),
         cmocka_unit_test(corners_count_once),
         WITH_CATALOG(missions_stand_in_zones),
         WITH_CATALOG(missions_are_found_as_people_type),
