@@ -1,0 +1,601 @@
+/* A vehicle's disk in memory: an SQLite VFS, and the few calls that outbox
+ * makes beside it. What was written and not synced is lost in a power cut,
+ * each write whole, in half or not at all. Names (making, renaming, deleting
+ * a file) are durable at once, as on a file system that orders them by its
+ * journal. */
+#include "sim.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FILES_MAX 64
+#define NAME_BYTES 96
+#define WRITES_MAX 256 /* not yet synced; beyond it the oldest are */
+#define DISK_AT 5      /* "/sim/0/outbox.db" */
+#define FOLDER "/sim/"
+
+struct write {
+    int64_t offset;
+    int64_t size; /* -1: cut to `offset` */
+};
+
+struct image {
+    uint8_t *bytes;
+    int64_t size, room;
+};
+
+struct file_in_memory {
+    char name[NAME_BYTES]; /* "": free, or deleted and still open */
+    unsigned open;
+    struct image live, safe;
+    size_t write_count;
+    struct write writes[WRITES_MAX];
+};
+
+static struct file_in_memory files[FILES_MAX];
+
+static struct disk {
+    uint32_t epoch; /* handles of an older one are dead */
+    bool dead;      /* the power is gone, its program not yet */
+    uint32_t cut_after;
+    int64_t full_until_ms, errors_until_ms;
+    unsigned errors_of_thousand;
+} disks[VEHICLES];
+static bool honest = true;
+
+struct handle {
+    sqlite3_file base;
+    struct file_in_memory *file;
+    unsigned disk;
+    uint32_t epoch;
+};
+
+/* ---- images */
+
+static void image_resize(struct image *image, int64_t size)
+{
+    if (size > image->room) {
+        image->room = size > 32768 ? size * 2 : 32768;
+        uint8_t *bytes = realloc(image->bytes, (size_t)image->room);
+        if (bytes == NULL)
+            abort();
+        image->bytes = bytes;
+    }
+    if (size > image->size)
+        memset(image->bytes + image->size, 0, (size_t)(size - image->size));
+    image->size = size;
+}
+
+static void image_write(struct image *image, int64_t offset, const void *bytes,
+                        int64_t size)
+{
+    if (offset + size > image->size)
+        image_resize(image, offset + size);
+    memcpy(image->bytes + offset, bytes, (size_t)size);
+}
+
+static void image_copy(struct image *to, const struct image *from)
+{
+    image_resize(to, from->size);
+    if (from->size > 0)
+        memcpy(to->bytes, from->bytes, (size_t)from->size);
+}
+
+/* What is kept of a write is its bytes as they stand now: a later write to
+ * the same place may show through. SQLite must bear that as well. */
+static void make_safe(struct file_in_memory *file, const struct write *write,
+                      int64_t size)
+{
+    if (write->size < 0) {
+        image_resize(&file->safe, write->offset);
+        return;
+    }
+    if (write->offset + size > file->live.size)
+        size = file->live.size - write->offset;
+    if (size > 0)
+        image_write(&file->safe, write->offset,
+                    file->live.bytes + write->offset, size);
+}
+
+static void sync_file(struct file_in_memory *file)
+{
+    for (size_t i = 0; i < file->write_count; i++)
+        make_safe(file, &file->writes[i], file->writes[i].size);
+    file->write_count = 0;
+}
+
+static void note_write(struct file_in_memory *file, int64_t offset,
+                       int64_t size)
+{
+    if (file->write_count == WRITES_MAX) {
+        make_safe(file, &file->writes[0], file->writes[0].size);
+        memmove(file->writes, file->writes + 1,
+                (WRITES_MAX - 1) * sizeof file->writes[0]);
+        file->write_count--;
+    }
+    file->writes[file->write_count++] = (struct write){offset, size};
+}
+
+/* ---- names */
+
+static struct file_in_memory *find_file(const char *name)
+{
+    for (size_t i = 0; i < FILES_MAX; i++)
+        if (strcmp(files[i].name, name) == 0)
+            return &files[i];
+    return NULL;
+}
+
+static struct file_in_memory *make_file(const char *name)
+{
+    for (size_t i = 0; i < FILES_MAX; i++) {
+        struct file_in_memory *file = &files[i];
+        if (file->name[0] != '\0' || file->open > 0)
+            continue;
+        snprintf(file->name, sizeof file->name, "%s", name);
+        file->live.size = file->safe.size = 0;
+        file->write_count = 0;
+        return file;
+    }
+    abort();
+}
+
+static unsigned disk_of(const char *name)
+{
+    return (unsigned)(name[DISK_AT] - '0') % VEHICLES;
+}
+
+static bool works(unsigned disk)
+{
+    return !disks[disk].dead;
+}
+
+static bool is_full(unsigned disk)
+{
+    return honest && sim.now_ms < disks[disk].full_until_ms;
+}
+
+static bool errs(unsigned disk)
+{
+    return honest && sim.now_ms < disks[disk].errors_until_ms &&
+           strikes(disks[disk].errors_of_thousand);
+}
+
+/* Each change of the disk may be the one in which the power goes. */
+static bool power_goes(unsigned disk)
+{
+    struct disk *d = &disks[disk];
+    if (d->cut_after == 0 || --d->cut_after > 0)
+        return false;
+    d->dead = true;
+    return true;
+}
+
+/* ---- the VFS */
+
+static struct handle *alive(sqlite3_file *base)
+{
+    struct handle *h = (struct handle *)base;
+    return h->epoch == disks[h->disk].epoch && works(h->disk) ? h : NULL;
+}
+
+static int on_close(sqlite3_file *base)
+{
+    struct handle *h = (struct handle *)base;
+    if (h->file != NULL)
+        h->file->open--;
+    return SQLITE_OK;
+}
+
+static int on_read(sqlite3_file *base, void *bytes, int size,
+                   sqlite3_int64 offset)
+{
+    struct handle *h = alive(base);
+    if (h == NULL)
+        return SQLITE_IOERR_FSTAT; /* not IOERR_READ: that means damage */
+    int64_t there = h->file->live.size - offset;
+    if (there >= size) {
+        memcpy(bytes, h->file->live.bytes + offset, (size_t)size);
+        return SQLITE_OK;
+    }
+    memset(bytes, 0, (size_t)size);
+    if (there > 0)
+        memcpy(bytes, h->file->live.bytes + offset, (size_t)there);
+    return SQLITE_IOERR_SHORT_READ;
+}
+
+static int on_write(sqlite3_file *base, const void *bytes, int size,
+                    sqlite3_int64 offset)
+{
+    struct handle *h = alive(base);
+    if (h == NULL)
+        return SQLITE_IOERR_WRITE;
+    if (offset + size > h->file->live.size && is_full(h->disk))
+        return SQLITE_FULL;
+    if (errs(h->disk))
+        return SQLITE_IOERR_WRITE;
+    bool last = power_goes(h->disk);
+    if (last)
+        size /= 2;
+    image_write(&h->file->live, offset, bytes, size);
+    note_write(h->file, offset, size);
+    return last ? SQLITE_IOERR_WRITE : SQLITE_OK;
+}
+
+static int on_truncate(sqlite3_file *base, sqlite3_int64 size)
+{
+    struct handle *h = alive(base);
+    if (h == NULL || errs(h->disk) || power_goes(h->disk))
+        return SQLITE_IOERR_TRUNCATE;
+    image_resize(&h->file->live, size);
+    note_write(h->file, size, -1);
+    return SQLITE_OK;
+}
+
+static int on_sync(sqlite3_file *base, int flags)
+{
+    struct handle *h = alive(base);
+    (void)flags;
+    if (h == NULL || errs(h->disk) || power_goes(h->disk))
+        return SQLITE_IOERR_FSYNC;
+    if (sim.broken != BREAK_LYING_SYNC)
+        sync_file(h->file);
+    return SQLITE_OK;
+}
+
+static int on_size(sqlite3_file *base, sqlite3_int64 *ret)
+{
+    struct handle *h = alive(base);
+    if (h == NULL)
+        return SQLITE_IOERR_FSTAT;
+    *ret = h->file->live.size;
+    return SQLITE_OK;
+}
+
+/* One process a file: nobody else asks. */
+static int on_lock(sqlite3_file *base, int level)
+{
+    (void)base;
+    (void)level;
+    return SQLITE_OK;
+}
+
+static int on_reserved(sqlite3_file *base, int *ret)
+{
+    (void)base;
+    *ret = 0;
+    return SQLITE_OK;
+}
+
+static int on_control(sqlite3_file *base, int what, void *argument)
+{
+    (void)base;
+    (void)what;
+    (void)argument;
+    return SQLITE_NOTFOUND;
+}
+
+static int on_sector(sqlite3_file *base)
+{
+    (void)base;
+    return 512;
+}
+
+/* As SQLite's own VFS says by default: a write that is cut spoils nothing
+ * beside what it writes. */
+static int on_traits(sqlite3_file *base)
+{
+    (void)base;
+    return SQLITE_IOCAP_POWERSAFE_OVERWRITE;
+}
+
+static const sqlite3_io_methods methods = {
+    .iVersion = 1,
+    .xClose = on_close,
+    .xRead = on_read,
+    .xWrite = on_write,
+    .xTruncate = on_truncate,
+    .xSync = on_sync,
+    .xFileSize = on_size,
+    .xLock = on_lock,
+    .xUnlock = on_lock,
+    .xCheckReservedLock = on_reserved,
+    .xFileControl = on_control,
+    .xSectorSize = on_sector,
+    .xDeviceCharacteristics = on_traits,
+};
+
+static int on_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base,
+                   int flags, int *ret_flags)
+{
+    struct handle *h = (struct handle *)base;
+    (void)vfs;
+    *h = (struct handle){0};
+    if (name == NULL)
+        return SQLITE_CANTOPEN;
+    unsigned disk = disk_of(name);
+    struct file_in_memory *file = find_file(name);
+    if (!works(disk) || errs(disk))
+        return SQLITE_CANTOPEN;
+    if (file == NULL && (flags & SQLITE_OPEN_CREATE) && !is_full(disk))
+        file = make_file(name);
+    if (file == NULL)
+        return SQLITE_CANTOPEN;
+    file->open++;
+    h->file = file;
+    h->disk = disk;
+    h->epoch = disks[disk].epoch;
+    h->base.pMethods = &methods;
+    if (ret_flags != NULL)
+        *ret_flags = flags;
+    return SQLITE_OK;
+}
+
+static int on_delete(sqlite3_vfs *vfs, const char *name, int sync)
+{
+    struct file_in_memory *file = find_file(name);
+    (void)vfs;
+    (void)sync;
+    if (!works(disk_of(name)))
+        return SQLITE_IOERR_DELETE;
+    if (file == NULL)
+        return SQLITE_IOERR_DELETE_NOENT;
+    file->name[0] = '\0';
+    return SQLITE_OK;
+}
+
+static int on_access(sqlite3_vfs *vfs, const char *name, int flags, int *ret)
+{
+    (void)vfs;
+    (void)flags;
+    *ret = find_file(name) != NULL;
+    return SQLITE_OK;
+}
+
+static int on_full_name(sqlite3_vfs *vfs, const char *name, int size, char *ret)
+{
+    (void)vfs;
+    snprintf(ret, (size_t)size, "%s", name);
+    return SQLITE_OK;
+}
+
+static int on_randomness(sqlite3_vfs *vfs, int size, char *bytes)
+{
+    (void)vfs;
+    for (int i = 0; i < size; i++)
+        bytes[i] = (char)i;
+    return size;
+}
+
+static int on_sleep(sqlite3_vfs *vfs, int us)
+{
+    (void)vfs;
+    return us;
+}
+
+static int on_time(sqlite3_vfs *vfs, double *ret)
+{
+    (void)vfs;
+    *ret = 2460000.0;
+    return SQLITE_OK;
+}
+
+static int on_last_error(sqlite3_vfs *vfs, int size, char *ret)
+{
+    (void)vfs;
+    (void)size;
+    (void)ret;
+    return 0;
+}
+
+void disk_register(void)
+{
+    static sqlite3_vfs vfs = {
+        .iVersion = 1,
+        .szOsFile = sizeof(struct handle),
+        .mxPathname = NAME_BYTES,
+        .zName = "simulated",
+        .xOpen = on_open,
+        .xDelete = on_delete,
+        .xAccess = on_access,
+        .xFullPathname = on_full_name,
+        .xRandomness = on_randomness,
+        .xSleep = on_sleep,
+        .xCurrentTime = on_time,
+        .xGetLastError = on_last_error,
+    };
+    sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    if (sqlite3_vfs_register(&vfs, 1) != SQLITE_OK)
+        abort();
+}
+
+/* ---- libc, for outbox's own few calls (--wrap) */
+
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...)
+{
+    unsigned disk = disk_of(path);
+    (void)flags;
+    if (find_file(path) != NULL) {
+        errno = EEXIST;
+        return -1;
+    }
+    if (!works(disk) || is_full(disk) || errs(disk)) {
+        errno = ENOSPC;
+        return -1;
+    }
+    make_file(path);
+    return 1000;
+}
+
+int __wrap_close(int fd);
+int __wrap_close(int fd)
+{
+    (void)fd;
+    return 0;
+}
+
+int __wrap_rename(const char *from, const char *to);
+int __wrap_rename(const char *from, const char *to)
+{
+    struct file_in_memory *file = find_file(from);
+    struct file_in_memory *old = find_file(to);
+    if (file == NULL || !works(disk_of(from))) {
+        errno = file == NULL ? ENOENT : EIO;
+        return -1;
+    }
+    if (old != NULL)
+        old->name[0] = '\0';
+    snprintf(file->name, sizeof file->name, "%s", to);
+    return 0;
+}
+
+int __wrap_unlink(const char *path);
+int __wrap_unlink(const char *path)
+{
+    struct file_in_memory *file = find_file(path);
+    if (file != NULL && works(disk_of(path)))
+        file->name[0] = '\0';
+    return file != NULL ? 0 : -1;
+}
+
+/* One folder is read at a time. */
+static struct {
+    size_t next;
+    char folder[NAME_BYTES];
+    struct dirent entry;
+} folder_read;
+
+DIR *__wrap_opendir(const char *path);
+DIR *__wrap_opendir(const char *path)
+{
+    folder_read.next = 0;
+    snprintf(folder_read.folder, sizeof folder_read.folder, "%s/", path);
+    return (DIR *)&folder_read;
+}
+
+struct dirent *__wrap_readdir(DIR *dir);
+struct dirent *__wrap_readdir(DIR *dir)
+{
+    size_t length = strlen(folder_read.folder);
+    (void)dir;
+    while (folder_read.next < FILES_MAX) {
+        const char *name = files[folder_read.next++].name;
+        if (strncmp(name, folder_read.folder, length) != 0)
+            continue;
+        snprintf(folder_read.entry.d_name, sizeof folder_read.entry.d_name,
+                 "%s", name + length);
+        return &folder_read.entry;
+    }
+    return NULL;
+}
+
+int __wrap_closedir(DIR *dir);
+int __wrap_closedir(DIR *dir)
+{
+    (void)dir;
+    return 0;
+}
+
+/* ---- faults */
+
+void disk_reset(void)
+{
+    honest = true;
+    for (size_t i = 0; i < FILES_MAX; i++) {
+        files[i].name[0] = '\0';
+        files[i].open = 0;
+    }
+    for (unsigned d = 0; d < VEHICLES; d++)
+        disks[d] = (struct disk){.epoch = disks[d].epoch + 1};
+}
+
+static void lose_unsynced(struct file_in_memory *file)
+{
+    for (size_t i = 0; i < file->write_count; i++) {
+        const struct write *write = &file->writes[i];
+        uint64_t fate = draw(3);
+        if (fate == 0)
+            make_safe(file, write, write->size);
+        else if (fate == 1 && write->size > 1)
+            make_safe(file, write, write->size / 2);
+    }
+    file->write_count = 0;
+    image_copy(&file->live, &file->safe);
+}
+
+void disk_crash(unsigned disk, bool power)
+{
+    struct disk *d = &disks[disk];
+    d->epoch++;
+    d->dead = false;
+    d->cut_after = 0;
+    for (size_t i = 0; power && i < FILES_MAX; i++)
+        if (files[i].name[0] != '\0' && disk_of(files[i].name) == disk)
+            lose_unsynced(&files[i]);
+}
+
+void disk_cut_after(unsigned disk, uint32_t writes)
+{
+    disks[disk].cut_after = writes;
+    disks[disk].dead = writes == 0;
+}
+
+bool disk_is_dead(unsigned disk)
+{
+    return disks[disk].dead;
+}
+
+void disk_full_until(unsigned disk, int64_t at_ms)
+{
+    disks[disk].full_until_ms = at_ms;
+}
+
+void disk_errors_until(unsigned disk, int64_t at_ms, unsigned of_thousand)
+{
+    disks[disk].errors_until_ms = at_ms;
+    disks[disk].errors_of_thousand = of_thousand;
+}
+
+void disk_honest(bool value)
+{
+    honest = value;
+}
+
+bool disk_damage(unsigned disk, uint32_t where, uint32_t bits)
+{
+    char name[NAME_BYTES];
+    snprintf(name, sizeof name, FOLDER "%u/outbox.db", disk);
+    struct file_in_memory *file = find_file(name);
+    if (file == NULL || file->live.size == 0)
+        return false;
+    int64_t at = where % file->live.size;
+    uint8_t flip = (uint8_t)(bits | 1);
+    file->live.bytes[at] ^= flip;
+    if (at < file->safe.size)
+        file->safe.bytes[at] ^= flip;
+    return true;
+}
+
+/* As a disk is copied that is in use: what its journal would bring back. */
+void disk_clone(unsigned from, unsigned to)
+{
+    for (size_t i = 0; i < FILES_MAX; i++) {
+        char name[NAME_BYTES];
+        if (files[i].name[0] == '\0' || disk_of(files[i].name) != from ||
+            strstr(files[i].name, ".damaged-") != NULL)
+            continue;
+        memcpy(name, files[i].name, sizeof name);
+        name[DISK_AT] = (char)('0' + to);
+        struct file_in_memory *file = find_file(name);
+        if (file == NULL)
+            file = make_file(name);
+        image_copy(&file->live, &files[i].live);
+        image_copy(&file->safe, &files[i].live);
+    }
+}
