@@ -8,7 +8,7 @@
  *
  *   loop.c      libuv's timers, clocks, randomness, log
  *   disk.c      files in memory under SQLite and libc, power cuts
- *   database.c  PostgreSQL: sessions, row locks, transactions, COPY
+ *   database.c  PostgreSQL: sessions; database_sql.c: locks, tables, COPY
  *   network.c   links, broker, what is in flight
  *   vehicle.c   starting and ending an agent; what its outbox must hold
  *   gate.c      starting and ending a gateway, its tick
