@@ -784,6 +784,28 @@ static void test_any_byte_flipped(void **state)
 
 /* The file is spoilt while it is open; what no commit wrote is carried over
  * under the new generation. */
+/* SQLite takes a file whose header says a write version above 2 (byte 18;
+ * sqlite.org/fileformat2.html, 1.3.3) for one to be read only. */
+static void test_write_version_flipped(void **state)
+{
+    struct place *place = *state;
+    fill(place, 3);
+    uint64_t generation = generation_of(place);
+    int fd = open(place->path, O_WRONLY);
+    assert_int_equal(pwrite(fd, "\x4b", 1, 18), 1);
+    close(fd);
+    struct outbox *box = NULL;
+    bool damaged = false;
+    assert_int_equal(outbox_open(&place->settings, &box, &damaged), PT_OK);
+    assert_true(damaged);
+    assert_false(outbox_in_memory(box));
+    assert_true(outbox_generation(box) != generation);
+    put(box, 1);
+    assert_int_equal(outbox_commit(box), PT_OK);
+    outbox_close(box);
+    assert_int_equal(files_with(place, "db.damaged-", false), 1);
+}
+
 static void test_damaged_under_way(void **state)
 {
     struct place *place = *state;
@@ -1481,6 +1503,7 @@ int main(void)
         PT_TEST(test_garbage),
         PT_TEST(test_truncated),
         PT_TEST(test_any_byte_flipped),
+        PT_TEST(test_write_version_flipped),
         PT_TEST(test_damaged_under_way),
         PT_TEST(test_changed_values),
         PT_TEST(test_garbage_beside_a_log),

@@ -308,6 +308,10 @@ static enum pt_err open_checked(struct file *file, const char *path,
         err = look_at(file, &look);
     if (err == PT_OK && look == LOOK_FOREIGN)
         err = PT_E_CONFIG;
+    /* It was writable when it was opened: the header's write version says
+     * otherwise, which ours never does. */
+    if (err == PT_OK && sqlite3_db_readonly(file->db, "main") == 1)
+        err = PT_E_CORRUPT;
     if (err == PT_OK)
         err = execute(file, "PRAGMA journal_mode=WAL;"
                             "PRAGMA synchronous=FULL");
