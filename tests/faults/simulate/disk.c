@@ -576,6 +576,8 @@ bool disk_damage(unsigned disk, uint32_t where, uint32_t bits)
         return false;
     int64_t at = where % file->live.size;
     uint8_t flip = (uint8_t)(bits | 1);
+    say("byte %lld of %lld is flipped by %02x", (long long)at,
+        (long long)file->live.size, flip);
     file->live.bytes[at] ^= flip;
     if (at < file->safe.size)
         file->safe.bytes[at] ^= flip;
