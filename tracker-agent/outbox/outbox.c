@@ -151,6 +151,22 @@ enum pt_err outbox_mind_damage(struct outbox *box, enum pt_err err)
     return PT_E_CORRUPT;
 }
 
+enum pt_err outbox_leave_generation(struct outbox *box)
+{
+    struct file_meta meta = box->meta;
+    enum pt_err err = draw_generation(&meta.generation);
+    if (err == PT_OK && outbox_on_disk(box))
+        err = file_write(&box->file, 0, NULL, 0, &meta, true);
+    if (err != PT_OK)
+        return err;
+    box->meta = meta;
+    pt_log(PT_LOG_ERROR,
+           "outbox %s: its numbers are used by another, too; has its disk"
+           " been copied?",
+           box->path);
+    return PT_OK;
+}
+
 /* ---- open and close ---- */
 
 static enum pt_err settings_check(const struct outbox_settings *settings)

@@ -20,8 +20,12 @@
  *    memory alone, under a generation of its own;
  *  - when an outbox in memory alone, since then or since a start without its
  *    file, finds a file that it can write: the file's generation goes on.
- * What was not yet committed is carried over under new numbers: it may then
- * be stored twice, once under each identity, rather than not at all.
+ *  - when a receipt names numbers that were never given: a copy of the disk
+ *    is in use elsewhere under the same identity, and its numbers would keep
+ *    ours from ever being receipted. What is held keeps its numbers.
+ * What was not yet committed (there: receipted) is carried over under new
+ * numbers: it may then be stored twice, once under each identity, rather than
+ * not at all.
  *
  * Disk full or read-only: outbox_put() goes on from memory, up to
  * OUTBOX_PENDING_MAX entries, which carry PT_FLAG_UNSAFE; beyond it the
@@ -109,7 +113,8 @@ PT_MUST_CHECK enum pt_err outbox_read(struct outbox *box, uint64_t from,
  * receipt is ignored. `ret` says how many. The deletion itself need not
  * survive a power cut: what comes back is sent and receipted again.
  * PT_E_RANGE: a receipt with ranges that do not ascend, or that names numbers
- * never given; nothing is deleted. PT_E_DISK: only memory could be changed,
+ * never given (then there is a new generation, see above); nothing is
+ * deleted. PT_E_DISK: only memory could be changed,
  * see above. PT_E_CORRUPT, PT_E_NOMEM as above. */
 PT_MUST_CHECK enum pt_err outbox_forget(struct outbox *box,
                                         const struct pt_receipt *receipt,

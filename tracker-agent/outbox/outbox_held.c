@@ -266,9 +266,15 @@ enum pt_err outbox_forget(struct outbox *box, const struct pt_receipt *receipt,
         return PT_OK;
     }
     ledger_init(&named);
-    if (highest_named(receipt) >= box->next ||
-        ledger_merge(&named, receipt) != PT_OK)
+    if (ledger_merge(&named, receipt) != PT_OK)
         return PT_E_RANGE;
+    /* Every receipt would name them from now on, so none could be believed:
+     * in a generation of its own the outbox can be receipted again. */
+    if (highest_named(receipt) >= box->next) {
+        enum pt_err left = outbox_leave_generation(box);
+        (void)left; /* the next receipt tries again */
+        return PT_E_RANGE;
+    }
     enum pt_err err = PT_OK;
     count = forget_pending(box, &named);
     if (box->rows > 0)

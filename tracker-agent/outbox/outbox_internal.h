@@ -124,6 +124,10 @@ static inline bool outbox_on_disk(const struct outbox *box)
 PT_MUST_CHECK enum pt_err outbox_mind_damage(struct outbox *box,
                                              enum pt_err err);
 
+/* All that is held goes on under the same numbers in a new generation. On
+ * failure nothing has changed. */
+PT_MUST_CHECK enum pt_err outbox_leave_generation(struct outbox *box);
+
 /* ---- outbox_held.c ---- */
 
 /* After anything that may have taken the lowest away: finds it again. */
