@@ -25,7 +25,7 @@ static const unsigned weights[EV_KINDS] = {
     [EV_STUFFED] = 4,        [EV_AGENT_KILL] = 6,  [EV_AGENT_STOP] = 3,
     [EV_POWER_CUT] = 8,      [EV_CLOCK_1970] = 2,  [EV_CLOCK_JUMP] = 3,
     [EV_DISK_FULL] = 3,      [EV_DISK_ERRORS] = 3, [EV_DAMAGE] = 1,
-    [EV_CLONE] = 0,          [EV_GATE_KILL] = 6,   [EV_DB_AWAY] = 3,
+    [EV_CLONE] = 1,          [EV_GATE_KILL] = 6,   [EV_DB_AWAY] = 3,
     [EV_DB_CUT] = 5,         [EV_COMMIT_LOST] = 6, [EV_DB_ERROR] = 5,
     [EV_BROKER_RESTART] = 3, [EV_REPLAY] = 5,      [EV_ALTER] = 3,
 };

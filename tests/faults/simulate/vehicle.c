@@ -169,6 +169,8 @@ static void see_entry(struct vehicle *v, const struct pt_entry *entry,
         violated("the outbox holds what nobody put");
         return;
     }
+    if (&vehicles[thing->vehicle] != v)
+        return; /* the clone's disk holds what was put into the first one */
     size_t i = index_of(thing);
     thing->held = true;
     thing->durable = durable;
