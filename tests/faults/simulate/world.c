@@ -294,7 +294,8 @@ static void check_thing(size_t i)
     if (t->positions > 1 || t->acts > 1 || t->quarantined > 1)
         sim.totals.stored_twice++;
     if (rows == 0) {
-        if (!t->dropped && !t->lost && !sim.cloned)
+        if (!t->dropped && !t->lost &&
+            !(sim.cloned && vehicle_device(t->vehicle) == 1))
             violated("entry %zu of vehicle %u is lost", i, t->vehicle);
         return;
     }
