@@ -130,6 +130,7 @@ static enum pt_err open_receiver(struct agent *agent)
     struct pace_settings pace = agent_pace_settings(s);
     struct receiver_events events = agent_receiver_events(agent);
     pace_init(&agent->pace, &pace);
+    pace_assign(&agent->pace, agent_status(s) == PT_STATUS_EN_ROUTE);
     agent->satellites_used = -1;
     return receiver_new(&agent->loop, s->gpsd_host, s->gpsd_port,
                         s->gpsd_device, &events, &agent->receiver);

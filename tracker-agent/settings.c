@@ -54,16 +54,17 @@ const struct config_option agent_options[] = {
         "write to disk after so many entries ..."),
     INT("outbox", "commit_seconds", outbox_commit_s, "10", 1, 300,
         "... or so many seconds: a power cut loses no more than that"),
-    REAL("pace", "distance", pace_distance_m, "25", 1, 10000,
-         "report when moved this far, metres"),
-    REAL("pace", "heading", pace_heading_deg, "30", 1, 180,
-         "or turned this much while moving, degrees"),
+    REAL("pace", "bound_m", pace_bound_m, "25", PACE_BOUND_MIN_M,
+         PACE_BOUND_MAX_M,
+         "report before the control room's idea of the place is wrong by more "
+         "than so many metres"),
+    REAL("pace", "bound_assigned_m", pace_bound_assigned_m, "10",
+         PACE_BOUND_MIN_M, PACE_BOUND_MAX_M,
+         "the same while assigned: en route, or when the control room says so"),
     INT("pace", "moving", pace_moving_s, "10", 1, 3600,
-        "or after so many seconds, moving"),
+        "at least after so many seconds, moving"),
     INT("pace", "parked", pace_parked_s, "60", 1, 3600,
-        "or after so many seconds, standing still"),
-    REAL("pace", "moving_speed", pace_moving_mps, "1.5", 0.1, 50,
-         "metres per second above which one is moving"),
+        "at least after so many seconds, standing still"),
     REAL("pace", "accuracy_max", pace_accuracy_max_m, "100", 1, 100000,
          "a fix vaguer than so many metres is sent only when due by time"),
     INT("uplink", "resend", uplink_resend_s, "45", 1, 3600,
@@ -193,11 +194,10 @@ struct outbox_settings agent_outbox_settings(const struct agent_settings *s)
 struct pace_settings agent_pace_settings(const struct agent_settings *s)
 {
     return (struct pace_settings){
-        .distance_m = s->pace_distance_m,
-        .heading_deg = s->pace_heading_deg,
+        .bound_m = s->pace_bound_m,
+        .bound_assigned_m = s->pace_bound_assigned_m,
         .moving_ms = s->pace_moving_s * 1000,
         .parked_ms = s->pace_parked_s * 1000,
-        .moving_mps = s->pace_moving_mps,
         .accuracy_max_m = s->pace_accuracy_max_m,
     };
 }

@@ -20,8 +20,7 @@ struct agent_settings {
     int64_t outbox_entries_max, outbox_age_max_days;
     int64_t outbox_commit_entries, outbox_commit_s;
 
-    double pace_distance_m, pace_heading_deg, pace_moving_mps;
-    double pace_accuracy_max_m;
+    double pace_bound_m, pace_bound_assigned_m, pace_accuracy_max_m;
     int64_t pace_moving_s, pace_parked_s;
 
     int64_t uplink_resend_s, uplink_resend_max_s;

@@ -19,11 +19,10 @@
 
 /* The agent's defaults (tracker-agent --sample). */
 static const struct pace_settings pace_settings = {
-    .distance_m = 25.0,
-    .heading_deg = 30.0,
+    .bound_m = 25.0,
+    .bound_assigned_m = 10.0,
     .moving_ms = 10000,
     .parked_ms = 60000,
-    .moving_mps = 1.5,
     .accuracy_max_m = 100.0,
 };
 
@@ -125,6 +124,8 @@ static void say_status(struct unit *unit, const struct receiver_fix *fix)
     if (status == unit->device.status)
         return;
     unit->device.status = status;
+    pace_assign(&unit->device.pace, status == PT_STATUS_EN_ROUTE);
+    pace_sent(&unit->device.pace, fix);
     struct pt_entry entry = receiver_entry(fix, unit->device.status);
     entry.kind = PT_KIND_STATUS;
     put(unit, &entry);

@@ -11,7 +11,7 @@ PROGRAM = os.path.join(BIN, "tracker-agent")
 
 # Tests do not wait a minute for what a vehicle may.
 QUICK = {"uplink.resend": 3, "uplink.resend_max": 6, "uplink.heartbeat": 3,
-         "pace.moving": 2, "pace.parked": 2, "pace.distance": 5,
+         "pace.moving": 1, "pace.parked": 2, "pace.bound_m": 5,
          "outbox.commit_seconds": 1}
 
 

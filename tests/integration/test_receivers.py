@@ -21,9 +21,8 @@ from lib_vehicle import entry, now_ms
 LOGS = os.path.join(replay.SHARED, "receivers")
 OURS = os.path.join(TOP, "tests/data")
 CAR, OTHER = "car-1", "car-2"
-NARROW = {"pace__distance": 1, "pace__heading": 1, "pace__moving": 1,
-          "pace__parked": 1, "pace__moving_speed": 0.1,
-          "pace__accuracy_max": 100000}
+NARROW = {"pace__bound_m": 1, "pace__bound_assigned_m": 1, "pace__moving": 1,
+          "pace__parked": 1, "pace__accuracy_max": 100000}
 # A fix of our own ends each replay: what came before it has been dealt with
 # once this one is stored and receipted.
 END = (10.5, 20.25)
