@@ -84,10 +84,12 @@ struct loads {
     bool closing;
     uv_timer_t debounce; /* catalog: a script changes many rows */
     uv_timer_t retry;
+    uv_timer_t asked; /* catalog: a report of somebody unknown waits */
     int open_timers;
 
     struct loading catalog;
     uv_work_t catalog_work;
+    uint64_t catalog_began_ns; /* the load under way, or the last */
     struct catalog *catalog_new;
     enum pt_err catalog_err;
     char catalog_message[256];
@@ -150,6 +152,9 @@ void loads_close(struct gateway *gw);
 void loads_database_up(void *gateway);
 void loads_notified(void *gateway, const char *channel, const char *payload);
 /* Devices and live state are known: reports can be judged. */
+/* The catalog is to be read again, soon. */
+void loads_ask_catalog(struct gateway *gw);
+
 bool loads_ready(const struct gateway *gw);
 
 /* Waits for events, unless intake has work left. */

@@ -8,6 +8,8 @@
 
 /* A script that adds a hundred units sends a hundred notices. */
 #define DEBOUNCE_MS 200
+/* Strangers at the broker must not have the catalog read all the time. */
+#define ASKED_EVERY_MS 2000
 /* After a load that failed while the connection stands. */
 #define RETRY_MS 2000
 
@@ -93,6 +95,8 @@ static void swap_catalog(struct gateway *gw)
     gw->loads.catalog_new = NULL;
     gw->loads.catalog_loaded = true;
     catalog_free(old);
+    if (gw->intake != NULL)
+        intake_catalog(gw->intake, gw->loads.catalog_began_ns);
     fleet_keep(gw->fleet, in_catalog, gw->catalog);
     pt_log(PT_LOG_INFO, "gateway: %zu units, %zu missions, %zu zones",
            catalog_unit_count(gw->catalog), catalog_mission_count(gw->catalog),
@@ -123,6 +127,7 @@ static void load_catalog(struct gateway *gw)
     struct loads *loads = &gw->loads;
     loads->catalog.wanted = false;
     loads->catalog_message[0] = '\0';
+    loads->catalog_began_ns = uv_hrtime();
     loads->catalog_work.data = gw;
     if (uv_queue_work(&gw->loop, &loads->catalog_work, catalog_work,
                       catalog_done) != 0)
@@ -378,6 +383,17 @@ void loads_notified(void *gateway, const char *channel, const char *payload)
     }
 }
 
+void loads_ask_catalog(struct gateway *gw)
+{
+    struct loads *loads = &gw->loads;
+    uint64_t gone_ms = (uv_hrtime() - loads->catalog_began_ns) / 1000000;
+    loads->catalog.wanted = true;
+    if (!loads->closing && !uv_is_active((uv_handle_t *)&loads->asked))
+        uv_timer_start(&loads->asked, on_timer,
+                       gone_ms < ASKED_EVERY_MS ? ASKED_EVERY_MS - gone_ms : 0,
+                       0);
+}
+
 /* --------------------------------------------------------------- start and end
  */
 void loads_open(struct gateway *gw)
@@ -385,9 +401,11 @@ void loads_open(struct gateway *gw)
     struct loads *loads = &gw->loads;
     uv_timer_init(&gw->loop, &loads->debounce);
     uv_timer_init(&gw->loop, &loads->retry);
+    uv_timer_init(&gw->loop, &loads->asked);
     loads->debounce.data = gw;
     loads->retry.data = gw;
-    loads->open_timers = 2;
+    loads->asked.data = gw;
+    loads->open_timers = 3;
 }
 
 static void timer_closed(uv_handle_t *handle)
@@ -402,6 +420,7 @@ void loads_stop(struct gateway *gw)
     loads->closing = true;
     uv_close((uv_handle_t *)&loads->debounce, timer_closed);
     uv_close((uv_handle_t *)&loads->retry, timer_closed);
+    uv_close((uv_handle_t *)&loads->asked, timer_closed);
     /* Refused once it runs; then it ends by itself. */
     if (loads->catalog.under_way)
         uv_cancel((uv_req_t *)&loads->catalog_work);

@@ -11,6 +11,8 @@ static void take_reports(struct gateway *gw)
 {
     if (loads_ready(gw))
         intake_take(gw->intake, gw->catalog, gw->fleet, gw->now_ms, &gw->batch);
+    if (intake_asks_catalog(gw->intake))
+        loads_ask_catalog(gw);
 }
 
 /* Units beyond fleet.max_units are counted and logged by intake, which meets

@@ -6,6 +6,7 @@
 /* What stands before a message's payload. */
 struct head {
     int64_t received_ms;
+    uint64_t aside_ns;
     uint32_t size;
     uint8_t kind;
     uint8_t retained;
@@ -59,6 +60,7 @@ enum pt_err inbox_put(struct inbox *inbox, const struct inbox_message *message)
         return PT_E_FULL;
     struct head head = {
         .received_ms = message->received_ms,
+        .aside_ns = message->aside_ns,
         .size = message->size,
         .kind = (uint8_t)message->kind,
         .retained = message->retained,
@@ -83,6 +85,7 @@ bool inbox_peek(const struct inbox *inbox, struct inbox_message *ret)
         .kind = (enum link_topic)head.kind,
         .retained = head.retained != 0,
         .received_ms = head.received_ms,
+        .aside_ns = head.aside_ns,
         .size = head.size,
         .payload = inbox->bytes + inbox->head + sizeof(head),
     };

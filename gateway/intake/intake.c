@@ -20,6 +20,7 @@ struct counts {
     uint64_t presences;
     uint64_t strange;                /* on a topic that is none of ours */
     uint64_t dropped;                /* the ring was full */
+    uint64_t deferred;               /* reports, until a newer catalog */
     uint64_t verdict[REFUSED_COUNT]; /* entries */
     uint64_t jumps;
     uint64_t acts_kept;
@@ -46,6 +47,9 @@ struct intake {
     uv_loop_t *loop;
     struct link *link;
     struct inbox inbox;
+    struct inbox undecided; /* reports of devices that nobody knows */
+    uint64_t catalog_ns;    /* see intake_catalog() */
+    bool asks_catalog;
     struct judge_limits limits;
     struct receipts *receipts;
     struct reading reading;
@@ -253,6 +257,39 @@ static void count_full(struct intake *intake, enum pt_err err)
                pt_strerror(err));
 }
 
+/* ------------------------------------------------ devices that nobody knows
+ */
+/* A vehicle may report before the catalog knows that it was enrolled, and
+ * what is refused is receipted: the vehicle would delete it. So its word
+ * waits for a catalog that was read after it came. */
+static void put_aside(struct intake *intake, struct inbox_message *message)
+{
+    message->aside_ns = uv_hrtime();
+    intake->asks_catalog = true;
+    if (inbox_put(&intake->undecided, message) == PT_OK)
+        intake->counts.deferred++;
+    else
+        intake->counts.dropped++; /* without a receipt it comes again */
+}
+
+static bool next_decided(const struct intake *intake, struct inbox_message *ret)
+{
+    return inbox_peek(&intake->undecided, ret) &&
+           ret->aside_ns < intake->catalog_ns;
+}
+
+void intake_catalog(struct intake *intake, uint64_t read_from_ns)
+{
+    intake->catalog_ns = read_from_ns;
+}
+
+bool intake_asks_catalog(struct intake *intake)
+{
+    bool asks = intake->asks_catalog;
+    intake->asks_catalog = false;
+    return asks;
+}
+
 /* The unit that the device is at this moment. */
 static bool unit_now(const struct catalog *catalog, const char *device,
                      int64_t now_ms, uint32_t *unit_id)
@@ -334,6 +371,19 @@ static void begin_report(struct intake *intake, const struct catalog *catalog,
     r->under_way = true;
 }
 
+static void take_message(struct intake *intake, const struct catalog *catalog,
+                         struct fleet *fleet, int64_t now_ms,
+                         struct inbox_message *message, struct batch *batch)
+{
+    uint32_t unit_id;
+    if (message->kind == LINK_PRESENCE)
+        take_presence(intake, catalog, fleet, now_ms, message);
+    else if (unit_now(catalog, message->device, now_ms, &unit_id))
+        begin_report(intake, catalog, fleet, now_ms, message, batch);
+    else
+        put_aside(intake, message);
+}
+
 void intake_take(struct intake *intake, const struct catalog *catalog,
                  struct fleet *fleet, int64_t now_ms, struct batch *batch)
 {
@@ -341,21 +391,23 @@ void intake_take(struct intake *intake, const struct catalog *catalog,
         struct inbox_message message;
         if (intake->reading.under_way) {
             take_entries(intake, catalog, fleet, now_ms, batch);
-            continue;
-        }
-        if (!inbox_peek(&intake->inbox, &message))
-            return;
-        if (message.kind == LINK_PRESENCE)
-            take_presence(intake, catalog, fleet, now_ms, &message);
-        else
+        } else if (next_decided(intake, &message)) {
             begin_report(intake, catalog, fleet, now_ms, &message, batch);
-        inbox_drop(&intake->inbox);
+            inbox_drop(&intake->undecided);
+        } else if (inbox_peek(&intake->inbox, &message)) {
+            take_message(intake, catalog, fleet, now_ms, &message, batch);
+            inbox_drop(&intake->inbox);
+        } else {
+            return;
+        }
     }
 }
 
 bool intake_has_more(const struct intake *intake)
 {
-    return intake->reading.under_way || intake->inbox.waiting > 0;
+    struct inbox_message message;
+    return intake->reading.under_way || intake->inbox.waiting > 0 ||
+           next_decided(intake, &message);
 }
 
 bool intake_is_up(const struct intake *intake)
@@ -416,6 +468,12 @@ static double waiting_messages(void *context)
     return (double)intake->inbox.waiting;
 }
 
+static double undecided_messages(void *context)
+{
+    const struct intake *intake = context;
+    return (double)intake->undecided.waiting;
+}
+
 static double waiting_receipts(void *context)
 {
     const struct intake *intake = context;
@@ -440,6 +498,8 @@ static const struct {
      "Messages on a topic that is none of ours"},
     {offsetof(struct counts, dropped), "patrol_intake_dropped_total",
      "Messages and entries dropped for want of room; vehicles send them again"},
+    {offsetof(struct counts, deferred), "patrol_intake_deferred_total",
+     "Reports of devices without a unit, put aside until the catalog is read"},
     {offsetof(struct counts, jumps), "patrol_intake_jumps_total",
      "Fixes flagged as farther from the last than a vehicle can drive"},
     {offsetof(struct counts, acts_kept), "patrol_intake_acts_kept_total",
@@ -489,6 +549,11 @@ static enum pt_err add_metrics(struct intake *intake, struct metrics *metrics)
             metrics, METRICS_GAUGE, "patrol_intake_waiting_messages", NULL,
             "Messages not yet decoded", waiting_messages, intake);
     if (err == PT_OK)
+        err = metrics_add_call(metrics, METRICS_GAUGE,
+                               "patrol_intake_undecided_messages", NULL,
+                               "Reports that wait for the catalog to be read",
+                               undecided_messages, intake);
+    if (err == PT_OK)
         err = metrics_add_call(
             metrics, METRICS_GAUGE, "patrol_receipts_waiting", NULL,
             "Receipts not yet published", waiting_receipts, intake);
@@ -507,6 +572,7 @@ static void release(struct intake *intake)
         pt_report_clear(&intake->reading.report);
     receipts_free(intake->receipts);
     inbox_clear(&intake->inbox);
+    inbox_clear(&intake->undecided);
     free(intake);
 }
 
@@ -522,6 +588,8 @@ static enum pt_err open_parts(struct intake *intake,
         .message = on_message,
     };
     enum pt_err err = inbox_init(&intake->inbox, settings->queue_max_bytes);
+    if (err == PT_OK)
+        err = inbox_init(&intake->undecided, INTAKE_UNDECIDED_BYTES);
     if (err == PT_OK)
         err = receipts_new(INTAKE_RECEIPTS_MAX, settings->receipt_every_ms,
                            &intake->receipts);

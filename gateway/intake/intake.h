@@ -17,6 +17,9 @@
 #include <uv.h>
 
 #define INTAKE_RECEIPTS_MAX 200000
+/* Reports of devices that the catalog does not know wait in as much for a
+ * newer one. What does not fit is dropped, as above. */
+#define INTAKE_UNDECIDED_BYTES ((size_t)1 << 20)
 
 struct intake_settings {
     struct link_settings link;
@@ -42,6 +45,13 @@ void intake_close(struct intake *intake, void (*done)(void *), void *context);
 void intake_take(struct intake *intake, const struct catalog *catalog,
                  struct fleet *fleet, int64_t now_ms, struct batch *batch);
 bool intake_has_more(const struct intake *intake);
+
+/* The catalog of the next intake_take() was read from this moment of
+ * uv_hrtime() on: who is unknown to it and reported before is refused, with a
+ * receipt. Reports of an unknown device that came later wait. */
+void intake_catalog(struct intake *intake, uint64_t read_from_ns);
+/* True once after such a report came: the catalog is to be read again. */
+bool intake_asks_catalog(struct intake *intake);
 
 /* From the store's event: keeps the receipt for intake_receipts_due(). Due at
  * once when urgent or backlog, else `receipt_every_ms` after the last one of

@@ -18,6 +18,7 @@ struct inbox_message {
     enum link_topic kind; /* LINK_REPORT or LINK_PRESENCE */
     bool retained;
     int64_t received_ms;
+    uint64_t aside_ns; /* when it was put aside; uv_hrtime() */
     char device[LINK_DEVICE_MAX + 1];
     uint32_t size;
     const uint8_t *payload; /* borrowed until inbox_drop() */

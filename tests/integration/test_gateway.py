@@ -124,6 +124,28 @@ def test_unknown_device(database, make_gateway, make_vehicle):
     assert database.one("SELECT count(*) FROM patrol.position") == 0
 
 
+def test_a_vehicle_enrolled_a_moment_ago_loses_nothing(database, make_gateway,
+                                                       make_vehicle):
+    """While the list of units cannot be read, a report from a vehicle that is
+    not in it waits; it is not refused by a list that is older."""
+    database.add_unit("A1")
+    gateway = make_gateway().start()
+    wait_for(lambda: gateway.get("/v1/units")["units"], why="the first unit")
+    database.query("ALTER TABLE patrol.mission RENAME TO mission_away")
+    car = make_vehicle("A2")
+    car.send(entry(1, crossing(1, 1)), entry(2, crossing(1, 2)))
+    wait_for(lambda: gateway.metric("patrol_intake_undecided_messages") == 1,
+             why="the report put aside")
+    database.add_unit("A2")
+    time.sleep(1)
+    assert car.receipts == []
+    database.query("ALTER TABLE patrol.mission_away RENAME TO mission")
+    car.wait_stored(2)
+    assert [row[0] for row in positions(database, "A2")] == [1, 2]
+    assert database.one("SELECT count(*) FROM patrol.quarantine") == 0
+    assert gateway.metric("patrol_intake_undecided_messages") == 0
+
+
 def test_a_device_is_the_unit_it_was_then(database, make_gateway, make_vehicle):
     database.add_unit("OLD", device="box")
     new = database.one("INSERT INTO patrol.unit (call_sign) VALUES ('NEW')"
