@@ -4,6 +4,7 @@
  *
  *   receiver -> position.c -> outbox -> delivery.c -> link
  *                                          ^-- receipts --'
+ *                             pace <-- remote.c <-- settings --'
  */
 #include "outbox.h"
 #include "pace.h"
@@ -24,6 +25,10 @@ struct agent {
     struct link *link;
     struct pace pace;
     struct uplink uplink;
+
+    /* The control room's settings (remote.c); revision 0: none. */
+    struct pt_settings remote;
+    uint64_t remote_refused;
 
     /* Position (position.c). */
     bool gpsd_up, device_present;
@@ -56,6 +61,14 @@ struct pt_vehicle_state agent_state(const struct agent *agent);
 /* Once a second: a mode that the gateway has not been told for a while is
  * said without waiting for the next report. */
 void agent_watch_mode(struct agent *agent);
+
+/* --- remote.c ------------------------------------------------------------ */
+
+/* The settings kept from before, into the pace, which is initialized. */
+void agent_remote_open(struct agent *agent);
+/* A message on our settings topic: kept, in force and acknowledged; what
+ * cannot be is logged, counted and changes nothing. */
+void agent_remote_take(struct agent *agent, const void *payload, size_t size);
 
 /* --- delivery.c ---------------------------------------------------------- */
 

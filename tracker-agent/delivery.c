@@ -270,6 +270,9 @@ static void on_connected(void *context)
     char topic[LINK_TOPIC_MAX];
     link_topic(LINK_RECEIPT, agent->settings.device_name, topic);
     enum pt_err err = link_subscribe(agent->link, topic, 1);
+    link_topic(LINK_SETTINGS, agent->settings.device_name, topic);
+    if (err == PT_OK)
+        err = link_subscribe(agent->link, topic, 1);
     if (err == PT_OK) {
         link_topic(LINK_PRESENCE, agent->settings.device_name, topic);
         err = link_publish(agent->link, topic, "online", strlen("online"), 1,
@@ -314,18 +317,8 @@ static void take_receipt(struct agent *agent, const struct pt_receipt *receipt)
                          now_of(agent));
 }
 
-static void on_message(void *context, const char *topic, const void *payload,
-                       size_t size, bool retained)
+static void on_receipt(struct agent *agent, const void *payload, size_t size)
 {
-    struct agent *agent = context;
-    enum link_topic kind;
-    char device[LINK_DEVICE_MAX + 1];
-    (void)retained;
-    if (!link_topic_parse(topic, &kind, device) || kind != LINK_RECEIPT ||
-        strcmp(device, agent->settings.device_name) != 0) {
-        pt_log(PT_LOG_WARN, "message on a topic that is not ours");
-        return;
-    }
     struct pt_receipt receipt;
     enum pt_err err = pt_receipt_decode(payload, size, &receipt);
     if (err != PT_OK) {
@@ -334,6 +327,25 @@ static void on_message(void *context, const char *topic, const void *payload,
     }
     take_receipt(agent, &receipt);
     agent_pump(agent);
+}
+
+static void on_message(void *context, const char *topic, const void *payload,
+                       size_t size, bool retained)
+{
+    struct agent *agent = context;
+    enum link_topic kind;
+    char device[LINK_DEVICE_MAX + 1];
+    (void)retained;
+    if (!link_topic_parse(topic, &kind, device) ||
+        (kind != LINK_RECEIPT && kind != LINK_SETTINGS) ||
+        strcmp(device, agent->settings.device_name) != 0) {
+        pt_log(PT_LOG_WARN, "message on a topic that is not ours");
+        return;
+    }
+    if (kind == LINK_RECEIPT)
+        on_receipt(agent, payload, size);
+    else
+        agent_remote_take(agent, payload, size);
 }
 
 struct link_events agent_link_events(struct agent *agent)

@@ -124,13 +124,23 @@ static void close_link(struct agent *agent)
     agent->link = NULL;
 }
 
+static enum pt_err open_pace(struct agent *agent)
+{
+    struct pace_settings pace = agent_pace_settings(&agent->settings);
+    pace_init(&agent->pace, &pace);
+    agent_remote_open(agent);
+    return PT_OK;
+}
+
+static void close_pace(struct agent *agent)
+{
+    (void)agent;
+}
+
 static enum pt_err open_receiver(struct agent *agent)
 {
     const struct agent_settings *s = &agent->settings;
-    struct pace_settings pace = agent_pace_settings(s);
     struct receiver_events events = agent_receiver_events(agent);
-    pace_init(&agent->pace, &pace);
-    pace_assign(&agent->pace, agent_status(s) == PT_STATUS_EN_ROUTE);
     agent->satellites_used = -1;
     return receiver_new(&agent->loop, s->gpsd_host, s->gpsd_port,
                         s->gpsd_device, &events, &agent->receiver);
@@ -173,6 +183,7 @@ static const struct step {
 } steps[] = {
     {"event loop", open_loop, close_loop},
     {"outbox", open_outbox, close_outbox},
+    {"pace", open_pace, close_pace},
     {"delivery", agent_delivery_open, agent_delivery_close},
     {"broker connection", open_link, close_link},
     {"tick", open_tick, close_tick},

@@ -87,6 +87,7 @@ struct pt_vehicle_state agent_state(const struct agent *agent)
         .oldest_age_s = age_s,
         .dropped = outbox_dropped(agent->outbox),
         .next_due_s = next_due_s(agent),
+        .settings_revision = agent->remote.revision,
     };
 }
 

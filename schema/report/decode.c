@@ -223,6 +223,7 @@ static enum pt_err take_state(const Patrol__V1__VehicleState *m,
         .oldest_age_s = m->oldest_age_s,
         .dropped = m->dropped,
         .next_due_s = m->next_due_s,
+        .settings_revision = m->settings_revision,
     };
     return state_valid(ret) ? PT_OK : PT_E_RANGE;
 }
@@ -351,4 +352,32 @@ enum pt_err pt_receipt_decode(const uint8_t *bytes, size_t size,
     if (err == PT_OK)
         *ret = receipt;
     return err;
+}
+
+enum pt_err pt_settings_decode(const uint8_t *bytes, size_t size,
+                               struct pt_settings *ret)
+{
+    struct budget budget = {.left = DECODE_BUDGET_BYTES};
+    ProtobufCAllocator allocator = allocator_of(&budget);
+    struct pt_settings settings;
+    Patrol__V1__Settings *m;
+
+    if (size > PT_SETTINGS_BYTES_MAX)
+        return PT_E_RANGE;
+    m = patrol__v1__settings__unpack(&allocator, size, bytes);
+    if (m == NULL)
+        return budget.err != PT_OK ? budget.err : PT_E_MALFORMED;
+    settings = (struct pt_settings){
+        .revision = m->revision,
+        .bound_dm = m->bound_dm,
+        .bound_assigned_dm = m->bound_assigned_dm,
+        .moving_s = m->moving_s,
+        .parked_s = m->parked_s,
+        .assigned = m->assigned,
+    };
+    patrol__v1__settings__free_unpacked(m, &allocator);
+    if (!pt_settings_valid(&settings))
+        return PT_E_RANGE;
+    *ret = settings;
+    return PT_OK;
 }

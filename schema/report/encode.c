@@ -195,6 +195,7 @@ static void put_state_fields(struct sink *sink,
     put_number(sink, 5, state->oldest_age_s);
     put_number(sink, 6, state->dropped);
     put_number(sink, 7, state->next_due_s);
+    put_number(sink, 8, state->settings_revision);
 }
 
 static void put_state(struct sink *sink, const struct pt_vehicle_state *state)
@@ -232,11 +233,11 @@ static bool report_valid(const struct pt_report *report)
 }
 
 /* Tag and longest value of each: generation 9; ten scalars of 11; eight
- * column heads of 2 + 4; state 2 + 1 + 7 * 11; then an entry's differences,
+ * column heads of 2 + 4; state 2 + 1 + 8 * 11; then an entry's differences,
  * two of 10 bytes and six of 5, and a detail's tags, lengths and index. */
 size_t pt_report_bound(const struct pt_report *report)
 {
-    size_t bound = 9 + 10 * 11 + COLUMN_COUNT * 6 + 80;
+    size_t bound = 9 + 10 * 11 + COLUMN_COUNT * 6 + 91;
 
     for (size_t i = 0; i < report->count; i++) {
         bound += 50;
@@ -314,6 +315,24 @@ enum pt_err pt_receipt_encode(const struct pt_receipt *receipt, uint8_t *out,
         put_varint(&sink, count.used);
         put_ranges(&sink, receipt);
     }
+    if (sink.err == PT_OK)
+        *ret = sink.used;
+    return sink.err;
+}
+
+enum pt_err pt_settings_encode(const struct pt_settings *settings, uint8_t *out,
+                               size_t size, size_t *ret)
+{
+    struct sink sink = {.at = out, .left = size};
+
+    if (!pt_settings_valid(settings))
+        return PT_E_RANGE;
+    put_number(&sink, 1, settings->revision);
+    put_number(&sink, 2, settings->bound_dm);
+    put_number(&sink, 3, settings->bound_assigned_dm);
+    put_number(&sink, 4, settings->moving_s);
+    put_number(&sink, 5, settings->parked_s);
+    put_number(&sink, 6, settings->assigned);
     if (sink.err == PT_OK)
         *ret = sink.used;
     return sink.err;

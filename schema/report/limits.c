@@ -70,7 +70,8 @@ bool state_valid(const struct pt_vehicle_state *state)
            state->satellites_used >= -1 &&
            state->satellites_used <= PT_SATELLITES_MAX &&
            state->outbox_depth <= INT64_MAX &&
-           state->oldest_age_s <= INT64_MAX && state->dropped <= INT64_MAX;
+           state->oldest_age_s <= INT64_MAX && state->dropped <= INT64_MAX &&
+           state->settings_revision <= INT64_MAX;
 }
 
 bool held_valid(const struct pt_report *report)
@@ -79,4 +80,13 @@ bool held_valid(const struct pt_report *report)
         return report->lowest_held <= PT_SEQ_MAX;
     return report->lowest_held >= 1 &&
            report->lowest_held <= report->entries[0].seq;
+}
+
+bool pt_settings_valid(const struct pt_settings *settings)
+{
+    return settings->revision >= 1 && settings->revision <= INT64_MAX &&
+           settings->bound_dm <= PT_SETTINGS_BOUND_DM_MAX &&
+           settings->bound_assigned_dm <= PT_SETTINGS_BOUND_DM_MAX &&
+           settings->moving_s <= PT_SETTINGS_INTERVAL_S_MAX &&
+           settings->parked_s <= PT_SETTINGS_INTERVAL_S_MAX;
 }

@@ -87,7 +87,8 @@ struct pt_vehicle_state {
     uint64_t outbox_depth; /* this and the next two: to INT64_MAX */
     uint64_t oldest_age_s;
     uint64_t dropped;
-    uint32_t next_due_s; /* 0 not said */
+    uint32_t next_due_s;        /* 0 not said */
+    uint64_t settings_revision; /* of pt_settings; 0 none; to INT64_MAX */
 };
 
 struct pt_report {
@@ -147,5 +148,30 @@ PT_MUST_CHECK enum pt_err pt_receipt_encode(const struct pt_receipt *receipt,
 /* Errors as pt_report_decode(). */
 PT_MUST_CHECK enum pt_err pt_receipt_decode(const uint8_t *bytes, size_t size,
                                             struct pt_receipt *ret);
+
+/* How closely the control room wants to be told: report.proto's Settings. What
+ * is 0 is not said. */
+#define PT_SETTINGS_BOUND_DM_MAX 100000u
+#define PT_SETTINGS_INTERVAL_S_MAX 3600u
+#define PT_SETTINGS_BYTES_MAX 64 /* always suffices; longer is refused */
+
+struct pt_settings {
+    uint64_t revision; /* 1..INT64_MAX */
+    uint32_t bound_dm;
+    uint32_t bound_assigned_dm;
+    uint32_t moving_s;
+    uint32_t parked_s;
+    bool assigned;
+};
+
+/* All limits: what breaks one is neither encoded nor decoded. */
+bool pt_settings_valid(const struct pt_settings *settings);
+/* PT_E_RANGE, PT_E_FULL. */
+PT_MUST_CHECK enum pt_err pt_settings_encode(const struct pt_settings *settings,
+                                             uint8_t *out, size_t size,
+                                             size_t *ret);
+/* Errors as pt_report_decode(); fields that are not known are passed over. */
+PT_MUST_CHECK enum pt_err pt_settings_decode(const uint8_t *bytes, size_t size,
+                                             struct pt_settings *ret);
 
 #endif

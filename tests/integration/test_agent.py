@@ -522,3 +522,69 @@ def test_memory_and_cpu_at_one_fix_a_second(make_agent, make_peer, receiver,
     assert proportional < 8 * 1024
     # at 100 ticks a second 20 s show 0.05 % a tick
     assert cpu < 0.005
+
+
+# --------------------------------------------------------------- settings
+def say_settings(peer, **fields):
+    payload = wire.pb.Settings(**fields).SerializeToString() if fields else b""
+    peer.client.publish(f"patrol/v1/{CAR}/settings", payload, qos=1,
+                        retain=True).wait_for_publish(10)
+
+
+def wait_revision(peer, agent, revision):
+    wait_for(lambda: peer.states(CAR) and
+             peer.states(CAR)[-1].settings_revision == revision, 20,
+             agent.process.log)
+
+
+def test_settings_are_in_force_acknowledged_and_kept(make_agent, make_peer,
+                                                     receiver, broker):
+    drive(receiver)
+    peer = make_peer(receipts=True).wait_up()
+    agent = make_agent(pace__moving=3600, pace__parked=3600,
+                       pace__bound_m=10000).start()
+    wait_entries(peer, 1, agent)
+    wait_revision(peer, agent, 0)
+    count = len(peer.entries(CAR))
+    say_settings(peer, revision=5, bound_dm=1000, moving_s=1, parked_s=900)
+    wait_revision(peer, agent, 5)
+    wait_entries(peer, count + 3, agent)
+    assert "settings 5: 100.0 m" in agent.process.log()
+    assert agent.stop() == 0
+    # The broker's copy is gone: what counts is what the vehicle kept.
+    broker.kill()
+    broker.start()
+    wait_for(peer.up.is_set, 15)
+    peer.reports.clear()
+    agent.start()
+    wait_revision(peer, agent, 5)
+    wait_entries(peer, 3, agent)
+    # Possible and not sensible: the nearest that is. Then withdrawn.
+    say_settings(peer, revision=6, bound_dm=1, moving_s=3600, assigned=True)
+    wait_revision(peer, agent, 6)
+    assert "settings 6: 5.0 m, 10.0 m while assigned (now), every 120 s " \
+        "moving" in agent.process.log()
+    say_settings(peer)
+    wait_revision(peer, agent, 0)
+    assert agent.stop() == 0
+    assert not os.path.exists(agent.outbox + ".settings")
+
+
+def test_impossible_settings_do_no_harm(make_agent, make_peer, receiver):
+    drive(receiver)
+    peer = make_peer(receipts=True).wait_up()
+    say_settings(peer, revision=9, bound_dm=100001)  # retained, for ever
+    agent = make_agent().start()
+    agent.process.wait_log("settings refused: ")
+    peer.client.publish(f"patrol/v1/{CAR}/settings", b"\xff" * 300, qos=1)
+    agent.process.wait_log("(2 so far)")
+    wait_entries(peer, 3, agent)
+    assert peer.states(CAR)[-1].settings_revision == 0
+    assert agent.stop() == 0
+    # Nor does a file that a failing disk has spoilt.
+    with open(agent.outbox + ".settings", "wb") as spoilt:
+        spoilt.write(b"\x08\x05\x10")
+    agent.start()
+    agent.process.wait_log("ignored: ")
+    wait_entries(peer, 5, agent)
+    assert agent.stop() == 0

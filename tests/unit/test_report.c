@@ -268,6 +268,79 @@ static void test_receipt_widest(void **context)
                          PT_E_FULL);
 }
 
+/* echo 'revision: 7 bound_dm: 250 bound_assigned_dm: 100 moving_s: 10
+ * parked_s: 60 assigned: true' | protoc --encode=patrol.v1.Settings
+ * schema/report/report.proto | xxd -i */
+static const uint8_t settings_bytes[] = {0x08, 0x07, 0x10, 0xfa, 0x01,
+                                         0x18, 0x64, 0x20, 0x0a, 0x28,
+                                         0x3c, 0x30, 0x01};
+
+static void test_settings(void **context)
+{
+    const struct pt_settings settings = {.revision = 7,
+                                         .bound_dm = 250,
+                                         .bound_assigned_dm = 100,
+                                         .moving_s = 10,
+                                         .parked_s = 60,
+                                         .assigned = true};
+    struct pt_settings decoded;
+    uint8_t out[PT_SETTINGS_BYTES_MAX];
+    size_t used;
+
+    (void)context;
+    assert_int_equal(pt_settings_encode(&settings, out, sizeof out, &used),
+                     PT_OK);
+    assert_int_equal(used, sizeof settings_bytes);
+    assert_memory_equal(out, settings_bytes, used);
+    assert_int_equal(pt_settings_decode(out, used, &decoded), PT_OK);
+    assert_int_equal(decoded.revision, 7);
+    assert_int_equal(decoded.bound_dm, 250);
+    assert_int_equal(decoded.bound_assigned_dm, 100);
+    assert_int_equal(decoded.moving_s, 10);
+    assert_int_equal(decoded.parked_s, 60);
+    assert_true(decoded.assigned);
+    for (size_t size = 0; size < used; size++)
+        assert_int_equal(pt_settings_encode(&settings, out, size, &(size_t){0}),
+                         PT_E_FULL);
+}
+
+static void test_settings_refused(void **context)
+{
+    const struct pt_settings bad[] = {
+        {.revision = 0},
+        {.revision = UINT64_MAX},
+        {.revision = 1, .bound_dm = PT_SETTINGS_BOUND_DM_MAX + 1},
+        {.revision = 1, .bound_assigned_dm = UINT32_MAX},
+        {.revision = 1, .moving_s = PT_SETTINGS_INTERVAL_S_MAX + 1},
+        {.revision = 1, .parked_s = UINT32_MAX},
+    };
+    static const struct {
+        const char *bytes;
+        size_t size;
+        enum pt_err err;
+    } wire[] = {
+        {"", 0, PT_E_RANGE},                         /* no revision */
+        {"\x08\x01\x10\xa1\x8d\x06", 6, PT_E_RANGE}, /* 100001 dm */
+        {"\x08\x01\x20\x91\x1c", 5, PT_E_RANGE},     /* 3601 s */
+        {"\x08", 1, PT_E_MALFORMED},
+        {"\xff\xff\xff", 3, PT_E_MALFORMED},
+        {"\x08\x01\x78\x05", 4, PT_OK}, /* a field of a later version */
+    };
+    struct pt_settings decoded;
+    uint8_t out[PT_SETTINGS_BYTES_MAX + 1] = {0};
+    size_t used;
+
+    (void)context;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(pt_settings_encode(&bad[i], out, sizeof out, &used),
+                         PT_E_RANGE);
+    for (size_t i = 0; i < sizeof wire / sizeof wire[0]; i++)
+        assert_int_equal(pt_settings_decode((const uint8_t *)wire[i].bytes,
+                                            wire[i].size, &decoded),
+                         wire[i].err);
+    assert_int_equal(pt_settings_decode(out, sizeof out, &decoded), PT_E_RANGE);
+}
+
 static void test_receipt_refused(void **context)
 {
     const struct pt_receipt bad[] = {
@@ -795,6 +868,8 @@ int main(void)
         cmocka_unit_test(test_receipt),
         cmocka_unit_test(test_receipt_widest),
         cmocka_unit_test(test_receipt_refused),
+        cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_settings_refused),
         cmocka_unit_test(test_random_round_trip),
         cmocka_unit_test(test_largest),
         cmocka_unit_test(test_encode_refuses),

@@ -82,6 +82,15 @@ void vehicle_damaged(unsigned vehicle)
 
 /* ---- what delivery.c asks of the agent's other parts */
 
+/* Nobody says any settings here: they have no part in delivery. */
+void agent_remote_take(struct agent *agent, const void *payload, size_t size)
+{
+    (void)agent;
+    (void)payload;
+    (void)size;
+    abort();
+}
+
 struct pt_vehicle_state agent_state(const struct agent *agent)
 {
     int64_t now_ms = WALL_AT_START_MS + sim.now_ms + sim.wall_ahead_ms;
