@@ -32,6 +32,7 @@ static enum pt_err open_loop(struct gateway *gw)
     if (uv_loop_init(&gw->loop) != 0)
         return PT_E_SYSTEM;
     uv_timer_init(&gw->loop, &gw->wake);
+    uv_timer_init(&gw->loop, &gw->move);
     uv_signal_init(&gw->loop, &gw->on_term);
     uv_signal_init(&gw->loop, &gw->on_int);
     gw->on_term.data = gw;
@@ -44,6 +45,7 @@ static enum pt_err open_loop(struct gateway *gw)
 static void close_loop(struct gateway *gw)
 {
     uv_close((uv_handle_t *)&gw->wake, NULL);
+    uv_close((uv_handle_t *)&gw->move, NULL);
     uv_close((uv_handle_t *)&gw->on_term, NULL);
     uv_close((uv_handle_t *)&gw->on_int, NULL);
     uv_run(&gw->loop, UV_RUN_DEFAULT);

@@ -11,6 +11,7 @@
 #include "http.h"
 #include "intake.h"
 #include "metrics.h"
+#include "pacing.h"
 #include "pt_err.h"
 #include "roads.h"
 #include "store.h"
@@ -115,6 +116,7 @@ struct gateway {
     uv_signal_t on_term;
     uv_signal_t on_int;
     uv_timer_t wake; /* for receipts that fall due */
+    uv_timer_t move; /* for units that have moved on by the clock alone */
     bool stop;
 
     struct metrics *metrics;
@@ -126,6 +128,7 @@ struct gateway {
     struct db *db;
     struct loads loads;
     struct http *http;
+    struct pacing pacing;
 
     int64_t now_ms; /* UTC, the same for a whole tick */
     struct batch batch;

@@ -23,9 +23,23 @@ static void apply_to_fleet(struct gateway *gw)
         pt_log(PT_LOG_DEBUG, "gateway: live state takes no more units");
 }
 
+static void wake_up(uv_timer_t *timer)
+{
+    (void)timer; /* the tick that follows does the work */
+}
+
+/* The next tick is in `wait_ms`, whatever else happens; -1: it need not. */
+static void tick_again(uv_timer_t *timer, int64_t wait_ms)
+{
+    if (wait_ms >= 0)
+        uv_timer_start(timer, wake_up, (uint64_t)wait_ms, 0);
+    else
+        uv_timer_stop(timer);
+}
+
 static void follow_on_roads(struct gateway *gw)
 {
-    dispatch_follow(gw->dispatch, gw->fleet);
+    tick_again(&gw->move, dispatch_follow(gw->dispatch, gw->fleet, gw->now_ms));
 }
 
 /* What the queue has no room for gets no receipt, so vehicles send it
@@ -49,18 +63,23 @@ static void append_to_store(struct gateway *gw)
     batch_reset(&gw->batch);
 }
 
-static void wake_up(uv_timer_t *timer)
-{
-    (void)timer; /* the tick that follows does the work */
-}
-
 static void send_receipts(struct gateway *gw)
 {
-    int64_t wait_ms = intake_receipts_due(gw->intake);
-    if (wait_ms >= 0)
-        uv_timer_start(&gw->wake, wake_up, (uint64_t)wait_ms, 0);
-    else
-        uv_timer_stop(&gw->wake);
+    tick_again(&gw->wake, intake_receipts_due(gw->intake));
+}
+
+static enum pt_err say_settings(void *context, const char *device,
+                                const uint8_t *bytes, size_t size)
+{
+    struct gateway *gw = context;
+    return intake_say_settings(gw->intake, device, bytes, size);
+}
+
+static void send_settings(struct gateway *gw)
+{
+    if (loads_ready(gw))
+        pacing_follow(&gw->pacing, gw->catalog, gw->fleet, gw->now_ms,
+                      say_settings, gw);
 }
 
 static void tell_events(struct gateway *gw)
@@ -86,6 +105,7 @@ static const struct stage {
     {"stage=\"dispatch_follow\"", follow_on_roads},
     {"stage=\"store_append\"", append_to_store},
     {"stage=\"receipts\"", send_receipts},
+    {"stage=\"settings\"", send_settings},
     {"stage=\"events\"", tell_events},
     {"stage=\"http_serve\"", serve},
 };
@@ -146,6 +166,10 @@ enum pt_err tick_metrics(struct gateway *gw)
         err = metrics_add(
             gw->metrics, METRICS_COUNTER, "patrol_store_refused_total", NULL,
             "Entries that the store's queue had no room for", &gw->dropped);
+    if (err == PT_OK)
+        err = metrics_add(gw->metrics, METRICS_COUNTER,
+                          "patrol_settings_said_total", NULL,
+                          "Settings published to vehicles", &gw->pacing.said);
     if (err == PT_OK)
         err = metrics_add_call(gw->metrics, METRICS_GAUGE, "patrol_units_live",
                                NULL, "Units in live state", units_live,

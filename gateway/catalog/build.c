@@ -132,6 +132,13 @@ enum pt_err catalog_add_unit(struct catalog *catalog, uint32_t unit_id,
     return PT_OK;
 }
 
+void catalog_set_pace(struct catalog *catalog,
+                      const struct pt_settings *settings)
+{
+    assert(catalog->unit_count > 0);
+    catalog->units[catalog->unit_count - 1].pace = *settings;
+}
+
 enum pt_err catalog_add_device(struct catalog *catalog, uint32_t device_id,
                                const char *name)
 {

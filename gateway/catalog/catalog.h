@@ -5,6 +5,7 @@
  * whole when they change. Loop thread, except catalog_load(). */
 #include "geo.h"
 #include "pt_err.h"
+#include "report.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,6 +24,9 @@ struct catalog_unit {
     char *kind;
     char **capabilities;      /* NULL-terminated */
     uint64_t capability_bits; /* see catalog_capability_bit() */
+    /* How closely it is to report: its own row of pace_setting or the one for
+     * all. Revision 0: there is neither. */
+    struct pt_settings pace;
 };
 
 struct catalog_zone {

@@ -72,6 +72,9 @@ PT_MUST_CHECK enum pt_err
 catalog_add_unit(struct catalog *catalog, uint32_t unit_id,
                  const char *call_sign, const char *kind,
                  const char *const *capabilities, size_t capability_count);
+/* Of the unit added last. */
+void catalog_set_pace(struct catalog *catalog,
+                      const struct pt_settings *settings);
 PT_MUST_CHECK enum pt_err catalog_add_device(struct catalog *catalog,
                                              uint32_t device_id,
                                              const char *name);

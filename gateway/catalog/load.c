@@ -21,8 +21,14 @@
 enum table { UNITS, DEVICES, PERIODS, ZONES, MISSIONS, TABLE_COUNT };
 
 static const char *const queries[TABLE_COUNT] = {
-    [UNITS] = "SELECT unit_id, call_sign, kind, array_to_json(capabilities) "
-              "FROM patrol.unit" LIMIT(CATALOG_UNITS_MAX),
+    [UNITS] = "SELECT u.unit_id, call_sign, kind, array_to_json(capabilities),"
+              " coalesce(revision, 0), round(bound_m * 10)::integer,"
+              " round(bound_assigned_m * 10)::integer, moving_s, parked_s,"
+              " coalesce(assigned, false)::integer "
+              "FROM patrol.unit u LEFT JOIN LATERAL (SELECT * "
+              "FROM patrol.pace_setting s WHERE s.unit_id = u.unit_id "
+              "OR s.unit_id IS NULL ORDER BY s.unit_id NULLS LAST LIMIT 1) p "
+              "ON true" LIMIT(CATALOG_UNITS_MAX),
     [DEVICES] =
         "SELECT device_id, name FROM patrol.device" LIMIT(CATALOG_DEVICES_MAX),
     [PERIODS] = "SELECT unit_id, device_id, " TIME_MS("\"from\"") ", " TIME_MS(
@@ -57,6 +63,19 @@ static uint32_t number(const PGresult *rows, int row, int column)
 
 /* ---- units, devices, periods */
 
+/* A null is the empty text to libpq, hence 0: not said. */
+static struct pt_settings pace_from_row(const PGresult *rows, int row)
+{
+    return (struct pt_settings){
+        .revision = strtoull(PQgetvalue(rows, row, 4), NULL, 10),
+        .bound_dm = number(rows, row, 5),
+        .bound_assigned_dm = number(rows, row, 6),
+        .moving_s = number(rows, row, 7),
+        .parked_s = number(rows, row, 8),
+        .assigned = number(rows, row, 9) != 0,
+    };
+}
+
 static enum pt_err load_unit(struct loader *loader, const PGresult *rows,
                              int row)
 {
@@ -77,6 +96,11 @@ static enum pt_err load_unit(struct loader *loader, const PGresult *rows,
     err = catalog_add_unit(loader->catalog, number(rows, row, 0),
                            PQgetvalue(rows, row, 1), PQgetvalue(rows, row, 2),
                            texts, used);
+    if (err == PT_OK) {
+        const struct pt_settings pace = pace_from_row(rows, row);
+
+        catalog_set_pace(loader->catalog, &pace);
+    }
 out:
     free(texts);
     json_decref(list);

@@ -6,6 +6,13 @@
 
 #define NONE UINT32_MAX
 
+/* Units that moved on, snapped in one call; the rest have theirs in the next.
+ * A snap takes some microseconds. */
+#define RESNAPS_MAX 128
+/* Who is due is looked for at most so often. */
+#define RESNAP_GRAIN_MS 100
+#define NEVER INT64_MAX
+
 /* What is known of a catalog unit while a query runs: a reason to leave it
  * out (enum dispatch_exclusion), or one of these. */
 enum verdict {
@@ -41,6 +48,11 @@ struct dispatch {
     struct roads_search *search;
     size_t stood; /* slots at or above this are not on `standing` */
     struct standing_of *standings; /* by slot; max_units of them */
+    struct geo_point *stood_at;    /* likewise: the place that was snapped */
+    int64_t *moved_ms;  /* likewise: when it has moved on enough; or NEVER */
+    int64_t now_ms;     /* of the last dispatch_follow() */
+    int64_t resnap_ms;  /* nobody has moved on enough before */
+    size_t resnap_next; /* slot at which a search under way goes on */
 
     uint64_t catalog_generation; /* what `known` and `index_of` were */
     uint64_t fleet_shape;        /* made of; 0: of nothing yet */
@@ -96,10 +108,14 @@ enum pt_err dispatch_new(const struct dispatch_settings *settings,
     dispatch->settings = *settings;
     dispatch->max_units = max_units;
     dispatch->standings = calloc(max_units, sizeof(*dispatch->standings));
-    if (dispatch->standings == NULL) {
-        free(dispatch);
+    dispatch->stood_at = calloc(max_units, sizeof(*dispatch->stood_at));
+    dispatch->moved_ms = calloc(max_units, sizeof(*dispatch->moved_ms));
+    if (dispatch->standings == NULL || dispatch->stood_at == NULL ||
+        dispatch->moved_ms == NULL) {
+        dispatch_free(dispatch);
         return PT_E_NOMEM;
     }
+    dispatch->resnap_ms = NEVER;
     *ret = dispatch;
     return PT_OK;
 }
@@ -121,6 +137,8 @@ void dispatch_free(struct dispatch *dispatch)
         return;
     drop_roads(dispatch);
     free(dispatch->standings);
+    free(dispatch->stood_at);
+    free(dispatch->moved_ms);
     free(dispatch->known);
     free(dispatch->index_of);
     free(dispatch->arrivals);
@@ -163,12 +181,40 @@ static uint8_t verdict_of(const struct fleet_unit *unit)
     return unit->edge == FLEET_NO_EDGE ? LEFT_OUT_OFF_ROAD : WANTED_FRESH;
 }
 
+/* When the unit will have gone DISPATCH_RESNAP_M from where it stands now, or
+ * will have come to its end. */
+static int64_t moved_on_ms(const struct reckon *reckon, int64_t now_ms)
+{
+    int64_t end_ms = reckon->time_ms + RECKON_HORIZON_MS;
+    if (!reckon_moves(reckon) || now_ms >= end_ms)
+        return NEVER;
+    int64_t from_ms = now_ms > reckon->time_ms ? now_ms : reckon->time_ms;
+    double step_ms = DISPATCH_RESNAP_M / reckon->speed_mps * 1000.0;
+    int64_t next_ms = from_ms + (int64_t)step_ms + 1;
+    return next_ms < end_ms ? next_ms : end_ms;
+}
+
+/* The road nearest to where the unit is believed to be, else to where it
+ * said it was. */
+static bool find_place(struct dispatch *dispatch, uint32_t slot,
+                       const struct fleet_unit *unit,
+                       const struct reckon *reckon, struct roads_place *ret)
+{
+    struct geo_point *at = &dispatch->stood_at[slot];
+    *at = reckon_at(reckon, dispatch->now_ms);
+    if (roads_snap(dispatch->roads, *at, DISPATCH_ACCESS_MAX_M, ret) == PT_OK)
+        return true;
+    *at = unit->at;
+    return roads_snap(dispatch->roads, *at, DISPATCH_ACCESS_MAX_M, ret) ==
+           PT_OK;
+}
+
 static void stand(struct dispatch *dispatch, struct fleet *fleet, uint32_t slot)
 {
     struct fleet_unit *unit = fleet_at(fleet, slot);
+    struct reckon reckon = fleet_reckon(unit);
     struct roads_place place;
-    if (unit->has_fix && roads_snap(dispatch->roads, unit->at,
-                                    DISPATCH_ACCESS_MAX_M, &place) == PT_OK) {
+    if (unit->has_fix && find_place(dispatch, slot, unit, &reckon, &place)) {
         roads_standing_put(dispatch->standing, slot, &place);
         write_place(dispatch->roads, &place, unit);
     } else {
@@ -179,6 +225,11 @@ static void stand(struct dispatch *dispatch, struct fleet *fleet, uint32_t slot)
     }
     dispatch->standings[slot] =
         (struct standing_of){unit->fix_time_ms, verdict_of(unit)};
+    int64_t moved_ms =
+        unit->has_fix ? moved_on_ms(&reckon, dispatch->now_ms) : NEVER;
+    dispatch->moved_ms[slot] = moved_ms;
+    if (moved_ms < dispatch->resnap_ms)
+        dispatch->resnap_ms = moved_ms;
 }
 
 /* Slots past the fleet's end belonged to units that it has forgotten. */
@@ -217,21 +268,54 @@ enum pt_err dispatch_set_roads(struct dispatch *dispatch, struct roads *roads,
     dispatch->roads = kept;
     dispatch->standing = standing;
     dispatch->search = search;
+    dispatch->resnap_ms = NEVER;
+    dispatch->resnap_next = 0;
     for (size_t slot = 0; slot < fleet_count(fleet); slot++)
         stand(dispatch, fleet, (uint32_t)slot);
     dispatch->stood = fleet_count(fleet);
     return PT_OK;
 }
 
-void dispatch_follow(struct dispatch *dispatch, struct fleet *fleet)
+/* Whom the clock alone has moved on. One pass over the slots, interrupted
+ * where enough has been done for one call. */
+static void follow_moving(struct dispatch *dispatch, struct fleet *fleet)
+{
+    size_t count = fleet_count(fleet), done = 0;
+    size_t slot = dispatch->resnap_next;
+    if (dispatch->now_ms < dispatch->resnap_ms)
+        return;
+    for (; slot < count && done < RESNAPS_MAX; slot++) {
+        if (dispatch->moved_ms[slot] > dispatch->now_ms)
+            continue;
+        stand(dispatch, fleet, (uint32_t)slot);
+        done++;
+    }
+    dispatch->resnap_next = slot < count ? slot : 0;
+    if (dispatch->resnap_next != 0)
+        return; /* due still */
+    dispatch->resnap_ms = NEVER;
+    for (slot = 0; slot < count; slot++)
+        if (dispatch->moved_ms[slot] < dispatch->resnap_ms)
+            dispatch->resnap_ms = dispatch->moved_ms[slot];
+    if (dispatch->resnap_ms < dispatch->now_ms + RESNAP_GRAIN_MS)
+        dispatch->resnap_ms = dispatch->now_ms + RESNAP_GRAIN_MS;
+}
+
+int64_t dispatch_follow(struct dispatch *dispatch, struct fleet *fleet,
+                        int64_t now_ms)
 {
     if (dispatch->roads == NULL)
-        return;
+        return -1;
+    dispatch->now_ms = now_ms;
     const uint32_t *slots;
     size_t count = fleet_changes(fleet, &slots);
     clear_forgotten(dispatch, fleet_count(fleet));
     for (size_t i = 0; i < count; i++)
         stand(dispatch, fleet, slots[i]);
+    follow_moving(dispatch, fleet);
+    if (dispatch->resnap_ms == NEVER)
+        return -1;
+    return dispatch->resnap_ms > now_ms ? dispatch->resnap_ms - now_ms : 0;
 }
 
 /* --------------------------------------------------------------------- scratch
@@ -457,6 +541,7 @@ static void choose(struct dispatch *dispatch, const struct catalog *catalog,
     int64_t target_ms = access_ms(answer->target.distance_m);
     int64_t eta_ms = ranked->eta_ms + target_ms;
     int64_t age = age_ms(state->fix_time_ms, query->now_ms);
+    struct reckon reckon = fleet_reckon(state);
     int within = -1;
     if (answer->promise_s > 0)
         within = eta_ms <= (int64_t)answer->promise_s * 1000;
@@ -468,6 +553,8 @@ static void choose(struct dispatch *dispatch, const struct catalog *catalog,
         .access_s = (double)(eta_ms - ranked->drive_ms) / 1000.0,
         .distance_m = ranked->distance_m,
         .position_age_s = (double)age / 1000.0,
+        .believed = reckon_at(&reckon, query->now_ms),
+        .forward_s = (double)reckon_forward_ms(&reckon, query->now_ms) / 1000.0,
         .old = dispatch->verdicts[index] == WANTED_OLD,
         .within_promise = within,
     };
@@ -568,15 +655,17 @@ enum pt_err dispatch_nearest(struct dispatch *dispatch,
     return err;
 }
 
-enum pt_err dispatch_route(struct dispatch *dispatch,
+enum pt_err dispatch_route(struct dispatch *dispatch, const struct fleet *fleet,
                            const struct fleet_unit *unit, struct geo_point at,
                            struct roads_route *ret)
 {
     struct roads_place from, to;
-    if (dispatch->roads == NULL || !unit->has_fix)
+    uint32_t slot;
+    if (dispatch->roads == NULL || !unit->has_fix ||
+        !fleet_slot(fleet, unit->unit_id, &slot))
         return PT_E_NOTFOUND;
-    enum pt_err err =
-        roads_snap(dispatch->roads, unit->at, DISPATCH_ACCESS_MAX_M, &from);
+    enum pt_err err = roads_snap(dispatch->roads, dispatch->stood_at[slot],
+                                 DISPATCH_ACCESS_MAX_M, &from);
     if (err == PT_OK)
         err = roads_snap(dispatch->roads, at, DISPATCH_ACCESS_MAX_M, &to);
     if (err == PT_OK)

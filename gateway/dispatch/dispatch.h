@@ -6,7 +6,14 @@
  * eta_s = access of the unit to the road + drive by road + access from the
  * road to the point. Access is the distance beyond DISPATCH_ON_ROAD_M at
  * DISPATCH_ACCESS_MPS; a unit farther than DISPATCH_ACCESS_MAX_M from any
- * road is left out with that reason. */
+ * road is left out with that reason.
+ *
+ * A unit that moves stands where it is reckoned to be (reckon.h), not where it
+ * last reported: it is snapped anew in the tick whenever it has gone
+ * DISPATCH_RESNAP_M, so that a query finds everybody in place and pays
+ * nothing for it. Snapping again, rather than moving it along its edge, needs
+ * no guess about which way it turns at a junction. Where the place that it is
+ * moved to is too far from any road, the reported one counts. */
 #include "catalog.h"
 #include "fleet.h"
 #include "geo.h"
@@ -20,6 +27,7 @@
 #define DISPATCH_ACCESS_MAX_M 300.0 /* yards, forecourts */
 #define DISPATCH_ACCESS_MPS 2.8     /* 10 km/h */
 #define DISPATCH_K_MAX 100
+#define DISPATCH_RESNAP_M 10.0
 
 struct dispatch_settings {
     int64_t old_after_ms;   /* an older position counts as old; still ranked
@@ -52,8 +60,10 @@ struct dispatch_candidate {
     double eta_s;
     double drive_s;
     double access_s;
-    double distance_m; /* by road */
-    double position_age_s;
+    double distance_m;         /* by road */
+    double position_age_s;     /* of the report */
+    struct geo_point believed; /* moved forward to query->now_ms ... */
+    double forward_s;          /* ... by so long; 0: as reported */
     bool old; /* position older than old_after_ms: ranked below the others */
     /* 1 yes, 0 no, -1 no promise is known for the point */
     int within_promise;
@@ -87,8 +97,12 @@ PT_MUST_CHECK enum pt_err dispatch_set_roads(struct dispatch *dispatch,
                                              struct fleet *fleet);
 const struct roads *dispatch_roads(const struct dispatch *dispatch);
 
-/* Tick step: snaps the units that changed since the last tick. */
-void dispatch_follow(struct dispatch *dispatch, struct fleet *fleet);
+/* Tick step: snaps the units that changed since the last tick, and of those
+ * that moved on as many as take some hundred microseconds. In how many ms it
+ * wants to be called again; -1: not before a unit has changed. `now_ms` is
+ * UTC. */
+int64_t dispatch_follow(struct dispatch *dispatch, struct fleet *fleet,
+                        int64_t now_ms);
 
 /* Seconds to get between a place this far from the road and the road. */
 double dispatch_access_s(double off_road_m);
@@ -113,10 +127,12 @@ PT_MUST_CHECK enum pt_err dispatch_nearest(struct dispatch *dispatch,
                                            const struct dispatch_query *query,
                                            struct dispatch_answer *ret);
 
-/* The way of one unit to a point, from road to road: the access at either end
+/* The way of one unit from where dispatch_follow() last put it to a point,
+ * from road to road: the access at either end
  * is not in it. PT_E_NOTFOUND: no network or no position; PT_E_OFFROAD: one
  * end is too far from any road; PT_E_UNREACHABLE. The caller clears `ret`. */
 PT_MUST_CHECK enum pt_err dispatch_route(struct dispatch *dispatch,
+                                         const struct fleet *fleet,
                                          const struct fleet_unit *unit,
                                          struct geo_point at,
                                          struct roads_route *ret);

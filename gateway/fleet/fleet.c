@@ -379,6 +379,12 @@ const struct fleet_unit *fleet_find(const struct fleet *fleet, uint32_t unit_id)
     return slot == NO_SLOT ? NULL : &fleet->slots[slot].unit;
 }
 
+struct reckon fleet_reckon(const struct fleet_unit *unit)
+{
+    return reckon_from(unit->fix_time_ms, unit->at, unit->flags,
+                       (double)unit->speed_mps, (double)unit->course_deg);
+}
+
 uint64_t fleet_shape(const struct fleet *fleet)
 {
     return fleet->shape;

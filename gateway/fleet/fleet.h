@@ -5,6 +5,7 @@
 #include "batch.h"
 #include "geo.h"
 #include "pt_err.h"
+#include "reckon.h"
 #include "report.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,6 +32,9 @@ struct fleet_unit {
     struct pt_vehicle_state vehicle; /* as last reported */
     int64_t heard_ms;         /* gateway's time of the last message; 0 never */
     uint64_t generation, seq; /* of the newest fix */
+    /* What it was last told of how closely to report (pacing writes it). */
+    uint64_t settings_said;   /* the revision; 0: none, or withdrawn */
+    int64_t settings_said_ms; /* 0: never */
     /* Where on the road graph (roads_snap writes it). */
     uint32_t edge;      /* directed edge, or FLEET_NO_EDGE */
     uint32_t offset_ms; /* travel time already behind us on it */
@@ -78,6 +82,9 @@ struct fleet_unit *fleet_at(struct fleet *fleet, size_t slot);
 /* NULL when never heard. */
 const struct fleet_unit *fleet_find(const struct fleet *fleet,
                                     uint32_t unit_id);
+
+/* What its place is reckoned from; only with a fix. */
+struct reckon fleet_reckon(const struct fleet_unit *unit);
 
 /* Counts up whenever a slot gets another unit than it had, or none. */
 uint64_t fleet_shape(const struct fleet *fleet);

@@ -58,6 +58,7 @@ static void write_candidate(struct json *json,
     jw_real(json, "position_age_s", candidate->position_age_s, 1);
     jw_time(json, "position_time", candidate->state->fix_time_ms);
     jw_lat_lon(json, candidate->state->at);
+    write_believed(json, candidate->believed, candidate->forward_s);
     jw_bool(json, "old", candidate->old);
     jw_text(json, "status", pt_status_name(candidate->state->status));
     if (candidate->within_promise < 0)
@@ -304,8 +305,8 @@ void answer_route(struct request *rq)
 
     if (!find_ends(rq, &ends))
         return;
-    enum pt_err err =
-        dispatch_route(rq->http->dispatch, ends.state, ends.at, &route);
+    enum pt_err err = dispatch_route(rq->http->dispatch, rq->http->fleet,
+                                     ends.state, ends.at, &route);
     if (err == PT_E_OFFROAD) /* the target is near one: find_ends() looked */
         reply_problem(rq, PROBLEM_UNIT_PLACE,
                       "unit %s is more than %.0f m from any road",

@@ -21,16 +21,27 @@ static void write_if(struct json *json, const char *key, bool known,
         jw_null(json, key);
 }
 
+void write_believed(struct json *json, struct geo_point at, double forward_s)
+{
+    jw_object(json, "believed");
+    jw_lat_lon(json, at);
+    jw_real(json, "forward_s", forward_s, 1);
+    jw_object_end(json);
+}
+
 static void write_fix(struct json *json, const struct fleet_unit *state,
                       int64_t now_ms)
 {
     bool on_road = state->edge != FLEET_NO_EDGE;
+    struct reckon reckon = fleet_reckon(state);
 
     jw_object(json, "position");
     jw_lat_lon(json, state->at);
     jw_time(json, "time", state->fix_time_ms);
     jw_time(json, "received_at", state->received_ms);
     jw_real(json, "age_s", (double)(now_ms - state->fix_time_ms) / 1e3, 1);
+    write_believed(json, reckon_at(&reckon, now_ms),
+                   (double)reckon_forward_ms(&reckon, now_ms) / 1e3);
     write_if(json, "speed_mps", state->flags & PT_FLAG_SPEED,
              (double)state->speed_mps, 2);
     write_if(json, "course_deg", state->flags & PT_FLAG_COURSE,
@@ -68,6 +79,38 @@ static void write_vehicle(struct json *json, const struct fleet_unit *state)
     jw_object_end(json);
 }
 
+/* 0: not said, the vehicle's own counts. */
+static void write_wanted(struct json *json, const char *key, uint32_t value,
+                         double unit, unsigned decimals)
+{
+    write_if(json, key, value > 0, value * unit, decimals);
+}
+
+static void write_revision(struct json *json, const char *key, bool known,
+                           uint64_t revision)
+{
+    if (known && revision > 0)
+        jw_int(json, key, (int64_t)revision);
+    else
+        jw_null(json, key);
+}
+
+/* What is wanted of it and what its vehicle says is in force. */
+static void write_pace(struct json *json, const struct pt_settings *wanted,
+                       const struct pt_vehicle_state *vehicle)
+{
+    jw_object(json, "pace");
+    write_revision(json, "wanted_revision", true, wanted->revision);
+    write_revision(json, "acknowledged_revision", vehicle->present,
+                   vehicle->settings_revision);
+    write_wanted(json, "bound_m", wanted->bound_dm, 0.1, 1);
+    write_wanted(json, "bound_assigned_m", wanted->bound_assigned_dm, 0.1, 1);
+    write_wanted(json, "moving_s", wanted->moving_s, 1, 0);
+    write_wanted(json, "parked_s", wanted->parked_s, 1, 0);
+    jw_bool(json, "assigned", wanted->assigned);
+    jw_object_end(json);
+}
+
 /* 0 means "never" in the fleet. */
 static void write_moment(struct json *json, const char *key, int64_t time_ms)
 {
@@ -101,6 +144,7 @@ void write_unit(struct json *json, const struct catalog_unit *unit,
         write_vehicle(json, state);
     else
         jw_null(json, "vehicle");
+    write_pace(json, &unit->pace, &state->vehicle);
     jw_object_end(json);
 }
 

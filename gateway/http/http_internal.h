@@ -222,6 +222,8 @@ bool folded_has_words(const char *folded, const char *folded_words);
 /* One unit as an object; `state` may be NULL (never heard). */
 void write_unit(struct json *json, const struct catalog_unit *unit,
                 const struct fleet_unit *state, int64_t now_ms);
+/* Where a unit is believed to be, as an object of its own. */
+void write_believed(struct json *json, struct geo_point at, double forward_s);
 void write_mission(struct json *json, const char *key,
                    const struct catalog_mission *mission);
 

@@ -460,6 +460,14 @@ int64_t intake_receipts_due(struct intake *intake)
     return receipts_wait(intake->receipts, now_ms);
 }
 
+enum pt_err intake_say_settings(struct intake *intake, const char *device,
+                                const uint8_t *bytes, size_t size)
+{
+    char topic[LINK_TOPIC_MAX];
+    link_topic(LINK_SETTINGS, device, topic);
+    return link_publish(intake->link, topic, bytes, size, 1, true);
+}
+
 /* --------------------------------------------------------------------- metrics
  */
 static double waiting_messages(void *context)

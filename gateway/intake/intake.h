@@ -62,6 +62,13 @@ void intake_receipt(struct intake *intake, const struct store_receipt *receipt);
  * they wait. Returns ms until the next, or -1 when none waits. */
 int64_t intake_receipts_due(struct intake *intake);
 
+/* Publishes on the device's settings topic, retained; `size` 0 takes the
+ * retained ones away. Errors of link_publish(). */
+PT_MUST_CHECK enum pt_err intake_say_settings(struct intake *intake,
+                                              const char *device,
+                                              const uint8_t *bytes,
+                                              size_t size);
+
 bool intake_is_up(const struct intake *intake); /* broker connected */
 
 #endif

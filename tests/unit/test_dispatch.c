@@ -198,7 +198,7 @@ static void place(struct world *w, uint32_t unit_id, struct geo_point at,
 
 static void tick(struct world *w)
 {
-    dispatch_follow(w->dispatch, w->fleet);
+    (void)dispatch_follow(w->dispatch, w->fleet, NOW_MS);
     fleet_changes_take(w->fleet);
 }
 
@@ -590,6 +590,111 @@ static void takes_a_new_network(void **state)
     stop(&w);
 }
 
+/* Reported at 100 m, driving 20 m/s towards 900 m. */
+static void place_driving(struct world *w, uint32_t unit_id, int64_t age_ms)
+{
+    static uint64_t seq = 1000000;
+    enum pt_flag flags = PT_FLAG_POSITION | PT_FLAG_SPEED | PT_FLAG_COURSE;
+    struct batch batch;
+    struct batch_item item = {
+        .unit_id = unit_id,
+        .generation = 1,
+        .flags = flags,
+        .entry = {.seq = ++seq,
+                  .time_ms = NOW_MS - age_ms,
+                  .at = at_m(100, 10),
+                  .speed_cmps = 2000,
+                  .course_cdeg = 9000,
+                  .flags = (uint8_t)flags,
+                  .status = PT_STATUS_AVAILABLE},
+    };
+    assert_int_equal(batch_init(&batch, 1), PT_OK);
+    assert_int_equal(batch_add(&batch, &item), PT_OK);
+    assert_int_equal(fleet_apply(w->fleet, &batch), PT_OK);
+    batch_clear(&batch);
+}
+
+/* The street takes 1 s for 10 m (routes_one_unit). */
+static void assert_drive(struct world *w, double drive_s)
+{
+    struct dispatch_answer answer;
+    assert_int_equal(ask(w, at_m(900, 0), 1, NULL, &answer), PT_OK);
+    assert_int_equal(answer.count, 1);
+    assert_true(fabs(answer.units[0].drive_s - drive_s) < 0.1);
+}
+
+static void stands_where_it_is_believed(void **state)
+{
+    (void)state;
+    struct world w;
+    struct roads_route route;
+    start(&w, make_street());
+    fill_catalog(&w.catalog, 1);
+    uint32_t unit_id = w.catalog.units[0].unit_id;
+    const int64_t follow = NOW_MS;
+    place_driving(&w, unit_id, 5000);
+    /* 5 s at 20 m/s: at 200 m. 10 m more are done in half a second. */
+    assert_in_range(dispatch_follow(w.dispatch, w.fleet, follow), 499, 502);
+    fleet_changes_take(w.fleet);
+    assert_drive(&w, 70);
+    const struct fleet_unit *unit = fleet_find(w.fleet, unit_id);
+    assert_int_equal(
+        dispatch_route(w.dispatch, w.fleet, unit, at_m(900, 0), &route), PT_OK);
+    assert_true(abs((int)route.drive_ms - 70000) < 100);
+    roads_route_clear(&route);
+    /* By the clock alone, no report. */
+    (void)dispatch_follow(w.dispatch, w.fleet, follow + 400);
+    assert_drive(&w, 70);
+    (void)dispatch_follow(w.dispatch, w.fleet, follow + 5000);
+    assert_drive(&w, 60);
+    /* 20 s after its report it stays: at 500 m. */
+    assert_int_equal(dispatch_follow(w.dispatch, w.fleet, follow + 86400000),
+                     -1);
+    assert_drive(&w, 40);
+    stop(&w);
+}
+
+/* Along the street's end it is moved off every road; then what it said
+ * counts. */
+static void stands_where_it_said_where_no_road_is(void **state)
+{
+    (void)state;
+    struct world w;
+    start(&w, make_street());
+    fill_catalog(&w.catalog, 1);
+    uint32_t unit_id = w.catalog.units[0].unit_id;
+    place_driving(&w, unit_id, 0);
+    struct fleet_unit *unit = fleet_at(w.fleet, 0);
+    unit->course_deg = 0.0f; /* north, where there is nothing for 400 m */
+    (void)dispatch_follow(w.dispatch, w.fleet, NOW_MS + 20000);
+    assert_drive(&w, 80);
+    assert_true(unit->off_road_m < 11.0f);
+    stop(&w);
+}
+
+/* More units than one call snaps: the next ones do the rest. */
+static void moves_on_all_of_a_fleet(void **state)
+{
+    (void)state;
+    struct world w;
+    struct dispatch_answer answer;
+    start(&w, make_street());
+    fill_catalog(&w.catalog, UNITS_MAX);
+    for (size_t i = 0; i < UNITS_MAX; i++)
+        place_driving(&w, w.catalog.units[i].unit_id, 0);
+    (void)dispatch_follow(w.dispatch, w.fleet, NOW_MS);
+    fleet_changes_take(w.fleet);
+    int64_t now_ms = NOW_MS + 10000; /* 200 m on, all of them */
+    for (int calls = 0; calls < 100; calls++)
+        if (dispatch_follow(w.dispatch, w.fleet, now_ms) > 0)
+            break;
+    assert_int_equal(ask(&w, at_m(900, 0), 20, NULL, &answer), PT_OK);
+    assert_true(answer.count > 1);
+    for (size_t i = 0; i < answer.count; i++)
+        assert_true(fabs(answer.units[i].drive_s - 60) < 0.1);
+    stop(&w);
+}
+
 static void routes_one_unit(void **state)
 {
     (void)state;
@@ -599,17 +704,19 @@ static void routes_one_unit(void **state)
     fill_catalog(&w.catalog, 1);
     uint32_t unit_id = w.catalog.units[0].unit_id;
     struct fleet_unit nowhere = {.unit_id = unit_id};
-    assert_int_equal(dispatch_route(w.dispatch, &nowhere, at_m(900, 0), &route),
-                     PT_E_NOTFOUND);
+    assert_int_equal(
+        dispatch_route(w.dispatch, w.fleet, &nowhere, at_m(900, 0), &route),
+        PT_E_NOTFOUND);
     place(&w, unit_id, at_m(100, 10), 0, PT_STATUS_BUSY);
     tick(&w);
     const struct fleet_unit *unit = fleet_find(w.fleet, unit_id);
-    assert_int_equal(dispatch_route(w.dispatch, unit, at_m(900, 0), &route),
-                     PT_OK);
+    assert_int_equal(
+        dispatch_route(w.dispatch, w.fleet, unit, at_m(900, 0), &route), PT_OK);
     assert_true(abs((int)route.drive_ms - 80000) < 50);
     roads_route_clear(&route);
-    assert_int_equal(dispatch_route(w.dispatch, unit, at_m(900, 400), &route),
-                     PT_E_OFFROAD);
+    assert_int_equal(
+        dispatch_route(w.dispatch, w.fleet, unit, at_m(900, 400), &route),
+        PT_E_OFFROAD);
     stop(&w);
 }
 
@@ -670,6 +777,9 @@ int main(void)
         cmocka_unit_test(follows_the_fleet),
         cmocka_unit_test(takes_a_new_network),
         cmocka_unit_test(routes_one_unit),
+        cmocka_unit_test(stands_where_it_is_believed),
+        cmocka_unit_test(stands_where_it_said_where_no_road_is),
+        cmocka_unit_test(moves_on_all_of_a_fleet),
         cmocka_unit_test(follows_catalog_and_fleet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -589,7 +589,11 @@ static void absent_is_null(void **state)
                 "{\"call_sign\":\"P-1\",\"kind\":\"car\","
                 "\"capabilities\":[\"armed\"],\"status\":\"unknown\","
                 "\"status_time\":null,\"connected\":false,\"heard_at\":null,"
-                "\"revision\":0,\"position\":null,\"vehicle\":null}");
+                "\"revision\":0,\"position\":null,\"vehicle\":null,"
+                "\"pace\":{\"wanted_revision\":null,"
+                "\"acknowledged_revision\":null,\"bound_m\":null,"
+                "\"bound_assigned_m\":null,\"moving_s\":null,"
+                "\"parked_s\":null,\"assigned\":false}}");
     jw_clear(&json);
 }
 
