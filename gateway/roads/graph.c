@@ -110,6 +110,39 @@ bool roads_turn_banned(const struct roads *roads, uint32_t from, uint32_t to)
            roads->bans[at].from == from;
 }
 
+/* See roads.h on turns: back into the same street only where nothing else is
+ * allowed. */
+static bool may_turn(const struct roads *roads, uint32_t from, uint32_t into)
+{
+    const struct roads_arc *a = &roads->arcs[from];
+    const struct roads_arc *b = &roads->arcs[into];
+    if (from == b->reverse && !(a->bits & ARC_TURNS_ROUND))
+        return false;
+    return !(b->bits & ARC_BANNED_INTO) ||
+           !roads_turn_banned(roads, from, into);
+}
+
+size_t roads_turns_into(const struct roads *roads, uint32_t directed,
+                        uint32_t *ret, size_t max)
+{
+    const struct roads_edge *edge = edge_of(roads, directed);
+    if (edge == NULL || edge->arc[directed & 1u] == ROADS_NONE)
+        return 0;
+    uint32_t into = edge->arc[directed & 1u];
+    uint32_t from = roads->arcs[into].before;
+    size_t count = 0;
+    if (from == ROADS_NONE)
+        return 0;
+    do {
+        if (!may_turn(roads, from, into))
+            continue;
+        if (count < max)
+            ret[count] = roads_arc_directed(&roads->arcs[from]);
+        count++;
+    } while (!(roads->arcs[from++].bits & ARC_LAST));
+    return count;
+}
+
 /* The segment of an edge in which a way of `along` metres from its source
  * ends: the last one that starts at or before it. */
 static uint32_t segment_at(const struct roads *roads, uint32_t edge,
@@ -150,4 +183,17 @@ struct geo_point roads_point_at(const struct roads *roads, uint32_t edge,
         lon += 360000000;
     return (struct geo_point){.lat_e6 = (int32_t)lround(lat),
                               .lon_e6 = (int32_t)lon};
+}
+
+double roads_course_deg(const struct roads *roads, uint32_t directed,
+                        double travelled)
+{
+    uint32_t edge = directed >> 1;
+    uint32_t last = roads->edges[edge + 1].first_point - 1;
+    double along =
+        roads_travelled(directed, travelled) * (double)roads->along_m[last];
+    uint32_t i = segment_at(roads, edge, along);
+    return directed & 1u
+               ? geo_course_deg(roads->points[i + 1], roads->points[i])
+               : geo_course_deg(roads->points[i], roads->points[i + 1]);
 }

@@ -72,6 +72,13 @@ uint32_t roads_edge_ms(const struct roads *roads, uint32_t directed);
 double roads_edge_length_m(const struct roads *roads, uint32_t directed);
 const char *roads_edge_name(const struct roads *roads, uint32_t directed);
 int64_t roads_edge_way(const struct roads *roads, uint32_t directed);
+/* Course at a place, in the direction of travel; degrees from true north. */
+double roads_course_deg(const struct roads *roads, uint32_t directed,
+                        double travelled);
+/* Those from which one may turn into `directed`. Writes at most `max`,
+ * returns how many there are; 0 when it is not driven. */
+size_t roads_turns_into(const struct roads *roads, uint32_t directed,
+                        uint32_t *ret, size_t max);
 
 /* --------------------------------------------------------------- snapping */
 /* A place on the network: along which edge, how far. Every direction that
@@ -96,6 +103,16 @@ struct roads_place {
 PT_MUST_CHECK enum pt_err roads_snap(const struct roads *roads,
                                      struct geo_point point, double reach_m,
                                      struct roads_place *ret);
+
+/* The nearest place of every edge within `reach_m`, nearest first (ties:
+ * lower edge number); of more than `max` (1..ROADS_AROUND_MAX) the nearest
+ * ones. `ret` has room for `max`. PT_E_OFFROAD when there is none. Any
+ * thread. */
+#define ROADS_AROUND_MAX 64
+PT_MUST_CHECK enum pt_err roads_around(const struct roads *roads,
+                                       struct geo_point point, double reach_m,
+                                       size_t max, struct roads_place *ret,
+                                       size_t *found);
 
 /* ------------------------------------------------------ who is on an edge */
 /* Which units stand where: kept up with every fix, read by searches.

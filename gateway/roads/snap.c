@@ -172,7 +172,16 @@ struct quest {
     const struct roads *roads;
     struct geo_plane plane;
     int64_t lat_e6, lon_e6; /* lon may be moved by whole turns */
-    struct hit best;
+    struct hit best;        /* farther is not looked at */
+    struct gathering *all; /* roads_around(): the best of every edge; or NULL */
+};
+
+/* Sorted as the answer is. */
+struct gathering {
+    struct hit hits[ROADS_AROUND_MAX];
+    size_t max;
+    size_t count;
+    double reach2_m2;
 };
 
 struct visit { /* a box to look into */
@@ -246,6 +255,49 @@ static void look_at_run(struct quest *q, const struct roads_run *run)
     }
 }
 
+static bool hit_before(const struct hit *a, const struct hit *b)
+{
+    if (a->squared_m2 != b->squared_m2)
+        return a->squared_m2 < b->squared_m2;
+    return a->edge < b->edge;
+}
+
+/* Takes the hit in; an edge of several runs keeps its nearest. */
+static void gather_hit(struct gathering *all, const struct hit *hit)
+{
+    size_t at = 0;
+    while (at < all->count && all->hits[at].edge != hit->edge)
+        at++;
+    if (at == all->count) {
+        if (all->count == all->max) {
+            at = all->count - 1;
+            if (!hit_before(hit, &all->hits[at]))
+                return;
+        } else {
+            all->count++;
+        }
+    } else if (!hit_before(hit, &all->hits[at])) {
+        return;
+    }
+    while (at > 0 && hit_before(hit, &all->hits[at - 1])) {
+        all->hits[at] = all->hits[at - 1];
+        at--;
+    }
+    all->hits[at] = *hit;
+}
+
+static void gather_run(struct quest *q, const struct roads_run *run)
+{
+    struct gathering *all = q->all;
+    look_at_run(q, run);
+    if (q->best.edge != ROADS_NONE)
+        gather_hit(all, &q->best);
+    double limit = all->count == all->max ? all->hits[all->count - 1].squared_m2
+                                          : all->reach2_m2;
+    q->best = (struct hit){
+        .squared_m2 = limit, .edge = ROADS_NONE, .segment = UINT32_MAX};
+}
+
 /* Puts those of the boxes from `first` on that are worth it onto the stack,
  * the nearest on top. */
 static size_t push_boxes(const struct quest *q, uint32_t level, uint32_t first,
@@ -278,12 +330,60 @@ static void search_tree(struct quest *q)
         struct visit v = stack[--depth];
         if (!worth_a_look(q, v.squared_m2))
             continue;
-        if (v.level == 0)
+        if (v.level == 0 && q->all != NULL)
+            gather_run(q, &q->roads->tree.runs[v.index]);
+        else if (v.level == 0)
             look_at_run(q, &q->roads->tree.runs[v.index]);
         else
             depth =
                 push_boxes(q, v.level - 1, v.index * TREE_FAN, stack, depth);
     }
+}
+
+static struct roads_place place_of(const struct roads *roads,
+                                   const struct hit *hit)
+{
+    const struct roads_edge *edge = &roads->edges[hit->edge];
+    double all = (double)roads->along_m[edge[1].first_point - 1];
+    double start = (double)roads->along_m[hit->segment];
+    double piece = (double)roads->along_m[hit->segment + 1] - start;
+    double fraction = all > 0.0 ? (start + hit->share * piece) / all : 0.0;
+    struct roads_place place = {.edge = hit->edge,
+                                .fraction = fraction > 1.0 ? 1.0 : fraction,
+                                .distance_m = sqrt(hit->squared_m2)};
+    place.at = roads_point_at(roads, hit->edge, place.fraction);
+    return place;
+}
+
+static void search_all_turns(struct quest *q, struct geo_point point)
+{
+    /* A street may be near round the back of the 180th meridian. */
+    for (int turn = -1; turn <= 1; turn++) {
+        q->lon_e6 = point.lon_e6 + (int64_t)turn * TURN_E6;
+        search_tree(q);
+    }
+}
+
+enum pt_err roads_around(const struct roads *roads, struct geo_point point,
+                         double reach_m, size_t max, struct roads_place *ret,
+                         size_t *found)
+{
+    if (!geo_valid(point) || !(reach_m >= 0.0) || max == 0 ||
+        max > ROADS_AROUND_MAX)
+        return PT_E_RANGE;
+    struct gathering all = {.max = max, .reach2_m2 = reach_m * reach_m};
+    struct quest q = {.roads = roads,
+                      .plane = geo_plane_at(point),
+                      .lat_e6 = point.lat_e6,
+                      .best = {.squared_m2 = all.reach2_m2,
+                               .edge = ROADS_NONE,
+                               .segment = UINT32_MAX},
+                      .all = &all};
+    search_all_turns(&q, point);
+    for (size_t i = 0; i < all.count; i++)
+        ret[i] = place_of(roads, &all.hits[i]);
+    *found = all.count;
+    return all.count > 0 ? PT_OK : PT_E_OFFROAD;
 }
 
 enum pt_err roads_snap(const struct roads *roads, struct geo_point point,
@@ -297,22 +397,9 @@ enum pt_err roads_snap(const struct roads *roads, struct geo_point point,
                       .best = {.squared_m2 = reach_m * reach_m,
                                .edge = ROADS_NONE,
                                .segment = UINT32_MAX}};
-    /* A street may be near round the back of the 180th meridian. */
-    for (int turn = -1; turn <= 1; turn++) {
-        q.lon_e6 = point.lon_e6 + (int64_t)turn * TURN_E6;
-        search_tree(&q);
-    }
+    search_all_turns(&q, point);
     if (q.best.edge == ROADS_NONE)
         return PT_E_OFFROAD;
-
-    const struct roads_edge *edge = &roads->edges[q.best.edge];
-    double all = (double)roads->along_m[edge[1].first_point - 1];
-    double start = (double)roads->along_m[q.best.segment];
-    double piece = (double)roads->along_m[q.best.segment + 1] - start;
-    double fraction = all > 0.0 ? (start + q.best.share * piece) / all : 0.0;
-    ret->edge = q.best.edge;
-    ret->fraction = fraction > 1.0 ? 1.0 : fraction;
-    ret->distance_m = sqrt(q.best.squared_m2);
-    ret->at = roads_point_at(roads, q.best.edge, ret->fraction);
+    *ret = place_of(roads, &q.best);
     return PT_OK;
 }

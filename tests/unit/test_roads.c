@@ -729,6 +729,88 @@ static void snaps_like_brute_force(void **state)
     }
 }
 
+/* Each edge within reach once, with its own distance, nearest first; of too
+ * many the nearest. */
+static void check_around(const struct town *t, const struct roads *roads,
+                         struct geo_point p)
+{
+    struct geo_plane plane = geo_plane_at(p);
+    struct roads_place places[MAX_EDGES];
+    bool told[MAX_EDGES] = {false};
+    double reach = any(2) ? 100000.0 : any(600);
+    size_t max = 1 + any(MAX_EDGES);
+    size_t found = 0;
+    enum pt_err err = roads_around(roads, p, reach, max, places, &found);
+    assert_int_equal(err, found > 0 ? PT_OK : PT_E_OFFROAD);
+    assert_true(found <= max);
+    for (size_t i = 0; i < found; i++) {
+        double distance = edge_m(t, &plane, places[i].edge);
+        assert_true(fabs(places[i].distance_m - distance) < 1e-6);
+        assert_true(places[i].distance_m <= reach);
+        assert_false(told[places[i].edge]);
+        told[places[i].edge] = true;
+        assert_true(i == 0 || places[i].distance_m >= places[i - 1].distance_m);
+    }
+    double last = found == max ? places[max - 1].distance_m : reach;
+    for (size_t e = 0; e < t->edges; e++)
+        assert_true(told[e] || edge_m(t, &plane, e) > last - 1e-6);
+}
+
+static void finds_all_streets_around(void **state)
+{
+    (void)state;
+    static struct town town;
+    static const struct geo_point centres[] = {{23130000, -82380000},
+                                               {-16500000, 180000000}};
+    random_state = 8;
+    for (int round = 0; round < 100; round++) {
+        random_town(&town, centres[round % 2], 1000);
+        struct roads *roads = town_roads(&town);
+        for (int query = 0; query < 50; query++)
+            check_around(&town, roads, near(centres[round % 2], 20000));
+        roads_unref(roads);
+    }
+    struct roads *roads = town_roads(&town);
+    struct roads_place place;
+    size_t found;
+    assert_int_equal(roads_around(roads, centres[0], 9, 0, &place, &found),
+                     PT_E_RANGE);
+    assert_int_equal(roads_around(roads, centres[0], 9, ROADS_AROUND_MAX + 1,
+                                  &place, &found),
+                     PT_E_RANGE);
+    assert_int_equal(roads_around(roads, centres[0], NAN, 1, &place, &found),
+                     PT_E_RANGE);
+    roads_unref(roads);
+}
+
+static void tells_the_turns_into_an_edge(void **state)
+{
+    (void)state;
+    static struct town t;
+    random_state = 9;
+    size_t seen = 0;
+    for (int round = 0; round < 200; round++) {
+        random_town(&t, (struct geo_point){23130000, -82380000}, 1000);
+        struct roads *roads = town_roads(&t);
+        for (uint32_t into = 0; into < 2 * t.edges; into++) {
+            uint32_t from[2 * MAX_EDGES];
+            bool told[2 * MAX_EDGES] = {false};
+            size_t count = roads_turns_into(roads, into, from, 2 * MAX_EDGES);
+            assert_true(count <= 2 * MAX_EDGES);
+            for (size_t i = 0; i < count; i++)
+                told[from[i]] = true;
+            for (uint32_t a = 0; a < 2 * t.edges; a++)
+                assert_int_equal(told[a], turn_allowed(&t, a, into));
+            assert_int_equal(roads_turns_into(roads, into, NULL, 0), count);
+            seen += count;
+        }
+        assert_int_equal(
+            roads_turns_into(roads, 2 * (uint32_t)t.edges, NULL, 0), 0);
+        roads_unref(roads);
+    }
+    assert_true(seen > 1000);
+}
+
 /* Of streets that meet in the nearest point, the lowest number counts. */
 static void snaps_ties_to_the_lower_edge(void **state)
 {
@@ -890,6 +972,8 @@ int main(void)
         cmocka_unit_test(refuses_impossible_rows),
         cmocka_unit_test(refuses_places_of_other_networks),
         cmocka_unit_test(snaps_like_brute_force),
+        cmocka_unit_test(finds_all_streets_around),
+        cmocka_unit_test(tells_the_turns_into_an_edge),
         cmocka_unit_test(snaps_ties_to_the_lower_edge),
         cmocka_unit_test(bears_streets_without_length),
         cmocka_unit_test(handles_a_grid),
