@@ -1,0 +1,216 @@
+/* Candidates of a fix, one step of the model, and following unit by unit. */
+#include "match.h"
+
+#include "match_internal.h"
+#include <math.h>
+#include <string.h>
+
+/* Newson and Krumm measured 4 m for a car's receiver under open sky; streets
+ * drawn by hand and houses beside them add to it. */
+const struct match_settings match_defaults = {
+    .noise_m = 8.0, .detour_m = 6.0, .reach_m = 60.0, .gap_ms = 180000};
+
+#define EDGES_AROUND 24
+/* Where nothing is within reach, look so much farther, as a receiver between
+ * high houses may be. */
+#define FARTHER 3.0
+/* Below this speed a receiver's course is mostly noise. */
+#define COURSE_MIN_MPS 3.0
+/* A car against the street's direction is as unlikely as this many standard
+ * deviations squared, halved. */
+#define COURSE_WEIGHT 4.0
+/* Candidates so much unlikelier than the best are not gone on from. */
+#define HOPELESS 25.0
+
+double match_spread_m(const struct match *match, const struct match_fix *fix)
+{
+    double noise_m = match->settings.noise_m;
+    double spread_m = fix->accuracy_m / 2.0; /* 95 %: two deviations */
+    return fmin(fmax(spread_m, noise_m), 4.0 * noise_m);
+}
+
+/* -------------------------------------------------------------- candidates */
+static double fit(const struct match *match, const struct match_fix *fix,
+                  const struct match_candidate *c)
+{
+    double z = c->distance_m / match_spread_m(match, fix);
+    double score = -0.5 * z * z;
+    if (fix->course_deg >= 0 && fix->speed_mps >= COURSE_MIN_MPS) {
+        double street_deg =
+            roads_course_deg(match->roads, c->directed, c->travelled);
+        double off = geo_course_difference_deg(fix->course_deg, street_deg);
+        score -= COURSE_WEIGHT * 0.5 * (1.0 - cos(off * M_PI / 180.0));
+    }
+    return score;
+}
+
+/* The very start of an edge is the end of those that lead there; one of them
+ * stands for both. */
+static bool is_doubled(const struct match *match, uint32_t directed,
+                       double travelled)
+{
+    uint32_t before;
+    return travelled <= 0.0 &&
+           roads_turns_into(match->roads, directed, &before, 1) > 0 &&
+           before != roads_reverse(directed);
+}
+
+static void add_candidate(const struct match *match,
+                          const struct roads_place *place, uint32_t way,
+                          struct match_layer *layer)
+{
+    struct match_candidate c = {
+        .directed = 2 * place->edge + way,
+        .travelled = way == 0 ? place->fraction : 1.0 - place->fraction,
+        .distance_m = place->distance_m,
+    };
+    if (layer->count == MATCH_CANDIDATES ||
+        roads_edge_ms(match->roads, c.directed) == ROADS_NONE ||
+        is_doubled(match, c.directed, c.travelled))
+        return;
+    c.score = fit(match, &layer->fix, &c);
+    layer->candidates[layer->count++] = c;
+}
+
+void match_look(const struct match *match, const struct match_fix *fix,
+                struct match_layer *ret)
+{
+    struct roads_place places[EDGES_AROUND];
+    size_t found = 0;
+    double reach_m = match->settings.reach_m;
+    ret->fix = *fix;
+    ret->count = 0;
+    if (roads_around(match->roads, fix->at, reach_m, EDGES_AROUND, places,
+                     &found) != PT_OK &&
+        roads_around(match->roads, fix->at, FARTHER * reach_m, EDGES_AROUND,
+                     places, &found) != PT_OK)
+        return;
+    for (size_t i = 0; i < found; i++) {
+        add_candidate(match, &places[i], 0, ret);
+        add_candidate(match, &places[i], 1, ret);
+    }
+}
+
+size_t match_best(const struct match_layer *layer)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < layer->count; i++) {
+        if (layer->candidates[i].score > layer->candidates[best].score)
+            best = i;
+    }
+    return best;
+}
+
+/* -------------------------------------------------------------------- a step
+ */
+double match_limit_m(const struct match_layer *from,
+                     const struct match_layer *to)
+{
+    double straight_m = geo_distance_m(from->fix.at, to->fix.at);
+    return fmin(4.0 * straight_m + 200.0, straight_m + 2000.0);
+}
+
+static enum pt_err score_from(struct match *match,
+                              const struct match_layer *from, size_t index,
+                              const struct match_layer *to, size_t wanted,
+                              double best[MATCH_CANDIDATES],
+                              uint32_t best_from[MATCH_CANDIDATES])
+{
+    const struct match_candidate *c = &from->candidates[index];
+    double straight_m = geo_distance_m(from->fix.at, to->fix.at);
+    double slack_m = 2.0 * match_spread_m(match, &to->fix);
+    /* The longer the way unseen, the more it may wind. */
+    double detour_m = match->settings.detour_m * (1.0 + straight_m / 200.0);
+    enum pt_err err = match_search(match, c, match_limit_m(from, to), wanted);
+    for (size_t i = 0; i < to->count && err == PT_OK; i++) {
+        bool straight;
+        double way_m =
+            match_way_m(match, c, &to->candidates[i], slack_m, &straight);
+        double score = c->score - fabs(way_m - straight_m) / detour_m;
+        if (score > best[i]) {
+            best[i] = score;
+            best_from[i] = (uint32_t)index;
+        }
+    }
+    return err;
+}
+
+/* Scores stay near 0: what counts is how they differ. */
+static void take_scores(struct match_layer *to, const double *best,
+                        const uint32_t *best_from)
+{
+    size_t kept = 0;
+    double top = -INFINITY;
+    for (size_t i = 0; i < to->count; i++) {
+        if (best[i] == -INFINITY)
+            continue;
+        struct match_candidate c = to->candidates[i];
+        c.score += best[i];
+        c.from = best_from[i];
+        top = fmax(top, c.score);
+        to->candidates[kept++] = c;
+    }
+    to->count = kept;
+    for (size_t i = 0; i < kept; i++)
+        to->candidates[i].score -= top;
+}
+
+enum pt_err match_step(struct match *match, const struct match_layer *from,
+                       struct match_layer *to, bool *reached)
+{
+    double best[MATCH_CANDIDATES];
+    uint32_t best_from[MATCH_CANDIDATES] = {0};
+    double top = from->candidates[match_best(from)].score;
+    size_t wanted = match_want(match, to);
+    enum pt_err err = PT_OK;
+    for (size_t i = 0; i < to->count; i++)
+        best[i] = -INFINITY;
+    for (size_t i = 0; i < from->count && err == PT_OK; i++) {
+        if (from->candidates[i].score > top - HOPELESS)
+            err = score_from(match, from, i, to, wanted, best, best_from);
+    }
+    *reached = false;
+    for (size_t i = 0; i < to->count; i++)
+        *reached = *reached || best[i] > -INFINITY;
+    if (err == PT_OK && *reached)
+        take_scores(to, best, best_from);
+    return err;
+}
+
+/* ------------------------------------------------------------ one at a time */
+static bool goes_on(const struct match *match, const struct match_track *track,
+                    const struct match_fix *fix)
+{
+    return track->begun && fix->time_ms > track->layer.fix.time_ms &&
+           fix->time_ms - track->heard_ms <= match->settings.gap_ms;
+}
+
+enum pt_err match_follow(struct match *match, struct match_track *track,
+                         const struct match_fix *fix, struct match_place *ret)
+{
+    struct match_layer next;
+    bool reached = false;
+    match_look(match, fix, &next);
+    if (next.count == 0) {
+        track->begun = false;
+        return PT_E_OFFROAD;
+    }
+    bool late = track->begun && fix->time_ms <= track->layer.fix.time_ms;
+    if (goes_on(match, track, fix)) {
+        enum pt_err err = match_step(match, &track->layer, &next, &reached);
+        if (err != PT_OK)
+            return err;
+    }
+    const struct match_candidate *best = &next.candidates[match_best(&next)];
+    *ret =
+        (struct match_place){best->directed, best->travelled, best->distance_m};
+    double moved_m =
+        track->begun ? geo_distance_m(track->layer.fix.at, fix->at) : INFINITY;
+    if (!late)
+        track->heard_ms = fix->time_ms;
+    if (!late && (!reached || moved_m >= 2.0 * match_spread_m(match, fix))) {
+        track->begun = true;
+        track->layer = next;
+    }
+    return PT_OK;
+}
