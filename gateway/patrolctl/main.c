@@ -57,6 +57,11 @@ static const struct ctl_command commands[] = {
     {"unit list", "", "units and their devices, from the database",
      "What the database knows of units; where they are: patrolctl units.",
      "patrolctl unit list", cmd_unit_list},
+    {"unit pace", "[CALLSIGN]", "how closely a unit reports",
+     "Shows what is set for the unit, or with --all for all units that have\n"
+     "nothing of their own; with options sets it. A running gateway tells the\n"
+     "vehicle, and GET /v1/units/CALLSIGN which revision is in force there.",
+     "patrolctl unit pace P-01 --bound 10 --moving 5", cmd_unit_pace},
     {"unit enroll", "CALLSIGN", "give a unit's device its certificate",
      "Notes which unit the device is from now on, and writes its key, its\n"
      "certificate and the authority's. The device's name stands in the\n"
