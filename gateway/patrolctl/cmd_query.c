@@ -69,7 +69,7 @@ void ctl_unit_row(struct ctl_table *table, const json_t *unit)
     ctl_table_cell(table, ctl_number(position, "age_s", &age_s)
                               ? ctl_format_age(age, sizeof age, age_s)
                               : "-");
-    cell_point(table, position);
+    cell_point(table, json_object_get(position, "believed"));
     cell_kmh(table, position);
     ctl_table_cell(
         table, json_is_true(json_object_get(unit, "connected")) ? "yes" : "no");

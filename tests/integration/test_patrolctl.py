@@ -261,7 +261,9 @@ POINT = {"lat": 23.118, "lon": -82.38, "road": "Calle \x1b[31m30", "off_road_m":
 UNIT = {"call_sign": "P-12", "kind": "car", "capabilities": ["armed", "k9"],
         "status": "available", "status_time": None, "connected": True, "heard_at": None,
         "revision": 5, "vehicle": None,
-        "position": {"lat": 23.133012, "lon": -82.383501, "time": "2024-05-01T12:00:00.000Z",
+        "position": {"lat": 23.132999, "lon": -82.383498,
+                     "believed": {"lat": 23.133012, "lon": -82.383501,
+                                  "forward_s": 1.3}, "time": "2024-05-01T12:00:00.000Z",
                      "received_at": "2024-05-01T12:00:00.412Z", "age_s": 200, "speed_mps": 10,
                      "course_deg": 271.5, "accuracy_m": None, "three_dimensional": True,
                      "clock_unsure": False, "off_road_m": 3.1}}
@@ -270,6 +272,7 @@ MISSION = {"mission_id": 17, "ref": None, "name": "Canadá", "kind": "embassy", 
 CANDIDATE = {"call_sign": "P-12", "kind": "car", "capabilities": [], "eta_s": 244.6,
              "drive_s": 240.5, "access_s": 4.1, "distance_m": 1320.4, "position_age_s": 1.3,
              "position_time": "2024-05-01T12:00:00.000Z", "lat": 23.1, "lon": -82.4,
+             "believed": {"lat": 23.1, "lon": -82.4, "forward_s": 0.0},
              "old": False, "status": "available", "within_promise": True}
 
 
@@ -443,8 +446,8 @@ def watch(gateway, *words, lines):
 
 def test_watch_tells_each_change_once(gateway):
     assert watch(gateway, lines=3) == [
-        "2024-05-01T12:00:00.000Z  P-12  available  23.133012,-82.383501  36 km/h\n",
-        "2024-05-01T12:00:00.000Z  P-12  busy?[2J  23.133012,-82.383501  36 km/h\n",
+        "2024-05-01T12:00:00.000Z  P-12  available  23.132999,-82.383498  36 km/h\n",
+        "2024-05-01T12:00:00.000Z  P-12  busy?[2J  23.132999,-82.383498  36 km/h\n",
         "-  roads changed\n"]
     events = [json.loads(line) for line in watch(gateway, "--json", lines=6)]
     assert [event["event"] for event in events] == [
