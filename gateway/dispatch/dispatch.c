@@ -1,5 +1,6 @@
 #include "dispatch.h"
 
+#include "follow.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +49,8 @@ struct dispatch {
     struct roads_search *search;
     size_t stood; /* slots at or above this are not on `standing` */
     struct standing_of *standings; /* by slot; max_units of them */
-    struct geo_point *stood_at;    /* likewise: the place that was snapped */
+    struct roads_place *stood_at;  /* likewise; edge ROADS_NONE: nowhere */
+    struct follow *follow;         /* on which streets; with the roads */
     int64_t *moved_ms;  /* likewise: when it has moved on enough; or NEVER */
     int64_t now_ms;     /* of the last dispatch_follow() */
     int64_t resnap_ms;  /* nobody has moved on enough before */
@@ -124,8 +126,10 @@ static void drop_roads(struct dispatch *dispatch)
 {
     roads_search_free(dispatch->search);
     roads_standing_free(dispatch->standing);
+    follow_free(dispatch->follow);
     roads_unref(dispatch->roads);
     dispatch->search = NULL;
+    dispatch->follow = NULL;
     dispatch->standing = NULL;
     dispatch->roads = NULL;
     dispatch->stood = 0;
@@ -155,21 +159,18 @@ const struct roads *dispatch_roads(const struct dispatch *dispatch)
 
 /* ---------------------------------------------------------- units onto streets
  */
-/* The direction that the edge allows, forward when it allows both: a car can
- * turn round in the street, and searches take it from its place either way. */
+/* A car can turn round in the street: searches take it from its place either
+ * way, whichever it drives. */
 static void write_place(const struct roads *roads,
-                        const struct roads_place *place,
+                        const struct follow_place *found,
                         struct fleet_unit *unit)
 {
-    uint32_t directed = 2 * place->edge;
-    double behind = place->fraction;
-    if (roads_edge_ms(roads, directed) == ROADS_NONE) {
-        directed = roads_reverse(directed);
-        behind = 1.0 - behind;
-    }
-    unit->edge = directed;
-    unit->offset_ms = (uint32_t)lround(behind * roads_edge_ms(roads, directed));
-    unit->off_road_m = (float)place->distance_m;
+    double fraction = found->place.fraction;
+    double behind = found->directed & 1u ? 1.0 - fraction : fraction;
+    unit->edge = found->directed;
+    unit->offset_ms =
+        (uint32_t)lround(behind * roads_edge_ms(roads, found->directed));
+    unit->off_road_m = (float)found->place.distance_m;
 }
 
 static uint8_t verdict_of(const struct fleet_unit *unit)
@@ -194,31 +195,19 @@ static int64_t moved_on_ms(const struct reckon *reckon, int64_t now_ms)
     return next_ms < end_ms ? next_ms : end_ms;
 }
 
-/* The road nearest to where the unit is believed to be, else to where it
- * said it was. */
-static bool find_place(struct dispatch *dispatch, uint32_t slot,
-                       const struct fleet_unit *unit,
-                       const struct reckon *reckon, struct roads_place *ret)
-{
-    struct geo_point *at = &dispatch->stood_at[slot];
-    *at = reckon_at(reckon, dispatch->now_ms);
-    if (roads_snap(dispatch->roads, *at, DISPATCH_ACCESS_MAX_M, ret) == PT_OK)
-        return true;
-    *at = unit->at;
-    return roads_snap(dispatch->roads, *at, DISPATCH_ACCESS_MAX_M, ret) ==
-           PT_OK;
-}
-
 static void stand(struct dispatch *dispatch, struct fleet *fleet, uint32_t slot)
 {
     struct fleet_unit *unit = fleet_at(fleet, slot);
     struct reckon reckon = fleet_reckon(unit);
-    struct roads_place place;
-    if (unit->has_fix && find_place(dispatch, slot, unit, &reckon, &place)) {
-        roads_standing_put(dispatch->standing, slot, &place);
-        write_place(dispatch->roads, &place, unit);
+    struct follow_place found;
+    if (unit->has_fix &&
+        follow_unit(dispatch->follow, slot, unit, dispatch->now_ms, &found)) {
+        roads_standing_put(dispatch->standing, slot, &found.place);
+        write_place(dispatch->roads, &found, unit);
+        dispatch->stood_at[slot] = found.place;
     } else {
         roads_standing_remove(dispatch->standing, slot);
+        dispatch->stood_at[slot].edge = ROADS_NONE;
         unit->edge = FLEET_NO_EDGE;
         unit->offset_ms = 0;
         unit->off_road_m = 0;
@@ -251,6 +240,7 @@ enum pt_err dispatch_set_roads(struct dispatch *dispatch, struct roads *roads,
 {
     struct roads_standing *standing = NULL;
     struct roads_search *search = NULL;
+    struct follow *follow = NULL;
     if (roads == NULL) {
         drop_roads(dispatch);
         leave_streets(fleet);
@@ -259,7 +249,10 @@ enum pt_err dispatch_set_roads(struct dispatch *dispatch, struct roads *roads,
     enum pt_err err = roads_standing_new(roads, dispatch->max_units, &standing);
     if (err == PT_OK)
         err = roads_search_new(roads, &search);
+    if (err == PT_OK)
+        err = follow_new(roads, dispatch->max_units, &follow);
     if (err != PT_OK) {
+        roads_search_free(search);
         roads_standing_free(standing);
         return err;
     }
@@ -268,6 +261,7 @@ enum pt_err dispatch_set_roads(struct dispatch *dispatch, struct roads *roads,
     dispatch->roads = kept;
     dispatch->standing = standing;
     dispatch->search = search;
+    dispatch->follow = follow;
     dispatch->resnap_ms = NEVER;
     dispatch->resnap_next = 0;
     for (size_t slot = 0; slot < fleet_count(fleet); slot++)
@@ -659,16 +653,17 @@ enum pt_err dispatch_route(struct dispatch *dispatch, const struct fleet *fleet,
                            const struct fleet_unit *unit, struct geo_point at,
                            struct roads_route *ret)
 {
-    struct roads_place from, to;
+    struct roads_place to;
     uint32_t slot;
     if (dispatch->roads == NULL || !unit->has_fix ||
         !fleet_slot(fleet, unit->unit_id, &slot))
         return PT_E_NOTFOUND;
-    enum pt_err err = roads_snap(dispatch->roads, dispatch->stood_at[slot],
-                                 DISPATCH_ACCESS_MAX_M, &from);
+    const struct roads_place *from = &dispatch->stood_at[slot];
+    if (from->edge == ROADS_NONE)
+        return PT_E_OFFROAD;
+    enum pt_err err =
+        roads_snap(dispatch->roads, at, DISPATCH_ACCESS_MAX_M, &to);
     if (err == PT_OK)
-        err = roads_snap(dispatch->roads, at, DISPATCH_ACCESS_MAX_M, &to);
-    if (err == PT_OK)
-        err = roads_route(dispatch->search, &from, &to, ret);
+        err = roads_route(dispatch->search, from, &to, ret);
     return err;
 }

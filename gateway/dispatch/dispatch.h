@@ -8,12 +8,14 @@
  * DISPATCH_ACCESS_MPS; a unit farther than DISPATCH_ACCESS_MAX_M from any
  * road is left out with that reason.
  *
- * A unit that moves stands where it is reckoned to be (reckon.h), not where it
- * last reported: it is snapped anew in the tick whenever it has gone
- * DISPATCH_RESNAP_M, so that a query finds everybody in place and pays
- * nothing for it. Snapping again, rather than moving it along its edge, needs
- * no guess about which way it turns at a junction. Where the place that it is
- * moved to is too far from any road, the reported one counts. */
+ * Each report is matched to a street in the light of those before (match.h):
+ * a bridge is not the road below it, nor one carriageway the other. A unit
+ * that moves stands where it is reckoned to be (reckon.h), not where it last
+ * reported: in the tick, whenever it has gone DISPATCH_RESNAP_M, it is moved
+ * on along its street, and past its end to where matching would put the
+ * reckoned place, so that a query finds everybody in place and pays nothing
+ * for it. What is too far from any street to be matched is put on the nearest
+ * one within DISPATCH_ACCESS_MAX_M. */
 #include "catalog.h"
 #include "fleet.h"
 #include "geo.h"

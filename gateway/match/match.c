@@ -19,6 +19,9 @@ const struct match_settings match_defaults = {
 /* A car against the street's direction is as unlikely as this many standard
  * deviations squared, halved. */
 #define COURSE_WEIGHT 4.0
+/* A junction is the end of the street one came by and the start of all that
+ * leave it; that one of these was entered is not known yet. */
+#define NOT_YET_ENTERED 0.5
 /* Candidates so much unlikelier than the best are not gone on from. */
 #define HOPELESS 25.0
 
@@ -44,17 +47,6 @@ static double fit(const struct match *match, const struct match_fix *fix,
     return score;
 }
 
-/* The very start of an edge is the end of those that lead there; one of them
- * stands for both. */
-static bool is_doubled(const struct match *match, uint32_t directed,
-                       double travelled)
-{
-    uint32_t before;
-    return travelled <= 0.0 &&
-           roads_turns_into(match->roads, directed, &before, 1) > 0 &&
-           before != roads_reverse(directed);
-}
-
 static void add_candidate(const struct match *match,
                           const struct roads_place *place, uint32_t way,
                           struct match_layer *layer)
@@ -65,8 +57,7 @@ static void add_candidate(const struct match *match,
         .distance_m = place->distance_m,
     };
     if (layer->count == MATCH_CANDIDATES ||
-        roads_edge_ms(match->roads, c.directed) == ROADS_NONE ||
-        is_doubled(match, c.directed, c.travelled))
+        roads_edge_ms(match->roads, c.directed) == ROADS_NONE)
         return;
     c.score = fit(match, &layer->fix, &c);
     layer->candidates[layer->count++] = c;
@@ -127,6 +118,8 @@ static enum pt_err score_from(struct match *match,
         double way_m =
             match_way_m(match, c, &to->candidates[i], slack_m, &straight);
         double score = c->score - fabs(way_m - straight_m) / detour_m;
+        if (to->candidates[i].travelled <= 0.0)
+            score -= NOT_YET_ENTERED;
         if (score > best[i]) {
             best[i] = score;
             best_from[i] = (uint32_t)index;
@@ -185,32 +178,59 @@ static bool goes_on(const struct match *match, const struct match_track *track,
            fix->time_ms - track->heard_ms <= match->settings.gap_ms;
 }
 
+/* The fix's candidates, scored by what was believed before if that leads to
+ * any of them. */
+static enum pt_err look_on(struct match *match, const struct match_track *track,
+                           const struct match_fix *fix,
+                           struct match_layer *next, bool *reached)
+{
+    *reached = false;
+    match_look(match, fix, next);
+    if (next->count == 0)
+        return PT_E_OFFROAD;
+    return goes_on(match, track, fix)
+               ? match_step(match, &track->layer, next, reached)
+               : PT_OK;
+}
+
+static struct match_place likeliest(const struct match_layer *layer)
+{
+    const struct match_candidate *best = &layer->candidates[match_best(layer)];
+    return (struct match_place){best->directed, best->travelled,
+                                best->distance_m};
+}
+
+enum pt_err match_guess(struct match *match, const struct match_track *track,
+                        const struct match_fix *fix, struct match_place *ret)
+{
+    struct match_layer next;
+    bool reached;
+    enum pt_err err = look_on(match, track, fix, &next, &reached);
+    if (err == PT_OK)
+        *ret = likeliest(&next);
+    return err;
+}
+
 enum pt_err match_follow(struct match *match, struct match_track *track,
                          const struct match_fix *fix, struct match_place *ret)
 {
     struct match_layer next;
-    bool reached = false;
-    match_look(match, fix, &next);
-    if (next.count == 0) {
-        track->begun = false;
-        return PT_E_OFFROAD;
-    }
+    bool reached;
     bool late = track->begun && fix->time_ms <= track->layer.fix.time_ms;
-    if (goes_on(match, track, fix)) {
-        enum pt_err err = match_step(match, &track->layer, &next, &reached);
-        if (err != PT_OK)
-            return err;
-    }
-    const struct match_candidate *best = &next.candidates[match_best(&next)];
-    *ret =
-        (struct match_place){best->directed, best->travelled, best->distance_m};
+    enum pt_err err = look_on(match, track, fix, &next, &reached);
+    if (err == PT_E_OFFROAD)
+        track->begun = false;
+    if (err != PT_OK)
+        return err;
+    *ret = likeliest(&next);
+    if (late)
+        return PT_OK;
     double moved_m =
         track->begun ? geo_distance_m(track->layer.fix.at, fix->at) : INFINITY;
-    if (!late)
-        track->heard_ms = fix->time_ms;
-    if (!late && (!reached || moved_m >= 2.0 * match_spread_m(match, fix))) {
+    if (!reached || moved_m >= 2.0 * match_spread_m(match, fix)) {
         track->begun = true;
         track->layer = next;
     }
+    track->heard_ms = fix->time_ms;
     return PT_OK;
 }

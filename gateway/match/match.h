@@ -81,6 +81,12 @@ PT_MUST_CHECK enum pt_err match_follow(struct match *match,
                                        const struct match_fix *fix,
                                        struct match_place *ret);
 
+/* Where such a fix would be put if it came; nothing is changed. */
+PT_MUST_CHECK enum pt_err match_guess(struct match *match,
+                                      const struct match_track *track,
+                                      const struct match_fix *fix,
+                                      struct match_place *ret);
+
 /* ------------------------------------------------------------ whole drives */
 struct match_piece { /* a way without a break */
     size_t first_edge;

@@ -197,3 +197,13 @@ double roads_course_deg(const struct roads *roads, uint32_t directed,
                ? geo_course_deg(roads->points[i + 1], roads->points[i])
                : geo_course_deg(roads->points[i], roads->points[i + 1]);
 }
+
+struct roads_place roads_place_on(const struct roads *roads, uint32_t directed,
+                                  double travelled)
+{
+    double fraction = roads_travelled(directed, travelled);
+    return (struct roads_place){
+        .edge = directed >> 1,
+        .fraction = fraction,
+        .at = roads_point_at(roads, directed >> 1, fraction)};
+}

@@ -104,6 +104,11 @@ PT_MUST_CHECK enum pt_err roads_snap(const struct roads *roads,
                                      struct geo_point point, double reach_m,
                                      struct roads_place *ret);
 
+/* The place of which the share `travelled` of a directed edge lies behind;
+ * its distance_m is 0. */
+struct roads_place roads_place_on(const struct roads *roads, uint32_t directed,
+                                  double travelled);
+
 /* The nearest place of every edge within `reach_m`, nearest first (ties:
  * lower edge number); of more than `max` (1..ROADS_AROUND_MAX) the nearest
  * ones. `ret` has room for `max`. PT_E_OFFROAD when there is none. Any

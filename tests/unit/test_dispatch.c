@@ -672,6 +672,52 @@ static void stands_where_it_said_where_no_road_is(void **state)
     stop(&w);
 }
 
+/* Two roads cross without a junction. Driving on the one, 6 m beside it, a
+ * unit comes to where the other is nearer. */
+static void a_bridge_is_not_the_road_below(void **state)
+{
+    (void)state;
+    struct world w;
+    struct geo_point east[] = {at_m(0, 0), at_m(1000, 0)};
+    struct geo_point north[] = {at_m(500, -500), at_m(500, 500)};
+    struct roads_edge_row rows[] = {{.way_id = 1,
+                                     .source = 1,
+                                     .target = 2,
+                                     .forward_ms = 100000,
+                                     .backward_ms = 100000,
+                                     .length_m = 1000,
+                                     .points = east,
+                                     .point_count = 2},
+                                    {.way_id = 2,
+                                     .source = 3,
+                                     .target = 4,
+                                     .forward_ms = 100000,
+                                     .backward_ms = 100000,
+                                     .length_m = 1000,
+                                     .points = north,
+                                     .point_count = 2}};
+    struct roads *roads;
+    assert_int_equal(roads_new(rows, 2, NULL, 0, &roads), PT_OK);
+    start(&w, roads);
+    fill_catalog(&w.catalog, 1);
+    uint32_t unit_id = w.catalog.units[0].unit_id;
+    for (int i = 0; i <= 8; i++) {
+        double x = 100 + 50 * i; /* to x = 500, 5 s apart */
+        place(&w, unit_id, at_m(x, 6), 40000 - 5000 * i, PT_STATUS_AVAILABLE);
+        tick(&w);
+    }
+    const struct fleet_unit *unit = fleet_find(w.fleet, unit_id);
+    assert_int_equal(unit->edge, 0); /* and eastwards */
+    assert_true(abs((int)unit->offset_ms - 50000) < 20);
+    /* Nobody who comes there out of nowhere is on the bridge. */
+    place(&w, w.catalog.units[0].unit_id + 1, at_m(500, 6), 0,
+          PT_STATUS_AVAILABLE);
+    tick(&w);
+    assert_int_equal(
+        fleet_find(w.fleet, w.catalog.units[0].unit_id + 1)->edge / 2, 1);
+    stop(&w);
+}
+
 /* More units than one call snaps: the next ones do the rest. */
 static void moves_on_all_of_a_fleet(void **state)
 {
@@ -779,6 +825,7 @@ int main(void)
         cmocka_unit_test(routes_one_unit),
         cmocka_unit_test(stands_where_it_is_believed),
         cmocka_unit_test(stands_where_it_said_where_no_road_is),
+        cmocka_unit_test(a_bridge_is_not_the_road_below),
         cmocka_unit_test(moves_on_all_of_a_fleet),
         cmocka_unit_test(follows_catalog_and_fleet),
     };
