@@ -419,8 +419,7 @@ enum pt_err link_publish(struct link *link, const char *topic,
     if (!link_is_up(link) || !link_waiting_room(&link->waiting, bytes))
         return PT_E_AGAIN;
     int *mid = link_waiting_push(&link->waiting, bytes);
-    int rc = mosquitto_publish_v5(link->mosq, mid, topic, (int)size, payload,
-                                  qos, retain, NULL);
+    int rc = link_mqtt_publish(link, mid, topic, payload, size, qos, retain);
     enum pt_err err = sent(link, rc);
     if (err == PT_E_RANGE || err == PT_E_NOMEM)
         link_waiting_unpush(&link->waiting); /* never got a number */

@@ -88,7 +88,9 @@ bool link_is_up(const struct link *link);
  * than the bound is already waiting (1 MiB or 4096 messages): the caller
  * keeps it and tries again. PT_E_RANGE: never possible (too long for us or
  * for the broker, not a topic). QoS 0 or 1; nothing outlives its connection,
- * also at QoS 1. May be called from inside the events. */
+ * also at QoS 1. May be called from inside the events. Where the broker
+ * allows topic aliases (MQTT 5, 3.3.2.3.4) the topic of a connection's first
+ * message at QoS 0 is written out once and costs 3 bytes from then on. */
 PT_MUST_CHECK enum pt_err link_publish(struct link *link, const char *topic,
                                        const void *payload, size_t size,
                                        int qos, bool retain);

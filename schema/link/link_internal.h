@@ -113,6 +113,8 @@ struct link {
     unsigned kicked;   /* closed early by the broker, in a row */
     uint64_t up_since_ms;
     struct link_waiting waiting;
+    uint16_t alias_max; /* the broker's, of this connection; 0: none */
+    char alias_topic[LINK_TOPIC_MAX]; /* stands for alias 1; "": not yet */
 
     /* Noted by callbacks, taken up by link_mqtt_left(). */
     bool in_library;
@@ -129,6 +131,9 @@ struct link {
 PT_MUST_CHECK enum pt_err link_mqtt_connect(struct link *link,
                                             const char *address);
 void link_mqtt_drop(struct link *link);
+/* To libmosquitto, with a topic alias where one helps; its MOSQ_ERR_. */
+int link_mqtt_publish(struct link *link, int *mid, const char *topic,
+                      const void *payload, size_t size, int qos, bool retain);
 /* Polls the socket for what libmosquitto wants now. */
 void link_mqtt_poll(struct link *link);
 /* After each turn inside the library; `before`: the state at its begin. */

@@ -31,9 +31,11 @@ static void on_connack(struct mosquitto *mosq, void *context, int reason,
 {
     (void)mosq;
     (void)flags;
-    (void)properties;
     struct link *link = context;
     link->reason = reason;
+    /* Absent means none (MQTT 5, 3.2.2.3.8). */
+    mosquitto_property_read_int16(properties, MQTT_PROP_TOPIC_ALIAS_MAXIMUM,
+                                  &link->alias_max, false);
     if (reason != 0) {
         snprintf(link->why, sizeof(link->why), "refused: %s",
                  mosquitto_reason_string(reason));
@@ -304,6 +306,8 @@ enum pt_err link_mqtt_connect(struct link *link, const char *address)
     if (link->mosq == NULL)
         return PT_E_NOMEM;
     link->state = LINK_CONNECTING;
+    link->alias_max = 0;
+    link->alias_topic[0] = '\0';
     int rc = mosquitto_set_up(link);
     link->in_library = true;
     if (rc == MOSQ_ERR_SUCCESS)
@@ -319,4 +323,37 @@ enum pt_err link_mqtt_connect(struct link *link, const char *address)
                  rc == MOSQ_ERR_ERRNO ? strerror(error)
                                       : mosquitto_strerror(rc));
     return PT_E_NETWORK;
+}
+
+/* --- sending ------------------------------------------------------------- */
+
+/* One alias is enough: what is sent often at QoS 0 is a vehicle's reports.
+ * Not at QoS 1: libmosquitto may hold such a message back until others are
+ * acknowledged, so that the order here is not the order on the wire. */
+static bool takes_alias(const struct link *link, const char *topic, int qos)
+{
+    if (qos != 0 || link->alias_max == 0 || strlen(topic) >= LINK_TOPIC_MAX)
+        return false;
+    return link->alias_topic[0] == '\0' ||
+           strcmp(link->alias_topic, topic) == 0;
+}
+
+int link_mqtt_publish(struct link *link, int *mid, const char *topic,
+                      const void *payload, size_t size, int qos, bool retain)
+{
+    if (!takes_alias(link, topic, qos))
+        return mosquitto_publish_v5(link->mosq, mid, topic, (int)size, payload,
+                                    qos, retain, NULL);
+    mosquitto_property *properties = NULL;
+    int rc =
+        mosquitto_property_add_int16(&properties, MQTT_PROP_TOPIC_ALIAS, 1);
+    if (rc != MOSQ_ERR_SUCCESS)
+        return rc;
+    bool known = link->alias_topic[0] != '\0';
+    rc = mosquitto_publish_v5(link->mosq, mid, known ? "" : topic, (int)size,
+                              payload, qos, retain, properties);
+    mosquitto_property_free_all(&properties);
+    if (rc == MOSQ_ERR_SUCCESS && !known)
+        snprintf(link->alias_topic, sizeof(link->alias_topic), "%s", topic);
+    return rc;
 }

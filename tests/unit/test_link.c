@@ -6,6 +6,8 @@
 #include <cmocka.h>
 
 #include "link_internal.h"
+#include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -332,6 +334,140 @@ static void closes_at_any_time(void **state)
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
+/* A broker that answers CONNECT with the given CONNACK and keeps what comes
+ * after it. It speaks by the bytes of the MQTT 5 standard, sections 3.2 and
+ * 3.3, so that libmosquitto is not checked against itself. */
+struct fake_broker {
+    uv_loop_t loop;
+    uv_tcp_t listener, peer;
+    uv_write_t write;
+    const char *connack;
+    size_t connack_size, size, wanted;
+    bool answered;
+    unsigned char bytes[512];
+    char read_into[512];
+    struct link *link;
+    char address[32];
+};
+
+static void fake_buffer(uv_handle_t *handle, size_t size, uv_buf_t *ret)
+{
+    (void)size;
+    struct fake_broker *fake = handle->data;
+    *ret = uv_buf_init(fake->read_into, sizeof(fake->read_into));
+}
+
+static void fake_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *from)
+{
+    struct fake_broker *fake = stream->data;
+    if (size <= 0)
+        return;
+    if (!fake->answered) { /* CONNECT comes in one piece on loopback */
+        uv_buf_t answer = uv_buf_init((char *)(uintptr_t)fake->connack,
+                                      (unsigned)fake->connack_size);
+        fake->answered = true;
+        assert_int_equal(uv_write(&fake->write, stream, &answer, 1, NULL), 0);
+        return;
+    }
+    assert_true(fake->size + (size_t)size <= sizeof(fake->bytes));
+    memcpy(fake->bytes + fake->size, from->base, (size_t)size);
+    fake->size += (size_t)size;
+    if (fake->size >= fake->wanted)
+        uv_stop(&fake->loop);
+}
+
+static void fake_accept(uv_stream_t *listener, int status)
+{
+    struct fake_broker *fake = listener->data;
+    assert_int_equal(status, 0);
+    assert_int_equal(uv_tcp_init(&fake->loop, &fake->peer), 0);
+    fake->peer.data = fake;
+    assert_int_equal(uv_accept(listener, (uv_stream_t *)&fake->peer), 0);
+    assert_int_equal(
+        uv_read_start((uv_stream_t *)&fake->peer, fake_buffer, fake_read), 0);
+}
+
+static void fake_start(struct fake_broker *fake)
+{
+    *fake = (struct fake_broker){0};
+    assert_int_equal(uv_loop_init(&fake->loop), 0);
+    assert_int_equal(uv_tcp_init(&fake->loop, &fake->listener), 0);
+    fake->listener.data = fake;
+    struct sockaddr_in at;
+    assert_int_equal(uv_ip4_addr("127.0.0.1", 0, &at), 0);
+    assert_int_equal(
+        uv_tcp_bind(&fake->listener, (const struct sockaddr *)&at, 0), 0);
+    assert_int_equal(uv_listen((uv_stream_t *)&fake->listener, 1, fake_accept),
+                     0);
+    int size = sizeof(at);
+    assert_int_equal(
+        uv_tcp_getsockname(&fake->listener, (struct sockaddr *)&at, &size), 0);
+    snprintf(fake->address, sizeof(fake->address), "127.0.0.1:%d",
+             ntohs(at.sin_port));
+}
+
+static void send_four(void *context)
+{
+    struct fake_broker *fake = context;
+    const char *topic = "patrol/v1/car-7/report";
+    assert_int_equal(link_publish(fake->link, topic, "a", 1, 0, false), PT_OK);
+    assert_int_equal(link_publish(fake->link, topic, "b", 1, 0, false), PT_OK);
+    assert_int_equal(link_publish(fake->link, "other", "c", 1, 0, false),
+                     PT_OK);
+    assert_int_equal(link_publish(fake->link, topic, "d", 1, 1, false), PT_OK);
+}
+
+/* Until `wanted` bytes have come after CONNECT on one connection. */
+static void fake_hear(struct fake_broker *fake, const char *connack,
+                      size_t connack_size, size_t wanted)
+{
+    fake->connack = connack;
+    fake->connack_size = connack_size;
+    fake->answered = false;
+    fake->size = 0;
+    fake->wanted = wanted;
+    uv_run(&fake->loop, UV_RUN_DEFAULT);
+    assert_int_equal(fake->size, wanted);
+    uv_close((uv_handle_t *)&fake->peer, NULL);
+}
+
+#define TOPIC "\0\x16patrol/v1/car-7/report"
+#define OTHER "\x30\x09\0\x05other\0c"
+/* Message number 4: libmosquitto counts those at QoS 0 too. */
+#define ACKNOWLEDGED "\x32\x1c" TOPIC "\0\4\0d"
+#define WRITTEN_OUT "\x30\x1d" TOPIC "\3\x23\0\1a"
+#define BY_ALIAS "\x30\x07\0\0\3\x23\0\1b"
+#define WITHOUT "\x30\x1a" TOPIC "\0a\x30\x1a" TOPIC "\0b"
+
+/* Property 0x22 of CONNACK: Topic Alias Maximum; 0x23 of PUBLISH: Topic
+ * Alias. */
+static void topic_is_sent_once_a_connection(void **state)
+{
+    (void)state;
+    static const char allows[] = "\x20\x06\0\0\3\x22\0\x0a";
+    static const char silent[] = "\x20\x03\0\0\0";
+    static const char aliased[] = WRITTEN_OUT BY_ALIAS OTHER ACKNOWLEDGED;
+    static const char plain[] = WITHOUT OTHER ACKNOWLEDGED;
+    struct fake_broker fake;
+    fake_start(&fake);
+    const struct link_events events = {
+        .context = &fake, .connected = send_four, .disconnected = nothing_lost};
+    const struct link_settings settings = {
+        .brokers = fake.address, .client_id = "car-7", .keepalive_s = 30};
+    assert_int_equal(link_new(&fake.loop, &settings, &events, &fake.link),
+                     PT_OK);
+    for (int turn = 0; turn < 2; turn++) { /* anew after a lost connection */
+        fake_hear(&fake, allows, sizeof(allows) - 1, sizeof(aliased) - 1);
+        assert_memory_equal(fake.bytes, aliased, sizeof(aliased) - 1);
+    }
+    fake_hear(&fake, silent, sizeof(silent) - 1, sizeof(plain) - 1);
+    assert_memory_equal(fake.bytes, plain, sizeof(plain) - 1);
+    link_close(fake.link, NULL, NULL);
+    uv_close((uv_handle_t *)&fake.listener, NULL);
+    uv_run(&fake.loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&fake.loop), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +484,7 @@ int main(void)
         cmocka_unit_test(waiting_is_bounded),
         cmocka_unit_test(wrong_settings_are_refused),
         cmocka_unit_test(closes_at_any_time),
+        cmocka_unit_test(topic_is_sent_once_a_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
