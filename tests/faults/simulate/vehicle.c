@@ -42,6 +42,7 @@ static struct number {
     uint32_t device;
     uint64_t generation, seq;
     struct thing *thing;
+    struct thing *other; /* of a vehicle on a copy of the disk */
 } numbers[NAMES_SIZE];
 static uint32_t schedules;
 
@@ -356,7 +357,7 @@ static void check_number(unsigned number, uint64_t generation,
     }
     if (n->schedule != schedules) {
         *n = (struct number){schedules, vehicle_device(number), generation,
-                             entry->seq, thing};
+                             entry->seq, thing, NULL};
         thing->identities++;
     }
     if (n->thing != thing && !sim.cloned)
@@ -364,6 +365,10 @@ static void check_number(unsigned number, uint64_t generation,
                  (unsigned long long)entry->seq, index_of(n->thing),
                  index_of(thing));
     if (n->thing != thing) {
+        if (n->other != thing) { /* its number, too: it may be the one kept */
+            n->other = thing;
+            thing->identities++;
+        }
         sim.totals.clones_seen += !thing->twin;
         thing->twin = n->thing->twin = true;
     }
