@@ -81,6 +81,11 @@ void vehicle_damaged(unsigned vehicle)
     vehicles[vehicle].damaged = true;
 }
 
+void vehicle_copied(unsigned from, unsigned to)
+{
+    vehicles[to].damaged = vehicles[from].damaged;
+}
+
 /* ---- what delivery.c asks of the agent's other parts */
 
 /* Nobody says any settings here: they have no part in delivery. */

@@ -34,6 +34,7 @@ static bool make_clone(void)
         return false;
     clone_exists = sim.cloned = true;
     disk_clone(0, CLONE);
+    vehicle_copied(0, CLONE);
     vehicle_start(CLONE);
     return true;
 }
