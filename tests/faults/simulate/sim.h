@@ -263,8 +263,8 @@ void vehicle_clock(unsigned vehicle, int64_t ahead_ms);
 void vehicle_damaged(unsigned vehicle); /* what it held may be gone */
 /* One has got a copy of the other's disk, with its damage. */
 void vehicle_copied(unsigned from, unsigned to);
-void vehicle_enter(unsigned vehicle);   /* its clock; before its code runs */
-void vehicle_look(unsigned vehicle);    /* after its code has run */
+void vehicle_enter(unsigned vehicle); /* its clock; before its code runs */
+void vehicle_look(unsigned vehicle);  /* after its code has run */
 int64_t vehicle_next_ms(unsigned vehicle);
 void vehicle_tick(unsigned vehicle);
 bool vehicle_quiet(unsigned vehicle);

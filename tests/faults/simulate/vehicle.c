@@ -361,8 +361,9 @@ static void check_number(unsigned number, uint64_t generation,
         return;
     }
     if (n->schedule != schedules) {
-        *n = (struct number){schedules, vehicle_device(number), generation,
-                             entry->seq, thing, NULL};
+        *n = (struct number){schedules,  vehicle_device(number),
+                             generation, entry->seq,
+                             thing,      NULL};
         thing->identities++;
     }
     if (n->thing != thing && !sim.cloned)
