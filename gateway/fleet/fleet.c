@@ -385,6 +385,23 @@ struct reckon fleet_reckon(const struct fleet_unit *unit)
                        (double)unit->speed_mps, (double)unit->course_deg);
 }
 
+int64_t fleet_quiet_ms(const struct fleet_unit *unit)
+{
+    int64_t promise_s = unit->vehicle.next_due_s;
+
+    if (promise_s == 0)
+        promise_s = FLEET_PROMISE_DEFAULT_S;
+    else if (promise_s > FLEET_PROMISE_MAX_S)
+        promise_s = FLEET_PROMISE_MAX_S;
+    return promise_s * 1500;
+}
+
+bool fleet_silent(const struct fleet_unit *unit, int64_t now_ms)
+{
+    return unit->heard_ms != 0 &&
+           now_ms - unit->heard_ms > fleet_quiet_ms(unit);
+}
+
 uint64_t fleet_shape(const struct fleet *fleet)
 {
     return fleet->shape;

@@ -86,6 +86,17 @@ const struct fleet_unit *fleet_find(const struct fleet *fleet,
 /* What its place is reckoned from; only with a fix. */
 struct reckon fleet_reckon(const struct fleet_unit *unit);
 
+/* How long it may be quiet: 1.5 times the interval that it promised last, of
+ * which no more than an hour is believed (no setting allows more); a minute
+ * counts for who promised none, as parked vehicles do by default. */
+#define FLEET_PROMISE_DEFAULT_S 60
+#define FLEET_PROMISE_MAX_S 3600
+int64_t fleet_quiet_ms(const struct fleet_unit *unit);
+/* Quiet for longer than that, by the gateway's clock: a message without a fix
+ * counts as heard. Not so for a unit never heard (heard_ms 0), of which
+ * nothing can be said. */
+bool fleet_silent(const struct fleet_unit *unit, int64_t now_ms);
+
 /* Counts up whenever a slot gets another unit than it had, or none. */
 uint64_t fleet_shape(const struct fleet *fleet);
 

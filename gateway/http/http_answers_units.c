@@ -65,6 +65,10 @@ static void write_vehicle(struct json *json, const struct fleet_unit *state)
     const struct pt_vehicle_state *vehicle = &state->vehicle;
 
     jw_object(json, "vehicle");
+    if (vehicle->next_due_s > 0)
+        jw_int(json, "next_due_s", vehicle->next_due_s);
+    else
+        jw_null(json, "next_due_s");
     if (vehicle->receiver_mode >= 0)
         jw_int(json, "receiver_mode", vehicle->receiver_mode);
     else
@@ -135,6 +139,10 @@ void write_unit(struct json *json, const struct catalog_unit *unit,
     write_moment(json, "status_time", state->status_time_ms);
     jw_bool(json, "connected", state->connected);
     write_moment(json, "heard_at", state->heard_ms);
+    if (state->heard_ms == 0)
+        jw_null(json, "silent");
+    else
+        jw_bool(json, "silent", fleet_silent(state, now_ms));
     jw_int(json, "revision", (int64_t)state->revision);
     if (state->has_fix)
         write_fix(json, state, now_ms);

@@ -357,6 +357,28 @@ def test_vehicle_state(database, make_gateway, make_vehicle):
     assert call_signs(gateway.nearest(crossing(0, 0))) == []
 
 
+def test_a_unit_is_silent_past_its_promise(database, make_gateway, make_vehicle):
+    """Time alone makes it so, a heartbeat without a fix ends it."""
+    database.add_unit("A1")
+    gateway = make_gateway().start()
+    car = make_vehicle("A1")
+
+    def heartbeat(next_due_s, silent):
+        car.send(state={"now_ms": now_ms(), "receiver_mode": 2,
+                        "next_due_s": next_due_s})
+
+        def unit():
+            unit = gateway.get("/v1/units/A1")
+            return (unit["silent"] is silent and unit["vehicle"] and
+                    unit["vehicle"]["next_due_s"] == next_due_s and unit)
+        return wait_for(unit, why=f"silent: {silent}")
+
+    assert gateway.get("/v1/units/A1")["silent"] is None
+    heartbeat(600, False)
+    heartbeat(1, True)
+    assert heartbeat(600, False)["position"] is None
+
+
 def backlog(first, count, now):
     """Entries of a vehicle that comes back: one a second, oldest first."""
     return [entry(n, crossing(n % 9, 3), now - 1000 * (100000 - n))

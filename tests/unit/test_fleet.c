@@ -194,6 +194,43 @@ static void presence_and_vehicle(void **state)
     fleet_free(fleet);
 }
 
+/* 1.5 * 10 s, 1.5 * 60 s where nothing is promised, 1.5 * 3600 s at most. */
+static void silent_is_past_the_promise(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t next_due_s;
+        int64_t quiet_ms;
+    } cases[] = {
+        {10, 15000}, {0, 90000}, {3600, 5400000}, {UINT32_MAX, 5400000}};
+    struct fleet_unit unit = {.heard_ms = 0};
+
+    assert_false(fleet_silent(&unit, INT64_MAX));
+    unit.heard_ms = 1000000;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int64_t last_ms = unit.heard_ms + cases[i].quiet_ms;
+        unit.vehicle.next_due_s = cases[i].next_due_s;
+        assert_false(fleet_silent(&unit, unit.heard_ms - 5000));
+        assert_false(fleet_silent(&unit, last_ms));
+        assert_true(fleet_silent(&unit, last_ms + 1));
+    }
+}
+
+/* A tunnel is not a lost network. */
+static void a_heartbeat_without_a_fix_is_heard(void **state)
+{
+    (void)state;
+    struct fleet *fleet = new_fleet(2);
+    struct pt_vehicle_state said = {.present = true, .next_due_s = 10};
+
+    assert_int_equal(fleet_heard(fleet, 9, &said, 1000), PT_OK);
+    assert_true(fleet_silent(fleet_find(fleet, 9), 16001));
+    assert_int_equal(fleet_heard(fleet, 9, NULL, 16001), PT_OK);
+    assert_false(fleet_silent(fleet_find(fleet, 9), 16001));
+    assert_false(fleet_find(fleet, 9)->has_fix);
+    fleet_free(fleet);
+}
+
 static struct batch_item act_of(uint64_t seq, enum pt_status status,
                                 int64_t received_ms)
 {
@@ -440,6 +477,8 @@ int main(void)
         cmocka_unit_test(refused_items_are_passed_over),
         cmocka_unit_test(full_still_takes_the_known),
         cmocka_unit_test(presence_and_vehicle),
+        cmocka_unit_test(silent_is_past_the_promise),
+        cmocka_unit_test(a_heartbeat_without_a_fix_is_heard),
         cmocka_unit_test(an_act_counts_without_its_place),
         cmocka_unit_test(gateway_times_yield_to_numbers),
         cmocka_unit_test(restored_statuses_keep_their_numbers),

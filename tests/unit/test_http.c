@@ -589,6 +589,7 @@ static void absent_is_null(void **state)
                 "{\"call_sign\":\"P-1\",\"kind\":\"car\","
                 "\"capabilities\":[\"armed\"],\"status\":\"unknown\","
                 "\"status_time\":null,\"connected\":false,\"heard_at\":null,"
+                "\"silent\":null,"
                 "\"revision\":0,\"position\":null,\"vehicle\":null,"
                 "\"pace\":{\"wanted_revision\":null,"
                 "\"acknowledged_revision\":null,\"bound_m\":null,"
