@@ -97,6 +97,10 @@ PT_MUST_CHECK enum pt_err link_publish(struct link *link, const char *topic,
 PT_MUST_CHECK enum pt_err link_subscribe(struct link *link, const char *topic,
                                          int qos);
 
+/* The kernel holds back so many bytes, and one write more, for a path that
+ * takes no more (TCP_NOTSENT_LOWAT). */
+#define LINK_UNSENT_MAX 4096
+
 /* Bytes handed to link_publish() that the socket has not taken yet (QoS 0) or
  * the broker has not acknowledged (QoS 1). */
 size_t link_backlog(const struct link *link);

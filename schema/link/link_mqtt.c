@@ -263,6 +263,12 @@ static enum pt_err watch_start(struct link *link)
     unsigned silence_ms = (unsigned)link->keepalive_s * 1000;
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silence_ms,
                sizeof(silence_ms));
+    /* What the kernel has not sent yet cannot be overtaken: beyond this much
+     * it waits in link_backlog(), where the sender sees it and holds older
+     * entries back. A batch of 500 entries is 4.5 kB. */
+    int unsent_max = LINK_UNSENT_MAX;
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max,
+               sizeof(unsent_max));
     if (uv_poll_init(link->loop, &watch->poll, fd) != 0) {
         free(watch);
         return PT_E_SYSTEM;

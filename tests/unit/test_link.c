@@ -468,6 +468,65 @@ static void topic_is_sent_once_a_connection(void **state)
     assert_int_equal(uv_loop_close(&fake.loop), 0);
 }
 
+/* ------------------------------------------------- a peer that reads no more
+ */
+#define PUBLISHED 200 /* messages of 1,000 bytes */
+#define PEER_ROOM 8192
+
+static void publish_many(void *context)
+{
+    struct fake_broker *fake = context;
+    char payload[1000] = {0};
+    uv_read_stop((uv_stream_t *)&fake->peer);
+    for (int i = 0; i < PUBLISHED; i++)
+        assert_int_equal(
+            link_publish(fake->link, "t", payload, sizeof(payload), 0, false),
+            PT_OK);
+}
+
+static void stop_loop(uv_timer_t *timer)
+{
+    uv_stop(timer->loop);
+}
+
+/* The kernel's buffer would take all of it by itself. */
+static void little_waits_in_the_kernel(void **state)
+{
+    (void)state;
+    static const char silent[] = "\x20\x03\0\0\0";
+    struct fake_broker fake;
+    uv_timer_t timer;
+    uv_os_fd_t fd;
+    int room = PEER_ROOM;
+    fake_start(&fake);
+    fake.connack = silent;
+    fake.connack_size = sizeof(silent) - 1;
+    assert_int_equal(uv_fileno((uv_handle_t *)&fake.listener, &fd), 0);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)),
+                     0);
+    const struct link_events events = {.context = &fake,
+                                       .connected = publish_many,
+                                       .disconnected = nothing_lost};
+    const struct link_settings settings = {
+        .brokers = fake.address, .client_id = "car-7", .keepalive_s = 30};
+    assert_int_equal(link_new(&fake.loop, &settings, &events, &fake.link),
+                     PT_OK);
+    uv_timer_init(&fake.loop, &timer);
+    uv_timer_start(&timer, stop_loop, 500, 0);
+    uv_run(&fake.loop, UV_RUN_DEFAULT);
+    size_t waiting = link_backlog(fake.link);
+    /* The peer's window (twice what was asked for, socket(7)), what may be
+     * unsent, a write of a whole message more. */
+    assert_in_range(PUBLISHED * 1000 - waiting, 1,
+                    2 * PEER_ROOM + LINK_UNSENT_MAX + 2 * 1000);
+    link_close(fake.link, NULL, NULL);
+    uv_close((uv_handle_t *)&fake.peer, NULL);
+    uv_close((uv_handle_t *)&fake.listener, NULL);
+    uv_close((uv_handle_t *)&timer, NULL);
+    uv_run(&fake.loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&fake.loop), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -485,6 +544,7 @@ int main(void)
         cmocka_unit_test(wrong_settings_are_refused),
         cmocka_unit_test(closes_at_any_time),
         cmocka_unit_test(topic_is_sent_once_a_connection),
+        cmocka_unit_test(little_waits_in_the_kernel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
