@@ -248,7 +248,7 @@ static enum pt_err edge_row(struct loader *l, struct cursor *c)
 static const char turn_sql[] =
     "COPY (SELECT from_edge * 2::bigint - 2 + (NOT from_forward)::integer,"
     " to_edge * 2::bigint - 2 + (NOT to_forward)::integer"
-    " FROM patrol.road_turn) TO STDOUT (FORMAT binary)";
+    " FROM patrol.road_turn WHERE via = '{}') TO STDOUT (FORMAT binary)";
 
 static enum pt_err turn_row(struct loader *l, struct cursor *c)
 {
