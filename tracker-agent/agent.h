@@ -8,6 +8,7 @@
  */
 #include "outbox.h"
 #include "pace.h"
+#include "power.h"
 #include "receiver.h"
 #include "settings.h"
 #include "uplink.h"
@@ -22,6 +23,7 @@ struct agent {
 
     struct outbox *outbox;
     struct receiver *receiver;
+    struct power *power;
     struct link *link;
     struct pace pace;
     struct uplink uplink;
@@ -34,7 +36,8 @@ struct agent {
     bool gpsd_up, device_present;
     enum receiver_mode fix_mode; /* of the last TPV */
     int satellites_used;         /* -1: not said */
-    int mode_said;               /* in the last message with a state; -1 none */
+    bool receiver_time_known;
+    int64_t receiver_ahead_ms;    /* its UTC less the loop's clock, at a fix */
     uint64_t mode_other_since_ms; /* differs from what was said; 0: no */
 
     /* Delivery (delivery.c). */
@@ -42,13 +45,14 @@ struct agent {
     uint64_t uncommitted_since_ms; /* 0: all is on disk */
     uint64_t commit_again_ms;      /* after a failure; 0: none */
     bool disk_failing;
-    uint64_t disk_told_ms;    /* when the log last said so */
-    struct pt_entry *entries; /* settings.uplink_batch */
-    uint32_t batch_max;       /* halved when a broker refuses the size */
-    uint8_t *message;         /* PT_REPORT_BYTES_MAX */
-    enum pt_err send_error;   /* of the last try, so that it is told once */
-    uint64_t state_said_ms;   /* when a message last carried the state; 0 */
-    uint32_t next_due_said_s;
+    uint64_t disk_told_ms;        /* when the log last said so */
+    struct pt_entry *entries;     /* settings.uplink_batch */
+    uint32_t batch_max;           /* halved when a broker refuses the size */
+    uint8_t *message;             /* PT_REPORT_BYTES_MAX */
+    enum pt_err send_error;       /* of the last try, so that it is told once */
+    uint64_t state_said_ms;       /* when a message last carried the state; 0 */
+    struct pt_vehicle_state said; /* that state; not present: none yet on this
+                                     connection */
 
     int closing; /* handles and modules not yet gone */
 };

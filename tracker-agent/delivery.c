@@ -16,9 +16,12 @@
  * is newest by then is worth more than one message more behind it. */
 #define BACKLOG_MAX 16384
 
-/* A message of its own for the state at least this often while there are
- * reports; it costs some 20 bytes. */
+/* The state goes along at least this often while there are reports; it costs
+ * some 30 bytes (report.proto). */
 #define STATE_EVERY_MS 60000
+/* A clock this far from the receiver's time is wrong; whether it is, is news.
+ * The receiver's own delay stays below. */
+#define CLOCK_WRONG_MS 5000
 
 #define COMMIT_AGAIN_MS 5000 /* after the disk has refused */
 #define OPEN_AGAIN_MS 60000  /* while the outbox has no file */
@@ -121,6 +124,25 @@ void agent_put(struct agent *agent, const struct pt_entry *entry)
 
 /* --- sending ------------------------------------------------------------- */
 
+enum clock { CLOCK_UNKNOWN, CLOCK_RIGHT, CLOCK_WRONG };
+
+static enum clock clock_of(const struct pt_vehicle_state *state)
+{
+    if (!state->clock_known)
+        return CLOCK_UNKNOWN;
+    return llabs(state->clock_offset_ms) > CLOCK_WRONG_MS ? CLOCK_WRONG
+                                                          : CLOCK_RIGHT;
+}
+
+/* Numbers that change all the time (satellites, depth, charge) are none. */
+static bool has_news(const struct pt_vehicle_state *state,
+                     const struct pt_vehicle_state *said)
+{
+    return !said->present || state->receiver_mode != said->receiver_mode ||
+           state->next_due_s != said->next_due_s ||
+           state->power != said->power || clock_of(state) != clock_of(said);
+}
+
 /* The state goes along when it is due, when it has news, and with everything
  * that is not a single live report. */
 static bool state_is_due(const struct agent *agent,
@@ -129,19 +151,16 @@ static bool state_is_due(const struct agent *agent,
 {
     if (kind != UPLINK_SEND_NEWEST || agent->state_said_ms == 0)
         return true;
-    if (uv_now(&agent->loop) - agent->state_said_ms >= STATE_EVERY_MS)
-        return true;
-    return state->receiver_mode != agent->mode_said ||
-           state->next_due_s != agent->next_due_said_s;
+    return uv_now(&agent->loop) - agent->state_said_ms >= STATE_EVERY_MS ||
+           has_news(state, &agent->said);
 }
 
 static void note_state_said(struct agent *agent,
                             const struct pt_vehicle_state *state)
 {
     agent->state_said_ms = uv_now(&agent->loop);
-    agent->mode_said = state->receiver_mode;
+    agent->said = *state;
     agent->mode_other_since_ms = 0;
-    agent->next_due_said_s = state->next_due_s;
 }
 
 static enum pt_err publish(struct agent *agent, const struct pt_report *report)
@@ -281,7 +300,7 @@ static void on_connected(void *context)
     if (err != PT_OK) /* lost again already: disconnected() follows */
         pt_log(PT_LOG_WARN, "could not log on: %s", pt_strerror(err));
     agent->state_said_ms = 0;
-    agent->mode_said = -1;
+    agent->said = (struct pt_vehicle_state){0};
     agent->batch_max = (uint32_t)agent->settings.uplink_batch;
     uplink_connected(&agent->uplink, now_of(agent));
     agent_pump(agent);
@@ -376,7 +395,6 @@ enum pt_err agent_delivery_open(struct agent *agent)
         agent_delivery_close(agent);
         return PT_E_NOMEM;
     }
-    agent->mode_said = -1;
     agent->generation = outbox_generation(agent->outbox);
     uplink_init(&agent->uplink, &settings, seed);
     tell_held(agent);

@@ -154,6 +154,20 @@ static void close_receiver(struct agent *agent)
     agent->receiver = NULL;
 }
 
+static enum pt_err open_power(struct agent *agent)
+{
+    return power_new(&agent->loop, agent->settings.power_supplies,
+                     &agent->power);
+}
+
+static void close_power(struct agent *agent)
+{
+    agent->closing++;
+    power_close(agent->power, on_gone, agent);
+    wait_gone(agent);
+    agent->power = NULL;
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct agent *agent = timer->data;
@@ -184,6 +198,7 @@ static const struct step {
     {"event loop", open_loop, close_loop},
     {"outbox", open_outbox, close_outbox},
     {"pace", open_pace, close_pace},
+    {"power supplies", open_power, close_power},
     {"delivery", agent_delivery_open, agent_delivery_close},
     {"broker connection", open_link, close_link},
     {"tick", open_tick, close_tick},

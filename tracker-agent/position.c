@@ -7,6 +7,9 @@
 /* A mode has to last this long before it is worth a message of its own: a
  * bridge is no tunnel. Half of what a moving vehicle promises by default. */
 #define MODE_LASTS_MS 5000
+/* So much the newest entry may be ahead of the time it is now: receivers are
+ * right to a fraction of a second, clocks set by them to some. */
+#define CLOCKS_DIFFER_MS 60000
 
 static int64_t utc_now_ms(void)
 {
@@ -26,6 +29,10 @@ static void on_fix(void *context, const struct receiver_fix *fix)
 {
     struct agent *agent = context;
     agent->fix_mode = fix->mode;
+    if (fix->mode >= RECEIVER_2D) {
+        agent->receiver_time_known = true;
+        agent->receiver_ahead_ms = fix->time_ms - (int64_t)uv_now(&agent->loop);
+    }
     if (!pace_due(&agent->pace, fix))
         return;
     struct pt_entry entry = receiver_entry(fix, agent_status(&agent->settings));
@@ -71,30 +78,48 @@ static uint32_t next_due_s(const struct agent *agent)
     return (uint32_t)((due_ms + 999) / 1000);
 }
 
+/* By the receiver's time where it was ever heard, which a clock set back or
+ * forward since does not touch: the loop's clock counts on from it. An entry
+ * from the future says that no clock here tells the time. */
+static int64_t oldest_age_s(const struct agent *agent, int64_t true_now_ms)
+{
+    int64_t age_ms = true_now_ms - outbox_oldest_ms(agent->outbox);
+    if (outbox_depth(agent->outbox) == 0 || age_ms < -CLOCKS_DIFFER_MS)
+        return -1;
+    return age_ms > 0 ? age_ms / 1000 : 0;
+}
+
 struct pt_vehicle_state agent_state(const struct agent *agent)
 {
-    int64_t now_ms = utc_now_ms();
-    int64_t oldest_ms = outbox_oldest_ms(agent->outbox);
-    uint64_t age_s = 0;
-    if (oldest_ms > 0 && oldest_ms < now_ms)
-        age_s = (uint64_t)(now_ms - oldest_ms) / 1000;
+    int64_t wall_ms = utc_now_ms();
+    int64_t now_ms = wall_ms > 0 ? wall_ms : 0;
+    int64_t true_now_ms = now_ms;
+    if (agent->receiver_time_known)
+        true_now_ms = (int64_t)uv_now(&agent->loop) + agent->receiver_ahead_ms;
+    struct power_state power = power_last(agent->power);
     return (struct pt_vehicle_state){
         .present = true,
-        .now_ms = now_ms > 0 ? now_ms : 0,
+        .now_ms = now_ms,
         .receiver_mode = (int)mode_now(agent),
         .satellites_used = agent->satellites_used,
         .outbox_depth = outbox_depth(agent->outbox),
-        .oldest_age_s = age_s,
+        .oldest_age_s = oldest_age_s(agent, true_now_ms),
         .dropped = outbox_dropped(agent->outbox),
         .next_due_s = next_due_s(agent),
         .settings_revision = agent->remote.revision,
+        .clock_known = agent->receiver_time_known,
+        .clock_offset_ms = now_ms - true_now_ms,
+        .power = power.source,
+        .battery_percent = power.battery_percent,
     };
 }
 
 void agent_watch_mode(struct agent *agent)
 {
     uint64_t now = uv_now(&agent->loop);
-    if (!link_is_up(agent->link) || (int)mode_now(agent) == agent->mode_said) {
+    if (!link_is_up(agent->link) ||
+        (agent->said.present &&
+         (int)mode_now(agent) == agent->said.receiver_mode)) {
         agent->mode_other_since_ms = 0;
         return;
     }

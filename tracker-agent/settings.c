@@ -32,6 +32,8 @@ const struct config_option agent_options[] = {
     TEXT("gpsd", "port", gpsd_port, "2947", "port or service name"),
     TEXT("gpsd", "device", gpsd_device, "",
          "only this one of gpsd's devices, such as /dev/ttyACM0; empty: all"),
+    TEXT("power", "supplies", power_supplies, "/sys/class/power_supply",
+         "where the kernel says what feeds this computer; empty: not asked"),
     TEXT("broker", "list", broker_list, "localhost",
          "host[:port] host[:port] ..., tried in turn; port 8883 with TLS, "
          "else 1883"),

@@ -13,6 +13,8 @@ struct agent_settings {
 
     char *gpsd_host, *gpsd_port, *gpsd_device;
 
+    char *power_supplies;
+
     char *broker_list, *broker_ca, *broker_cert, *broker_key;
     int64_t broker_keepalive_s;
 

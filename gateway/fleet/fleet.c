@@ -131,7 +131,7 @@ static enum pt_err slot_get(struct fleet *fleet, uint32_t unit_id,
     *slot = (struct slot){
         .unit = {.unit_id = unit_id,
                  .status = PT_STATUS_UNKNOWN,
-                 .vehicle = {.receiver_mode = -1, .satellites_used = -1},
+                 .vehicle = PT_VEHICLE_STATE_UNSAID,
                  .edge = FLEET_NO_EDGE},
     };
     index_put(fleet, (uint32_t)fleet->count++);

@@ -78,7 +78,11 @@ static void write_vehicle(struct json *json, const struct fleet_unit *state)
     else
         jw_null(json, "satellites_used");
     write_count(json, "outbox_depth", vehicle->outbox_depth);
-    write_count(json, "outbox_oldest_age_s", vehicle->oldest_age_s);
+    if (vehicle->oldest_age_s >= 0)
+        write_count(json, "outbox_oldest_age_s",
+                    (uint64_t)vehicle->oldest_age_s);
+    else
+        jw_null(json, "outbox_oldest_age_s");
     write_count(json, "outbox_dropped", vehicle->dropped);
     jw_object_end(json);
 }

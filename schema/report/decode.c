@@ -211,8 +211,13 @@ static enum pt_err take_state(const Patrol__V1__VehicleState *m,
 {
     if (m == NULL)
         return PT_OK;
+    bool is_aged =
+        m->oldest_case == PATROL__V1__VEHICLE_STATE__OLDEST_OLDEST_AGE_S;
+    bool is_timed =
+        m->clock_case == PATROL__V1__VEHICLE_STATE__CLOCK_CLOCK_OFFSET_MS;
     if (m->now_ms > PT_TIME_MS_MAX || m->receiver_mode > 4 ||
-        m->satellites_used > PT_SATELLITES_MAX + 1)
+        m->satellites_used > PT_SATELLITES_MAX + 1 ||
+        m->battery_percent > 101 || (is_aged && m->oldest_age_s > INT64_MAX))
         return PT_E_RANGE;
     *ret = (struct pt_vehicle_state){
         .present = true,
@@ -220,10 +225,16 @@ static enum pt_err take_state(const Patrol__V1__VehicleState *m,
         .receiver_mode = (int)m->receiver_mode - 1,
         .satellites_used = (int)m->satellites_used - 1,
         .outbox_depth = m->outbox_depth,
-        .oldest_age_s = m->oldest_age_s,
+        .oldest_age_s = is_aged ? (int64_t)m->oldest_age_s : -1,
         .dropped = m->dropped,
         .next_due_s = m->next_due_s,
         .settings_revision = m->settings_revision,
+        .clock_known = is_timed,
+        .clock_offset_ms = is_timed ? m->clock_offset_ms : 0,
+        /* A newer agent may know of others. */
+        .power = m->power < PT_POWER_COUNT ? (enum pt_power)m->power
+                                           : PT_POWER_UNKNOWN,
+        .battery_percent = (int)m->battery_percent - 1,
     };
     return state_valid(ret) ? PT_OK : PT_E_RANGE;
 }

@@ -47,13 +47,18 @@ static void put_tag(struct sink *sink, uint32_t field, enum wire_type type)
     put_varint(sink, field << 3 | type);
 }
 
+/* Also when it is 0, as a field that is `optional`. */
+static void put_said(struct sink *sink, uint32_t field, uint64_t value)
+{
+    put_tag(sink, field, WIRE_VARINT);
+    put_varint(sink, value);
+}
+
 /* proto3 leaves a scalar that is 0 out. */
 static void put_number(struct sink *sink, uint32_t field, uint64_t value)
 {
-    if (value == 0)
-        return;
-    put_tag(sink, field, WIRE_VARINT);
-    put_varint(sink, value);
+    if (value != 0)
+        put_said(sink, field, value);
 }
 
 static void put_fixed64(struct sink *sink, uint32_t field, uint64_t value)
@@ -192,10 +197,15 @@ static void put_state_fields(struct sink *sink,
     put_number(sink, 2, (uint64_t)state->receiver_mode + 1);
     put_number(sink, 3, (uint64_t)state->satellites_used + 1);
     put_number(sink, 4, state->outbox_depth);
-    put_number(sink, 5, state->oldest_age_s);
+    if (state->oldest_age_s >= 0)
+        put_said(sink, 5, (uint64_t)state->oldest_age_s);
     put_number(sink, 6, state->dropped);
     put_number(sink, 7, state->next_due_s);
     put_number(sink, 8, state->settings_revision);
+    if (state->clock_known)
+        put_said(sink, 9, zigzag(state->clock_offset_ms));
+    put_number(sink, 10, state->power);
+    put_number(sink, 11, (uint64_t)state->battery_percent + 1);
 }
 
 static void put_state(struct sink *sink, const struct pt_vehicle_state *state)
@@ -233,11 +243,11 @@ static bool report_valid(const struct pt_report *report)
 }
 
 /* Tag and longest value of each: generation 9; ten scalars of 11; eight
- * column heads of 2 + 4; state 2 + 1 + 8 * 11; then an entry's differences,
+ * column heads of 2 + 4; state 2 + 1 + 11 * 11; then an entry's differences,
  * two of 10 bytes and six of 5, and a detail's tags, lengths and index. */
 size_t pt_report_bound(const struct pt_report *report)
 {
-    size_t bound = 9 + 10 * 11 + COLUMN_COUNT * 6 + 91;
+    size_t bound = 9 + 10 * 11 + COLUMN_COUNT * 6 + 124;
 
     for (size_t i = 0; i < report->count; i++) {
         bound += 50;

@@ -31,6 +31,20 @@ const char *pt_kind_name(enum pt_kind kind)
     return kind_names[kind];
 }
 
+const char *pt_power_name(enum pt_power power)
+{
+    switch (power) {
+    case PT_POWER_EXTERNAL:
+        return "external";
+    case PT_POWER_BATTERY:
+        return "battery";
+    case PT_POWER_UNKNOWN:
+    case PT_POWER_COUNT:
+        break;
+    }
+    return NULL;
+}
+
 bool pt_status_parse(const char *word, enum pt_status *ret)
 {
     for (unsigned i = 0; i < PT_STATUS_COUNT; i++) {
@@ -69,9 +83,13 @@ bool state_valid(const struct pt_vehicle_state *state)
            state->receiver_mode >= -1 && state->receiver_mode <= 3 &&
            state->satellites_used >= -1 &&
            state->satellites_used <= PT_SATELLITES_MAX &&
-           state->outbox_depth <= INT64_MAX &&
-           state->oldest_age_s <= INT64_MAX && state->dropped <= INT64_MAX &&
-           state->settings_revision <= INT64_MAX;
+           state->outbox_depth <= INT64_MAX && state->oldest_age_s >= -1 &&
+           state->dropped <= INT64_MAX &&
+           state->settings_revision <= INT64_MAX &&
+           state->clock_offset_ms >= -PT_TIME_MS_MAX &&
+           state->clock_offset_ms <= PT_TIME_MS_MAX &&
+           (unsigned)state->power < PT_POWER_COUNT &&
+           state->battery_percent >= -1 && state->battery_percent <= 100;
 }
 
 bool held_valid(const struct pt_report *report)

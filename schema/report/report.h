@@ -78,18 +78,39 @@ struct pt_entry {
  * neither encoded nor decoded. Coordinates may be any number. */
 bool pt_entry_valid(const struct pt_entry *entry);
 
+enum pt_power {
+    PT_POWER_UNKNOWN = 0,
+    PT_POWER_EXTERNAL, /* ignition, mains, USB: fed from outside */
+    PT_POWER_BATTERY,  /* its own */
+    PT_POWER_COUNT
+};
+/* "external", "battery"; NULL when unknown or outside the list. */
+const char *pt_power_name(enum pt_power power);
+
 /* Absent is never 0: each has its own "not said". */
 struct pt_vehicle_state {
     bool present;
     int64_t now_ms;
     int receiver_mode;     /* -1 not said, else gpsd's 0..3 */
     int satellites_used;   /* -1 not said */
-    uint64_t outbox_depth; /* this and the next two: to INT64_MAX */
-    uint64_t oldest_age_s;
+    uint64_t outbox_depth; /* to INT64_MAX, as is `dropped` */
+    int64_t oldest_age_s;  /* -1 not said: none is held, or no clock to tell */
     uint64_t dropped;
     uint32_t next_due_s;        /* 0 not said */
     uint64_t settings_revision; /* of pt_settings; 0 none; to INT64_MAX */
+    bool clock_known;           /* the next is said */
+    int64_t clock_offset_ms;    /* now_ms less the receiver's time, within
+                                   +-PT_TIME_MS_MAX */
+    enum pt_power power;
+    int battery_percent; /* -1 not said, else 0..100 */
 };
+
+/* Says nothing: what a state begins as. */
+#define PT_VEHICLE_STATE_UNSAID                                         \
+    {                                                                   \
+        .receiver_mode = -1, .satellites_used = -1, .oldest_age_s = -1, \
+        .battery_percent = -1,                                          \
+    }
 
 struct pt_report {
     uint64_t generation;  /* not 0 */

@@ -65,16 +65,19 @@ static struct pt_vehicle_state state_of(const struct unit *unit)
     const struct device *d = &unit->device;
     int64_t now_ms = utc_now_ms();
     int64_t oldest_ms = box_oldest_ms(&d->box);
-    bool old = oldest_ms > 0 && oldest_ms < now_ms;
+    int64_t age_ms = oldest_ms < now_ms ? now_ms - oldest_ms : 0;
     return (struct pt_vehicle_state){
         .present = true,
         .now_ms = now_ms,
         .receiver_mode = (int)d->mode,
         .satellites_used = d->mode >= RECEIVER_2D ? 9 : 0,
         .outbox_depth = d->box.held,
-        .oldest_age_s = old ? (uint64_t)(now_ms - oldest_ms) / 1000 : 0,
+        .oldest_age_s = d->box.held > 0 ? age_ms / 1000 : -1,
         .dropped = d->box.dropped,
         .next_due_s = next_due_s(d),
+        .clock_known = d->mode >= RECEIVER_2D, /* it is the receiver's own */
+        .power = PT_POWER_EXTERNAL,
+        .battery_percent = -1,
     };
 }
 

@@ -29,6 +29,7 @@ class Agent:
             "gpsd.port": gpsd.port, "broker.list": broker.address,
             "broker.ca": authority.ca, "broker.cert": cert,
             "broker.key": key, "outbox.path": self.outbox,
+            "power.supplies": os.path.join(self.dir, "power_supply"),
             "log.level": "debug", **QUICK,
             **{name.replace("__", "."): value
                for name, value in settings.items()}}

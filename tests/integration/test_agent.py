@@ -110,6 +110,78 @@ def test_fix_lost_in_a_tunnel_is_said_and_no_old_position_sent(
     assert last.time_ms <= receiver.said[-1][0]
 
 
+# ---------------------------------------------------- the vehicle's own truth
+EXTERNAL, BATTERY = 1, 2  # power on the wire
+
+
+def say_power(agent, online, status, capacity):
+    """What the kernel would say in /sys/class/power_supply."""
+    for supply, files in (("AC", {"type": "Mains", "online": online}),
+                          ("BAT0", {"type": "Battery", "status": status,
+                                    "capacity": capacity})):
+        folder = os.path.join(agent.dir, "power_supply", supply)
+        os.makedirs(folder, exist_ok=True)
+        for name, value in files.items():
+            with open(os.path.join(folder, name + ".new"), "w",
+                      encoding="ascii") as file:
+                file.write(f"{value}\n")
+            os.rename(file.name, os.path.join(folder, name))
+
+
+def wait_state(peer, agent, wanted, timeout_s=25):
+    def last():
+        states = peer.states(CAR)
+        return states and wanted(states[-1]) and states[-1]
+    return wait_for(last, timeout_s, lambda: f"{peer.states(CAR)[-1:]}\n"
+                    f"{agent.process.log()}")
+
+
+def test_vehicle_tells_of_itself(make_agent, make_peer, receiver):
+    drive(receiver)
+    peer = make_peer()
+    agent = make_agent(uplink__heartbeat=1)
+    agent.start()
+    state = wait_state(peer, agent, lambda s: s.HasField("clock_offset_ms"))
+    # It is this machine's clock that the receiver reads from.
+    assert abs(state.clock_offset_ms) < 5000
+    assert (state.power, state.battery_percent) == (0, 0)  # no such directory
+    # Nothing is receipted: it piles up and grows old ...
+    state = wait_state(peer, agent, lambda s: s.oldest_age_s >= 3)
+    assert state.outbox_depth >= 3
+    # ... and when all is, there is no age, which is not the age 0.
+    receiver.mode = 1
+    wait_mode(peer, agent, NO_FIX)
+    peer.receipts = True
+    state = wait_state(peer, agent, lambda s: s.outbox_depth == 0)
+    assert not state.HasField("oldest_age_s")
+    assert abs(state.clock_offset_ms) < 5000  # known without a fix, too
+    say_power(agent, 1, "Charging", 80)
+    wait_state(peer, agent, lambda s: (s.power, s.battery_percent) ==
+               (EXTERNAL, 81))
+    say_power(agent, 0, "Discharging", 79)  # the ignition is off
+    wait_state(peer, agent, lambda s: (s.power, s.battery_percent) ==
+               (BATTERY, 80))
+
+
+def test_power_lost_rides_with_the_next_report(make_agent, make_peer,
+                                               receiver):
+    """Not only once a minute, and with no message of its own."""
+    drive(receiver)
+    peer = make_peer(receipts=True)
+    agent = make_agent(uplink__heartbeat=600)
+    say_power(agent, 1, "Full", 100)
+    agent.start()
+    wait_state(peer, agent, lambda s: s.power == EXTERNAL)
+    wait_entries(peer, 5, agent)
+    said = len(peer.states(CAR))
+    say_power(agent, 0, "Discharging", 99)
+    wait_state(peer, agent, lambda s: s.power == BATTERY)
+    news = [report for _, _, report in peer.reports
+            if report.HasField("state") and report.state.power == BATTERY]
+    assert news[0].count > 0
+    assert len(peer.states(CAR)) - said <= 2  # not with every report
+
+
 # ------------------------------------------------------------------ delivery
 def test_what_is_receipted_is_deleted_and_not_sent_again(
         make_agent, make_peer, receiver):

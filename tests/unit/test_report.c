@@ -115,7 +115,8 @@ static struct pt_report batch_report(void)
                                         .outbox_depth = 4,
                                         .oldest_age_s = 5,
                                         .dropped = 6,
-                                        .next_due_s = 10},
+                                        .next_due_s = 10,
+                                        .battery_percent = -1},
                               .count = 4,
                               .entries = (struct pt_entry *)batch_entries};
 }
@@ -126,6 +127,17 @@ static struct pt_report batch_report(void)
 static const uint8_t heartbeat_bytes[] = {
     0x09, 0x07, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x20, 0x29, 0xca,
     0x02, 0x09, 0x08, 0x88, 0xf7, 0xea, 0xb6, 0xb7, 0x33, 0x10, 0x01};
+
+/* protoc --encode patrol.v1.Report report.proto <<'END'
+ * generation: 7 seq: 41
+ * state { now_ms: 1767225605000 receiver_mode: 1 oldest_age_s: 0
+ *         settings_revision: 7 clock_offset_ms: 0 power: 1
+ *         battery_percent: 1 }
+ * END */
+static const uint8_t zeros_bytes[] = {
+    0x09, 0x07, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x20, 0x29,
+    0xca, 0x02, 0x13, 0x08, 0x88, 0xf7, 0xea, 0xb6, 0xb7, 0x33, 0x10,
+    0x01, 0x28, 0x00, 0x40, 0x07, 0x48, 0x00, 0x50, 0x01, 0x58, 0x01};
 
 /* protoc --encode patrol.v1.Receipt report.proto <<'END'
  * generation: 0x1122334455667788 stored_to: 1000 ranges: [1, 3, 5, 1]
@@ -165,6 +177,12 @@ static void assert_report(const struct pt_report *a, const struct pt_report *b)
         assert_int_equal(a->state.oldest_age_s, b->state.oldest_age_s);
         assert_int_equal(a->state.dropped, b->state.dropped);
         assert_int_equal(a->state.next_due_s, b->state.next_due_s);
+        assert_int_equal(a->state.settings_revision,
+                         b->state.settings_revision);
+        assert_int_equal(a->state.clock_known, b->state.clock_known);
+        assert_int_equal(a->state.clock_offset_ms, b->state.clock_offset_ms);
+        assert_int_equal(a->state.power, b->state.power);
+        assert_int_equal(a->state.battery_percent, b->state.battery_percent);
     }
     assert_int_equal(a->count, b->count);
     for (size_t i = 0; i < a->count; i++)
@@ -216,10 +234,70 @@ static void test_heartbeat(void **context)
                                .state = {.present = true,
                                          .now_ms = 1767225605000,
                                          .receiver_mode = 0,
-                                         .satellites_used = -1}};
+                                         .satellites_used = -1,
+                                         .oldest_age_s = -1,
+                                         .battery_percent = -1}};
 
     (void)context;
     assert_golden(&report, heartbeat_bytes, sizeof heartbeat_bytes);
+}
+
+/* What is 0 and said is not what is not said, as in the heartbeat. */
+static void test_zeros_are_said(void **context)
+{
+    struct pt_report report = {.generation = 7,
+                               .lowest_held = 41,
+                               .state = {.present = true,
+                                         .now_ms = 1767225605000,
+                                         .receiver_mode = 0,
+                                         .satellites_used = -1,
+                                         .oldest_age_s = 0,
+                                         .settings_revision = 7,
+                                         .clock_known = true,
+                                         .clock_offset_ms = 0,
+                                         .power = PT_POWER_EXTERNAL,
+                                         .battery_percent = 0}};
+
+    (void)context;
+    assert_golden(&report, zeros_bytes, sizeof zeros_bytes);
+}
+
+/* What report.proto says that it costs. As protoc --encode has it: 45 bytes
+ * without a state, 72 and 88 with these. */
+static void test_cost_of_a_state(void **context)
+{
+    struct pt_entry entry = first;
+    struct pt_report report = {.generation = 0x1122334455667788,
+                               .lowest_held = 298,
+                               .count = 1,
+                               .entries = &entry};
+    uint8_t out[256];
+    size_t used;
+
+    (void)context;
+    assert_int_equal(pt_report_encode(&report, out, sizeof out, &used), PT_OK);
+    assert_int_equal(used, 45);
+    report.state = (struct pt_vehicle_state){.present = true,
+                                             .now_ms = 1767225605000,
+                                             .receiver_mode = 3,
+                                             .satellites_used = 9,
+                                             .outbox_depth = 4,
+                                             .oldest_age_s = 25,
+                                             .next_due_s = 10,
+                                             .clock_known = true,
+                                             .clock_offset_ms = 310,
+                                             .power = PT_POWER_EXTERNAL,
+                                             .battery_percent = 100};
+    assert_int_equal(pt_report_encode(&report, out, sizeof out, &used), PT_OK);
+    assert_int_equal(used, 72);
+    report.state.outbox_depth = 500000;
+    report.state.oldest_age_s = 1000000;
+    report.state.dropped = 100000;
+    report.state.next_due_s = 900;
+    report.state.settings_revision = 1000;
+    report.state.clock_offset_ms = -1767225605000; /* at 1970 */
+    assert_int_equal(pt_report_encode(&report, out, sizeof out, &used), PT_OK);
+    assert_int_equal(used, 88);
 }
 
 static void test_receipt(void **context)
@@ -443,9 +521,16 @@ static struct pt_report random_report(struct pt_entry *entries, size_t max)
             .receiver_mode = (int)below(5) - 1,
             .satellites_used = (int)below(40) - 1,
             .outbox_depth = below(INT64_MAX),
-            .oldest_age_s = below(1000),
+            .oldest_age_s = (int64_t)below(1000) - 1,
             .dropped = below(10),
-            .next_due_s = (uint32_t)random_number()};
+            .next_due_s = (uint32_t)random_number(),
+            .settings_revision = below(3),
+            .clock_known = below(2),
+            .power = (enum pt_power)below(PT_POWER_COUNT),
+            .battery_percent = (int)below(102) - 1};
+    if (report.state.clock_known)
+        report.state.clock_offset_ms =
+            (int64_t)below(2 * PT_TIME_MS_MAX + 1) - PT_TIME_MS_MAX;
     return report;
 }
 
@@ -586,6 +671,18 @@ static void test_encode_refuses_report(void **context)
     report.state = (struct pt_vehicle_state){
         .present = true, .dropped = (uint64_t)INT64_MAX + 1};
     assert_encode_range(&report);
+    report.state =
+        (struct pt_vehicle_state){.present = true, .oldest_age_s = -2};
+    assert_encode_range(&report);
+    report.state =
+        (struct pt_vehicle_state){.present = true, .battery_percent = 101};
+    assert_encode_range(&report);
+    report.state =
+        (struct pt_vehicle_state){.present = true, .power = PT_POWER_COUNT};
+    assert_encode_range(&report);
+    report.state = (struct pt_vehicle_state){
+        .present = true, .clock_offset_ms = -PT_TIME_MS_MAX - 1};
+    assert_encode_range(&report);
     report.count = PT_REPORT_ENTRIES_MAX + 1;
     assert_encode_range(&report);
 }
@@ -658,7 +755,19 @@ static void test_decode_refuses(void **context)
     ASSERT_REFUSED(m.state = &state; state.satellites_used = UINT32_MAX);
     state.satellites_used = 0;
     ASSERT_REFUSED(m.state = &state; state.dropped = UINT64_MAX);
+    state.dropped = 0;
     ASSERT_REFUSED(m.state = &state; state.now_ms = UINT64_MAX);
+    state.now_ms = 0;
+    ASSERT_REFUSED(m.state = &state; state.battery_percent = 102);
+    state.battery_percent = 0;
+    state.clock_case = PATROL__V1__VEHICLE_STATE__CLOCK_CLOCK_OFFSET_MS;
+    ASSERT_REFUSED(m.state = &state; state.clock_offset_ms = INT64_MIN);
+    state.clock_offset_ms = -PT_TIME_MS_MAX;
+    state.oldest_case = PATROL__V1__VEHICLE_STATE__OLDEST_OLDEST_AGE_S;
+    ASSERT_REFUSED(m.state = &state; state.oldest_age_s = UINT64_MAX);
+    state.oldest_age_s = INT64_MAX;
+    m.state = &state;
+    assert_int_equal(decode_packed(&m), PT_OK);
 #undef ASSERT_REFUSED
 }
 
@@ -839,11 +948,30 @@ static void test_allocations_fail(void **context)
     assert_int_equal(err, PT_E_NOMEM);
 }
 
+/* A kind of power that only a newer agent knows spoils nothing. */
+static void test_power_of_tomorrow(void **context)
+{
+    uint8_t bytes[sizeof zeros_bytes];
+    struct pt_report decoded;
+
+    (void)context;
+    memcpy(bytes, zeros_bytes, sizeof bytes);
+    bytes[sizeof bytes - 3] = 9;
+    assert_int_equal(pt_report_decode(bytes, sizeof bytes, &decoded), PT_OK);
+    assert_int_equal(decoded.state.power, PT_POWER_UNKNOWN);
+    assert_int_equal(decoded.state.battery_percent, 0);
+    pt_report_clear(&decoded);
+}
+
 static void test_words(void **context)
 {
     enum pt_status status = PT_STATUS_BUSY;
 
     (void)context;
+    assert_string_equal(pt_power_name(PT_POWER_BATTERY), "battery");
+    assert_string_equal(pt_power_name(PT_POWER_EXTERNAL), "external");
+    assert_null(pt_power_name(PT_POWER_UNKNOWN));
+    assert_null(pt_power_name((enum pt_power)77));
     for (unsigned i = 0; i < PT_STATUS_COUNT; i++) {
         assert_true(
             pt_status_parse(pt_status_name((enum pt_status)i), &status));
@@ -865,6 +993,9 @@ int main(void)
         cmocka_unit_test(test_single),
         cmocka_unit_test(test_batch),
         cmocka_unit_test(test_heartbeat),
+        cmocka_unit_test(test_zeros_are_said),
+        cmocka_unit_test(test_cost_of_a_state),
+        cmocka_unit_test(test_power_of_tomorrow),
         cmocka_unit_test(test_receipt),
         cmocka_unit_test(test_receipt_widest),
         cmocka_unit_test(test_receipt_refused),

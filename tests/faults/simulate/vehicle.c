@@ -106,7 +106,9 @@ struct pt_vehicle_state agent_state(const struct agent *agent)
         .receiver_mode = 3,
         .satellites_used = 8,
         .outbox_depth = outbox_depth(agent->outbox),
+        .oldest_age_s = -1,
         .dropped = outbox_dropped(agent->outbox),
+        .battery_percent = -1,
     };
 }
 
