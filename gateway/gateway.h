@@ -106,6 +106,13 @@ struct loads {
     char roads_message[256];
 };
 
+/* ------------------------------------------------------------------- the fleet
+ * as a whole */
+struct watch {
+    int64_t counted_ms;
+    struct fleet_tally tally;
+};
+
 /* ------------------------------------------------------------------ the
  * gateway */
 #define TICK_STAGES_MAX 16
@@ -129,6 +136,7 @@ struct gateway {
     struct loads loads;
     struct http *http;
     struct pacing pacing;
+    struct watch watch;
 
     int64_t now_ms; /* UTC, the same for a whole tick */
     struct batch batch;
@@ -159,6 +167,10 @@ void loads_notified(void *gateway, const char *channel, const char *payload);
 void loads_ask_catalog(struct gateway *gw);
 
 bool loads_ready(const struct gateway *gw);
+
+/* Tick step: counts up what vehicles say of themselves. */
+void watch_follow(struct gateway *gw);
+PT_MUST_CHECK enum pt_err watch_metrics(struct gateway *gw);
 
 /* Waits for events, unless intake has work left. */
 void gateway_wait(struct gateway *gw);

@@ -106,6 +106,7 @@ static const struct stage {
     {"stage=\"store_append\"", append_to_store},
     {"stage=\"receipts\"", send_receipts},
     {"stage=\"settings\"", send_settings},
+    {"stage=\"watch\"", watch_follow},
     {"stage=\"events\"", tell_events},
     {"stage=\"http_serve\"", serve},
 };
@@ -174,6 +175,8 @@ enum pt_err tick_metrics(struct gateway *gw)
         err = metrics_add_call(gw->metrics, METRICS_GAUGE, "patrol_units_live",
                                NULL, "Units in live state", units_live,
                                gw->fleet);
+    if (err == PT_OK)
+        err = watch_metrics(gw);
     if (err == PT_OK)
         err = metrics_add_call(gw->metrics, METRICS_GAUGE, "patrol_road_edges",
                                NULL, "Street pieces in the network in force",

@@ -1,5 +1,6 @@
 #include "fleet.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -275,8 +276,10 @@ enum pt_err fleet_heard(struct fleet *fleet, uint32_t unit_id,
     if (err != PT_OK)
         return err;
     slot->unit.heard_ms = now_ms;
-    if (state != NULL && state->present)
+    if (state != NULL && state->present) {
         slot->unit.vehicle = *state;
+        slot->unit.vehicle_said_ms = now_ms;
+    }
     mark_changed(fleet, slot);
     return PT_OK;
 }
@@ -400,6 +403,33 @@ bool fleet_silent(const struct fleet_unit *unit, int64_t now_ms)
 {
     return unit->heard_ms != 0 &&
            now_ms - unit->heard_ms > fleet_quiet_ms(unit);
+}
+
+static void count_vehicle(const struct pt_vehicle_state *v,
+                          struct fleet_tally *tally)
+{
+    if (!v->present)
+        return;
+    tally->without_fix += v->receiver_mode == 0 || v->receiver_mode == 1;
+    tally->on_battery += v->power == PT_POWER_BATTERY;
+    tally->clock_wrong +=
+        v->clock_known && llabs(v->clock_offset_ms) > FLEET_CLOCK_WRONG_MS;
+    tally->outbox_entries += (double)v->outbox_depth;
+    tally->outbox_dropped += (double)v->dropped;
+    if (v->oldest_age_s >= 0) /* fmax() of NaN and a number is the number */
+        tally->outbox_oldest_s =
+            fmax(tally->outbox_oldest_s, (double)v->oldest_age_s);
+}
+
+struct fleet_tally fleet_count_up(const struct fleet *fleet, int64_t now_ms)
+{
+    struct fleet_tally tally = {.outbox_oldest_s = NAN};
+    for (size_t slot = 0; slot < fleet->count; slot++) {
+        const struct fleet_unit *unit = &fleet->slots[slot].unit;
+        tally.silent += fleet_silent(unit, now_ms);
+        count_vehicle(&unit->vehicle, &tally);
+    }
+    return tally;
 }
 
 uint64_t fleet_shape(const struct fleet *fleet)

@@ -29,7 +29,8 @@ struct fleet_unit {
     uint64_t status_seq;
     bool status_gateway_time;        /* its time is when it came in */
     bool connected;                  /* the device's presence at the broker */
-    struct pt_vehicle_state vehicle; /* as last reported */
+    struct pt_vehicle_state vehicle; /* as last reported ... */
+    int64_t vehicle_said_ms;         /* ... then, by the gateway's clock */
     int64_t heard_ms;         /* gateway's time of the last message; 0 never */
     uint64_t generation, seq; /* of the newest fix */
     /* What it was last told of how closely to report (pacing writes it). */
@@ -96,6 +97,22 @@ int64_t fleet_quiet_ms(const struct fleet_unit *unit);
  * counts as heard. Not so for a unit never heard (heard_ms 0), of which
  * nothing can be said. */
 bool fleet_silent(const struct fleet_unit *unit, int64_t now_ms);
+
+/* A vehicle's clock farther than this from its receiver's time is wrong. */
+#define FLEET_CLOCK_WRONG_MS 5000
+
+/* What its vehicles say of themselves, as a whole: for alarms, whatever the
+ * number of units. Each as last reported, however long ago. */
+struct fleet_tally {
+    double silent;
+    double without_fix; /* the receiver not seen, or without a fix */
+    double on_battery;
+    double clock_wrong;
+    double outbox_entries; /* that all hold */
+    double outbox_dropped;
+    double outbox_oldest_s; /* the oldest of all; NaN: none is held */
+};
+struct fleet_tally fleet_count_up(const struct fleet *fleet, int64_t now_ms);
 
 /* Counts up whenever a slot gets another unit than it had, or none. */
 uint64_t fleet_shape(const struct fleet *fleet);

@@ -21,6 +21,15 @@ static void write_if(struct json *json, const char *key, bool known,
         jw_null(json, key);
 }
 
+/* 0 means "never" in the fleet. */
+static void write_moment(struct json *json, const char *key, int64_t time_ms)
+{
+    if (time_ms == 0)
+        jw_null(json, key);
+    else
+        jw_time(json, key, time_ms);
+}
+
 void write_believed(struct json *json, struct geo_point at, double forward_s)
 {
     jw_object(json, "believed");
@@ -60,30 +69,35 @@ static void write_count(struct json *json, const char *key, uint64_t count)
     jw_int(json, key, (int64_t)(count < INT32_MAX ? count : INT32_MAX));
 }
 
+static void write_int_if(struct json *json, const char *key, bool known,
+                         int64_t value)
+{
+    if (known)
+        jw_int(json, key, value < INT32_MAX ? value : INT32_MAX);
+    else
+        jw_null(json, key);
+}
+
 static void write_vehicle(struct json *json, const struct fleet_unit *state)
 {
-    const struct pt_vehicle_state *vehicle = &state->vehicle;
+    const struct pt_vehicle_state *v = &state->vehicle;
 
     jw_object(json, "vehicle");
-    if (vehicle->next_due_s > 0)
-        jw_int(json, "next_due_s", vehicle->next_due_s);
-    else
-        jw_null(json, "next_due_s");
-    if (vehicle->receiver_mode >= 0)
-        jw_int(json, "receiver_mode", vehicle->receiver_mode);
-    else
-        jw_null(json, "receiver_mode");
-    if (vehicle->satellites_used >= 0)
-        jw_int(json, "satellites_used", vehicle->satellites_used);
-    else
-        jw_null(json, "satellites_used");
-    write_count(json, "outbox_depth", vehicle->outbox_depth);
-    if (vehicle->oldest_age_s >= 0)
-        write_count(json, "outbox_oldest_age_s",
-                    (uint64_t)vehicle->oldest_age_s);
-    else
-        jw_null(json, "outbox_oldest_age_s");
-    write_count(json, "outbox_dropped", vehicle->dropped);
+    write_moment(json, "said_at", state->vehicle_said_ms);
+    write_int_if(json, "next_due_s", v->next_due_s > 0, v->next_due_s);
+    write_int_if(json, "receiver_mode", v->receiver_mode >= 0,
+                 v->receiver_mode);
+    write_int_if(json, "satellites_used", v->satellites_used >= 0,
+                 v->satellites_used);
+    write_if(json, "clock_offset_ms", v->clock_known,
+             (double)v->clock_offset_ms, 0);
+    jw_text(json, "power", pt_power_name(v->power));
+    write_int_if(json, "battery_percent", v->battery_percent >= 0,
+                 v->battery_percent);
+    write_count(json, "outbox_depth", v->outbox_depth);
+    write_int_if(json, "outbox_oldest_age_s", v->oldest_age_s >= 0,
+                 v->oldest_age_s);
+    write_count(json, "outbox_dropped", v->dropped);
     jw_object_end(json);
 }
 
@@ -119,15 +133,6 @@ static void write_pace(struct json *json, const struct pt_settings *wanted,
     jw_object_end(json);
 }
 
-/* 0 means "never" in the fleet. */
-static void write_moment(struct json *json, const char *key, int64_t time_ms)
-{
-    if (time_ms == 0)
-        jw_null(json, key);
-    else
-        jw_time(json, key, time_ms);
-}
-
 void write_unit(struct json *json, const struct catalog_unit *unit,
                 const struct fleet_unit *state, int64_t now_ms)
 {
@@ -143,6 +148,8 @@ void write_unit(struct json *json, const struct catalog_unit *unit,
     write_moment(json, "status_time", state->status_time_ms);
     jw_bool(json, "connected", state->connected);
     write_moment(json, "heard_at", state->heard_ms);
+    write_if(json, "heard_age_s", state->heard_ms != 0,
+             (double)(now_ms - state->heard_ms) / 1e3, 1);
     if (state->heard_ms == 0)
         jw_null(json, "silent");
     else

@@ -1,5 +1,6 @@
 /* patrolctl units, missions, zones, track: what the gateway knows. */
 #include "http_client.h"
+#include "unit_text.h"
 #include <string.h>
 
 /* A request whose answer holds an array, and how a row of it is shown. */
@@ -37,46 +38,7 @@ static enum ctl_exit list(const struct ctl *ctl,
     return end;
 }
 
-static void cell_point(struct ctl_table *table, const json_t *object)
-{
-    double lat_deg;
-    double lon_deg;
-    if (ctl_number(object, "lat", &lat_deg) &&
-        ctl_number(object, "lon", &lon_deg))
-        ctl_table_format(table, "%.6f,%.6f", lat_deg, lon_deg);
-    else
-        ctl_table_cell(table, "-");
-}
-
-static void cell_kmh(struct ctl_table *table, const json_t *object)
-{
-    double speed_mps;
-    if (ctl_number(object, "speed_mps", &speed_mps))
-        ctl_table_format(table, "%.0f", speed_mps * 3.6);
-    else
-        ctl_table_cell(table, "-");
-}
-
 /* ---------------------------------------------------------------- units */
-void ctl_unit_row(struct ctl_table *table, const json_t *unit)
-{
-    const json_t *position = json_object_get(unit, "position");
-    char age[32];
-    double age_s;
-    ctl_cell_text(table, unit, "call_sign");
-    ctl_cell_text(table, unit, "kind");
-    ctl_cell_text(table, unit, "status");
-    ctl_table_cell(table, ctl_number(position, "age_s", &age_s)
-                              ? ctl_format_age(age, sizeof age, age_s)
-                              : "-");
-    cell_point(table, json_object_get(position, "believed"));
-    cell_kmh(table, position);
-    ctl_table_cell(
-        table, json_is_true(json_object_get(unit, "connected")) ? "yes" : "no");
-    ctl_cell_number(table, json_object_get(unit, "vehicle"), "outbox_depth", 0);
-    ctl_cell_list(table, json_object_get(unit, "capabilities"));
-}
-
 enum ctl_exit cmd_units(struct ctl *ctl, int argc, char **argv)
 {
     static const struct listing listing = {"units", CTL_UNIT_COLUMNS,
@@ -100,6 +62,31 @@ enum ctl_exit cmd_units(struct ctl *ctl, int argc, char **argv)
     return list(ctl, &request, &listing);
 }
 
+enum ctl_exit cmd_unit_show(struct ctl *ctl, int argc, char **argv)
+{
+    const struct ctl_option options[] = {{.name = NULL}};
+    struct ctl_table *table = NULL;
+    enum ctl_exit end;
+    json_t *unit = NULL;
+    if (!ctl_parse(ctl, options, argc, argv, 1, 1, &end))
+        return end;
+    const struct ctl_request request = {.path = "/v1/units/",
+                                        .name = ctl->argv[0]};
+    end = ctl_get(ctl, &request, &unit);
+    if (end == CTL_OK && ctl->json) {
+        ctl_print_json(unit);
+    } else if (end == CTL_OK) {
+        end = CTL_REFUSED;
+        if (ctl_table_new("fact|value", &table) == PT_OK) {
+            ctl_unit_facts(table, unit);
+            end = ctl_table_show(table);
+        }
+    }
+    ctl_table_free(table);
+    json_decref(unit);
+    return end;
+}
+
 /* ------------------------------------------------------- missions, zones */
 static void mission_row(struct ctl_table *table, const json_t *mission)
 {
@@ -107,7 +94,7 @@ static void mission_row(struct ctl_table *table, const json_t *mission)
     ctl_cell_text(table, mission, "name");
     ctl_cell_text(table, mission, "kind");
     ctl_cell_text(table, mission, "zone");
-    cell_point(table, mission);
+    ctl_cell_point(table, mission);
     ctl_cell_text(table, mission, "ref");
 }
 
@@ -163,8 +150,8 @@ enum ctl_exit cmd_zones(struct ctl *ctl, int argc, char **argv)
 static void point_row(struct ctl_table *table, const json_t *point)
 {
     ctl_cell_text(table, point, "time");
-    cell_point(table, point);
-    cell_kmh(table, point);
+    ctl_cell_point(table, point);
+    ctl_cell_kmh(table, point);
     ctl_cell_number(table, point, "course_deg", 0);
     ctl_cell_number(table, point, "accuracy_m", 1);
     ctl_cell_text(table, point, "status");

@@ -1,6 +1,7 @@
 /* patrolctl watch: every change as it comes (server-sent events). On a
  * terminal a table that is drawn again, elsewhere a line a change. */
 #include "http_client.h"
+#include "unit_text.h"
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -35,16 +36,21 @@ static double now_s(void)
 }
 
 /* ------------------------------------------------------------ the table */
-/* Ages were true when the unit was told; since then they have grown. */
-static void grow_age(json_t *unit, double now)
+static void grow(json_t *object, const char *key, double by_s)
 {
-    json_t *position = json_object_get(unit, "position");
-    double told_s;
     double age_s;
-    if (!ctl_number(unit, "told_s", &told_s) ||
-        !ctl_number(position, "age_s", &age_s))
+    if (ctl_number(object, key, &age_s))
+        json_object_set_new(object, key, json_real(age_s + by_s));
+}
+
+/* Ages were true when the unit was told; since then they have grown. */
+static void grow_ages(json_t *unit, double now)
+{
+    double told_s;
+    if (!ctl_number(unit, "told_s", &told_s))
         return;
-    json_object_set_new(position, "age_s", json_real(age_s + now - told_s));
+    grow(json_object_get(unit, "position"), "age_s", now - told_s);
+    grow(unit, "heard_age_s", now - told_s);
     json_object_set_new(unit, "told_s", json_real(now));
 }
 
@@ -83,7 +89,7 @@ static void draw(struct watch *watch)
     }
     for (size_t i = 0; i < json_object_size(watch->units); i++) {
         json_t *unit = json_object_get(watch->units, keys[i]);
-        grow_age(unit, now);
+        grow_ages(unit, now);
         ctl_unit_row(table, unit);
     }
     fputs("\033[H\033[2J", stdout);
@@ -113,6 +119,7 @@ static void print_line(const json_t *unit)
 {
     const json_t *position = json_object_get(unit, "position");
     double lat_deg, lon_deg, speed_mps;
+    char remarks[CTL_REMARKS_BYTES];
     print_clean(ctl_text(position, "time"));
     fputs("  ", stdout);
     print_clean(ctl_text(unit, "call_sign"));
@@ -125,6 +132,9 @@ static void print_line(const json_t *unit)
         printf("  %.0f km/h", speed_mps * 3.6);
     if (!json_is_true(json_object_get(unit, "connected")))
         fputs("  not connected", stdout);
+    ctl_unit_remarks(unit, remarks);
+    if (remarks[0] != 0)
+        printf("  %s", remarks);
     putchar('\n');
     fflush(stdout);
 }

@@ -233,6 +233,26 @@ void ctl_cell_list(struct ctl_table *table, const json_t *list)
     ctl_table_cell(table, text);
 }
 
+void ctl_cell_point(struct ctl_table *table, const json_t *object)
+{
+    double lat_deg;
+    double lon_deg;
+    if (ctl_number(object, "lat", &lat_deg) &&
+        ctl_number(object, "lon", &lon_deg))
+        ctl_table_format(table, "%.6f,%.6f", lat_deg, lon_deg);
+    else
+        ctl_table_cell(table, "-");
+}
+
+void ctl_cell_kmh(struct ctl_table *table, const json_t *object)
+{
+    double speed_mps;
+    if (ctl_number(object, "speed_mps", &speed_mps))
+        ctl_table_format(table, "%.0f", speed_mps * 3.6);
+    else
+        ctl_table_cell(table, "-");
+}
+
 void ctl_print_json(const json_t *value)
 {
     json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12));

@@ -44,6 +44,10 @@ void ctl_cell_number(struct ctl_table *table, const json_t *object,
                      const char *key, int decimals);
 void ctl_cell_list(struct ctl_table *table, const json_t *list);
 
+/* Of an object with lat and lon; with speed_mps. */
+void ctl_cell_point(struct ctl_table *table, const json_t *object);
+void ctl_cell_kmh(struct ctl_table *table, const json_t *object);
+
 void ctl_print_json(const json_t *value);
 
 /* "12 s", "5 min"; "4:05". Both return `out`. */

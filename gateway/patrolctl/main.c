@@ -57,6 +57,10 @@ static const struct ctl_command commands[] = {
     {"unit list", "", "units and their devices, from the database",
      "What the database knows of units; where they are: patrolctl units.",
      "patrolctl unit list", cmd_unit_list},
+    {"unit show", "CALLSIGN", "all that is known of a unit now",
+     "Where it is, whether it is heard, and what its vehicle says of itself:\n"
+     "receiver, clock, power, reports that wait. What is not known is \"-\".",
+     "patrolctl unit show P-01", cmd_unit_show},
     {"unit pace", "[CALLSIGN]", "how closely a unit reports",
      "Shows what is set for the unit, or with --all for all units that have\n"
      "nothing of their own; with options sets it. A running gateway tells the\n"

@@ -89,17 +89,13 @@ enum ctl_exit cmd_unit_list(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_nearest(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_route(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_units(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit cmd_unit_show(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_missions(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_zones(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_track(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_watch(struct ctl *ctl, int argc, char **argv);
 
 /* -------------------------------------------------------- what they share */
-/* A unit of the gateway's as a row. */
-#define CTL_UNIT_COLUMNS \
-    "unit|kind|status|>position|place|>km/h|connected|>waiting|capabilities"
-void ctl_unit_row(struct ctl_table *table, const json_t *unit);
-
 /* Prints the table to standard output. */
 enum ctl_exit ctl_table_show(const struct ctl_table *table);
 bool ctl_ends_with(const char *path, const char *ending);

@@ -355,6 +355,32 @@ def test_vehicle_state(database, make_gateway, make_vehicle):
                why="the heartbeat")
     assert gateway.metric("patrol_units_live") == 1
     assert call_signs(gateway.nearest(crossing(0, 0))) == []
+    old = gateway.get("/v1/units/A1")["vehicle"]  # of an agent that is older
+    assert (old["receiver_mode"], old["outbox_depth"]) == (1, 7)
+    assert [name for name, value in old.items() if value is None] == [
+        "next_due_s", "satellites_used", "clock_offset_ms", "power",
+        "battery_percent", "outbox_oldest_age_s"]
+    car.send(state={"now_ms": now_ms(), "receiver_mode": 4, "power": 2,
+                    "satellites_used": 8, "battery_percent": 36,
+                    "clock_offset_ms": -7200000, "outbox_depth": 7,
+                    "oldest_age_s": 640, "dropped": 2, "next_due_s": 10})
+
+    def said():
+        vehicle = gateway.get("/v1/units/A1")["vehicle"]
+        return vehicle["power"] and vehicle
+    vehicle = wait_for(said, why="the newer state")
+    assert vehicle.pop("said_at") > old["said_at"]
+    assert vehicle == {
+        "next_due_s": 10, "receiver_mode": 3, "satellites_used": 7,
+        "clock_offset_ms": -7200000, "power": "battery",
+        "battery_percent": 35, "outbox_depth": 7, "outbox_oldest_age_s": 640,
+        "outbox_dropped": 2}
+    wait_for(lambda: gateway.metric("patrol_units_on_battery") == 1,
+             why="counted")
+    assert gateway.metric("patrol_units_clock_wrong") == 1
+    assert gateway.metric("patrol_units_without_fix") == 0
+    assert gateway.metric("patrol_vehicle_outbox_entries") == 7
+    assert gateway.metric("patrol_vehicle_outbox_oldest_seconds") == 640
 
 
 def test_a_unit_is_silent_past_its_promise(database, make_gateway, make_vehicle):

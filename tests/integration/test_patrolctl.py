@@ -267,6 +267,14 @@ UNIT = {"call_sign": "P-12", "kind": "car", "capabilities": ["armed", "k9"],
                      "received_at": "2024-05-01T12:00:00.412Z", "age_s": 200, "speed_mps": 10,
                      "course_deg": 271.5, "accuracy_m": None, "three_dimensional": True,
                      "clock_unsure": False, "off_road_m": 3.1}}
+VEHICLE = {"said_at": "2024-05-01T11:56:00.000Z", "next_due_s": 10, "receiver_mode": 1,
+           "satellites_used": 2, "clock_offset_ms": -7200400, "power": "battery",
+           "battery_percent": 35, "outbox_depth": 700, "outbox_oldest_age_s": 1500,
+           "outbox_dropped": 12}
+TROUBLED = dict(UNIT, call_sign="P-13", vehicle=VEHICLE, silent=True, heard_age_s=240,
+                heard_at="2024-05-01T11:56:00.000Z")
+REMARKS = ("silent for 4 min, no fix, on battery, 35 %, clock 2 h slow,"
+           " reports wait since 25 min, 12 reports lost")
 MISSION = {"mission_id": 17, "ref": None, "name": "Canadá", "kind": "embassy", "lat": 23.118,
            "lon": -82.424, "zone": None}
 CANDIDATE = {"call_sign": "P-12", "kind": "car", "capabilities": [], "eta_s": 244.6,
@@ -316,7 +324,10 @@ class Answers(http.server.BaseHTTPRequestHandler):
                               {"street": "Quinta", "seconds": 120.1, "metres": 1102.3},
                               {"street": None, "seconds": 28.1, "metres": 218.1}]},
             "/v1/units": {"units": [UNIT, dict(UNIT, call_sign="P-2", position=None,
-                                               connected=False, capabilities=[])]},
+                                               connected=False, capabilities=[]),
+                                    TROUBLED]},
+            "/v1/units/P-12": UNIT,
+            "/v1/units/P-13": TROUBLED,
             "/v1/missions": {"missions": [MISSION]},
             "/v1/zones": {"zones": [{"zone_id": 1, "name": "Playa", "promise_s": 300,
                                      "time_zone": "America/Havana"},
@@ -340,7 +351,8 @@ class Answers(http.server.BaseHTTPRequestHandler):
         self.close_connection = True
         events = [("reset", {"reason": "connected"}), ("unit", UNIT), ("ready", {"units": 1}),
                   ("unit", dict(UNIT, revision=6, status="busy\x1b[2J")),
-                  ("unit", dict(UNIT, revision=4, status="on_scene")), ("roads", {})]
+                  ("unit", dict(UNIT, revision=4, status="on_scene")),
+                  ("unit", dict(TROUBLED, revision=7)), ("roads", {})]
         for kind, data in events:
             self.wfile.write(f"event: {kind}\ndata: {json.dumps(data)}\n\n".encode())
             self.wfile.flush()
@@ -400,10 +412,12 @@ def test_problems_are_told(gateway):
 def test_other_answers(gateway):
     assert ask(gateway, "units", "--status", "available").stdout == (
         "unit  kind  status     position  place                 km/h  connected  waiting"
-        "  capabilities\n"
+        "  capabilities  remarks\n"
         "P-12  car   available     3 min  23.133012,-82.383501    36  yes              -"
         "  armed, k9\n"
-        "P-2   car   available         -  -                        -  no               -\n")
+        "P-2   car   available         -  -                        -  no               -\n"
+        "P-13  car   available     3 min  23.133012,-82.383501    36  yes            700"
+        f"  armed, k9     {REMARKS}\n")
     assert gateway.asked == ["/v1/units?status=available"]
     assert ask(gateway, "route", "P-12", "1,2").stdout == (
         "23.118000,-82.380000, Calle ?[31m30 (6 m from it)\n"
@@ -418,6 +432,28 @@ def test_other_answers(gateway):
         "id  name   promise  time zone\n"
         " 1  Playa     5:00  America/Havana\n"
         " 2  M            -  UTC\n")
+
+
+def test_all_of_a_unit(gateway):
+    facts = dict(line.split("  ", 1) for line in
+                 ask(gateway, "unit", "show", "P-13").stdout.splitlines())
+    facts = {name: value.strip() for name, value in facts.items()}
+    assert facts == {
+        "fact": "value", "unit": "P-13", "kind": "car", "capabilities": "armed, k9",
+        "remarks": REMARKS, "status": "available", "status since": "-",
+        "connected": "yes", "heard": "2024-05-01T11:56:00.000Z, 4 min ago", "silent": "yes",
+        "position": "2024-05-01T12:00:00.000Z, 3 min ago",
+        "reported place": "23.132999,-82.383498", "believed place": "23.133012,-82.383501",
+        "accuracy": "-", "speed": "36 km/h", "course": "272 degrees",
+        "vehicle said": "2024-05-01T11:56:00.000Z", "receiver": "no fix",
+        "satellites used": "2", "clock, off by": "-7200.4 s", "power": "battery",
+        "battery": "35 %", "next report within": "10 s", "reports waiting": "700",
+        "the oldest since": "1500 s", "reports lost": "12"}
+    facts = ask(gateway, "unit", "show", "P-12").stdout  # no vehicle ever said a thing
+    for name in ("heard", "silent", "receiver", "power", "clock, off by"):
+        assert f"\n{name:20}-\n" in facts
+    assert json.loads(ask(gateway, "unit", "show", "P-13", "--json").stdout) == TROUBLED
+    assert "No such mission" in ask(gateway, "unit", "show", "P-99", ends=REFUSED).stderr
 
 
 def test_track_is_followed_to_its_end(gateway):
@@ -445,13 +481,15 @@ def watch(gateway, *words, lines):
 
 
 def test_watch_tells_each_change_once(gateway):
-    assert watch(gateway, lines=3) == [
+    assert watch(gateway, lines=4) == [
         "2024-05-01T12:00:00.000Z  P-12  available  23.132999,-82.383498  36 km/h\n",
         "2024-05-01T12:00:00.000Z  P-12  busy?[2J  23.132999,-82.383498  36 km/h\n",
+        "2024-05-01T12:00:00.000Z  P-13  available  23.132999,-82.383498  36 km/h"
+        f"  {REMARKS}\n",
         "-  roads changed\n"]
-    events = [json.loads(line) for line in watch(gateway, "--json", lines=6)]
+    events = [json.loads(line) for line in watch(gateway, "--json", lines=7)]
     assert [event["event"] for event in events] == [
-        "reset", "unit", "ready", "unit", "unit", "roads"]
+        "reset", "unit", "ready", "unit", "unit", "unit", "roads"]
     assert events[1]["data"] == UNIT
 
 

@@ -2,6 +2,7 @@
  * for the newest by reading all of them. */
 #include "fleet.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -228,6 +229,40 @@ static void a_heartbeat_without_a_fix_is_heard(void **state)
     assert_int_equal(fleet_heard(fleet, 9, NULL, 16001), PT_OK);
     assert_false(fleet_silent(fleet_find(fleet, 9), 16001));
     assert_false(fleet_find(fleet, 9)->has_fix);
+    fleet_free(fleet);
+}
+
+/* Alarms are on these: who said nothing counts in none of them. */
+static void vehicles_are_counted_up(void **state)
+{
+    (void)state;
+    struct fleet *fleet = new_fleet(5);
+    struct pt_vehicle_state unsaid = PT_VEHICLE_STATE_UNSAID;
+    unsaid.present = true;
+    assert_int_equal(fleet_heard(fleet, 1, &unsaid, 1000), PT_OK);
+    struct fleet_tally t = fleet_count_up(fleet, 1000);
+    assert_true(t.silent == 0 && t.without_fix == 0 && t.on_battery == 0 &&
+                t.clock_wrong == 0 && t.outbox_entries == 0 &&
+                t.outbox_dropped == 0 && isnan(t.outbox_oldest_s));
+    struct pt_vehicle_state said = unsaid;
+    said.receiver_mode = 1;
+    said.power = PT_POWER_BATTERY;
+    said.outbox_depth = 4;
+    said.oldest_age_s = 30;
+    said.clock_known = true;
+    said.clock_offset_ms = -5001;
+    assert_int_equal(fleet_heard(fleet, 2, &said, 1000), PT_OK);
+    said.receiver_mode = 2;
+    said.power = PT_POWER_EXTERNAL;
+    said.oldest_age_s = 20;
+    said.clock_offset_ms = 5000;
+    said.dropped = 3;
+    assert_int_equal(fleet_heard(fleet, 3, &said, 95000), PT_OK);
+    t = fleet_count_up(fleet, 95000); /* 1 and 2 were last heard 94 s ago */
+    assert_true(t.silent == 2 && t.without_fix == 1 && t.on_battery == 1 &&
+                t.clock_wrong == 1 && t.outbox_entries == 8 &&
+                t.outbox_dropped == 3 && t.outbox_oldest_s == 30);
+    assert_int_equal(fleet_find(fleet, 3)->vehicle_said_ms, 95000);
     fleet_free(fleet);
 }
 
@@ -478,6 +513,7 @@ int main(void)
         cmocka_unit_test(full_still_takes_the_known),
         cmocka_unit_test(presence_and_vehicle),
         cmocka_unit_test(silent_is_past_the_promise),
+        cmocka_unit_test(vehicles_are_counted_up),
         cmocka_unit_test(a_heartbeat_without_a_fix_is_heard),
         cmocka_unit_test(an_act_counts_without_its_place),
         cmocka_unit_test(gateway_times_yield_to_numbers),

@@ -589,12 +589,52 @@ static void absent_is_null(void **state)
                 "{\"call_sign\":\"P-1\",\"kind\":\"car\","
                 "\"capabilities\":[\"armed\"],\"status\":\"unknown\","
                 "\"status_time\":null,\"connected\":false,\"heard_at\":null,"
-                "\"silent\":null,"
+                "\"heard_age_s\":null,\"silent\":null,"
                 "\"revision\":0,\"position\":null,\"vehicle\":null,"
                 "\"pace\":{\"wanted_revision\":null,"
                 "\"acknowledged_revision\":null,\"bound_m\":null,"
                 "\"bound_assigned_m\":null,\"moving_s\":null,"
                 "\"parked_s\":null,\"assigned\":false}}");
+    jw_clear(&json);
+}
+
+/* An agent of the first version, whose state ends with next_due_s, and one
+ * that says all: what it is is not what is not known. */
+static void what_vehicles_say(void **state)
+{
+    (void)state;
+    struct catalog_unit unit = {
+        .unit_id = 1, .call_sign = "P-1", .kind = "car"};
+    struct fleet_unit live = {.edge = FLEET_NO_EDGE,
+                              .heard_ms = 1718452800000,
+                              .vehicle_said_ms = 1718452800000,
+                              .vehicle = PT_VEHICLE_STATE_UNSAID};
+    struct json json = {0};
+
+    live.vehicle.present = true;
+    write_unit(&json, &unit, &live, 1718452802500);
+    json.text[json.size - 1] = '\0';
+    assert_non_null(strstr(
+        json.text, "\"vehicle\":{\"said_at\":\"2024-06-15T12:00:00.000Z\","
+                   "\"next_due_s\":null,\"receiver_mode\":null,"
+                   "\"satellites_used\":null,\"clock_offset_ms\":null,"
+                   "\"power\":null,\"battery_percent\":null,"
+                   "\"outbox_depth\":0,\"outbox_oldest_age_s\":null,"
+                   "\"outbox_dropped\":0}"));
+    assert_non_null(strstr(json.text, "\"heard_age_s\":2.5,"));
+    jw_reset(&json);
+    live.vehicle.clock_known = true;
+    live.vehicle.clock_offset_ms = -1718452800000; /* it is 1970 there */
+    live.vehicle.power = PT_POWER_BATTERY;
+    live.vehicle.battery_percent = 0;
+    live.vehicle.oldest_age_s = 0;
+    live.vehicle.outbox_depth = 7;
+    write_unit(&json, &unit, &live, 1718452802500);
+    json.text[json.size - 1] = '\0';
+    assert_non_null(strstr(json.text,
+                           "\"clock_offset_ms\":-1718452800000,"
+                           "\"power\":\"battery\",\"battery_percent\":0,"
+                           "\"outbox_depth\":7,\"outbox_oldest_age_s\":0,"));
     jw_clear(&json);
 }
 
@@ -632,6 +672,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(problems_are_json, open_world,
                                         close_world),
         cmocka_unit_test(absent_is_null),
+        cmocka_unit_test(what_vehicles_say),
         cmocka_unit_test(words_of_a_search),
     };
 
