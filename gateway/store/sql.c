@@ -1,6 +1,7 @@
 #include "store_internal.h"
 
 #include "geo.h"
+#include "text.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -143,13 +144,8 @@ static void put_char(struct text *text, char c)
 
 static void put_number(struct text *text, int64_t number)
 {
-    char digits[24];
-    int length = snprintf(digits, sizeof digits, "%" PRId64, number);
-
-    if (!make_room(text, (size_t)length))
-        return;
-    memcpy(text->data + text->size, digits, (size_t)length);
-    text->size += (size_t)length;
+    if (make_room(text, TEXT_INT64_MAX))
+        text->size += text_put_int64(number, text->data + text->size);
 }
 
 static void put_null(struct text *text)

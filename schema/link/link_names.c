@@ -34,8 +34,10 @@ bool link_device_valid(const char *name)
 void link_topic(enum link_topic kind, const char *device,
                 char ret[LINK_TOPIC_MAX])
 {
-    snprintf(ret, LINK_TOPIC_MAX, PREFIX "%.*s/%s", LINK_DEVICE_MAX, device,
-             kinds[kind]);
+    char *at = stpcpy(ret, PREFIX);
+    at = mempcpy(at, device, strnlen(device, LINK_DEVICE_MAX));
+    *at++ = '/';
+    strcpy(at, kinds[kind]);
 }
 
 bool link_topic_parse(const char *topic, enum link_topic *kind, char *device)

@@ -57,3 +57,21 @@ bool text_utf8_valid(const char *text, size_t size)
     }
     return true;
 }
+
+size_t text_put_int64(int64_t number, char out[TEXT_INT64_MAX])
+{
+    char digits[TEXT_INT64_MAX];
+    size_t count = 0, size = 0;
+    uint64_t left = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+
+    do {
+        digits[count++] = (char)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
+    if (number < 0)
+        out[size++] = '-';
+    while (count > 0)
+        out[size++] = digits[--count];
+    out[size] = '\0';
+    return size;
+}

@@ -7,6 +7,8 @@
 
 #include "text.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 /* The sequence of a code point by Unicode's table 3-6 (bit distribution),
@@ -75,12 +77,44 @@ static void test_valid(void **context)
     assert_false(text_utf8_valid("\xE9toile", 6)); /* Latin-1 */
 }
 
+/* As the C library writes them, around each power of ten and of two. */
+static void check_int64(int64_t number)
+{
+    char digits[TEXT_INT64_MAX], expected[32];
+    size_t length =
+        (size_t)snprintf(expected, sizeof expected, "%" PRId64, number);
+
+    assert_int_equal(text_put_int64(number, digits), length);
+    assert_string_equal(digits, expected);
+}
+
+static void test_int64(void **context)
+{
+    int64_t power = 1;
+
+    (void)context;
+    check_int64(0);
+    check_int64(INT64_MAX);
+    check_int64(INT64_MIN);
+    for (int i = 0; i < 19; i++, power *= i < 18 ? 10 : 1) {
+        check_int64(power);
+        check_int64(power - 1);
+        check_int64(-power);
+        check_int64(1 - power);
+    }
+    for (int i = 0; i < 63; i++) {
+        check_int64((INT64_C(1) << i) - 1);
+        check_int64(-(INT64_C(1) << i) - 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_code_point),
         cmocka_unit_test(test_broken),
         cmocka_unit_test(test_valid),
+        cmocka_unit_test(test_int64),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
