@@ -11,13 +11,25 @@ static int64_t away_until_ms;
 
 /* ---- the connection */
 
+/* The first of the queue is on its way to the server. */
+static void ask(struct db *db)
+{
+    db->phase = PHASE_ASKED;
+    db->lock_until_ms = 0;
+    db->at_ms = sim.now_ms + (int64_t)draw(3);
+    if (!sim.calm && strikes(3))
+        db->at_ms += (int64_t)draw(15000);
+}
+
 static void pop(struct db *db, struct request *ret)
 {
     *ret = db->queue[0];
     db->count--;
     memmove(db->queue, db->queue + 1, db->count * sizeof db->queue[0]);
-    db->phase = PHASE_IDLE;
-    db->lock_until_ms = 0;
+    if (db->count > 0)
+        ask(db);
+    else
+        db->lock_until_ms = 0;
 }
 
 /* All that is not answered fails; what the server was at may be done. */
@@ -25,7 +37,7 @@ static void lose_connection(struct db *db, int64_t away_ms)
 {
     if (!db->up)
         return;
-    if (db->phase == PHASE_ASKED && strikes(300) &&
+    if (db->count > 0 && db->phase == PHASE_ASKED && strikes(300) &&
         sql_execute(db, &db->queue[0]) == PT_OK &&
         sql_begins(&db->queue[0], "COMMIT"))
         sim.totals.faults[EV_COMMIT_LOST]++;
@@ -73,30 +85,30 @@ static void answer_first(struct db *db)
     free(request.memory);
 }
 
-static void advance(struct db *db)
+/* On the server; the gateway hears of it later. */
+static void execute_first(struct db *db)
 {
-    if (!db->up) {
-        come_up(db);
-        return;
-    }
-    if (db->phase == PHASE_IDLE) {
-        db->phase = PHASE_ASKED;
-        db->at_ms = sim.now_ms + (int64_t)draw(3);
-        if (!sim.calm && strikes(3))
-            db->at_ms += (int64_t)draw(15000);
-        return;
-    }
-    if (db->phase == PHASE_DONE) {
-        answer_first(db);
-        return;
-    }
     db->err = sql_execute(db, &db->queue[0]);
-    if (db->err == PT_E_AGAIN) { /* a lock: asked again shortly */
-        db->at_ms = sim.now_ms + 5;
+    if (db->err == PT_E_AGAIN) { /* released locks wake it */
+        db->at_ms = db->lock_until_ms;
         return;
     }
     db->phase = PHASE_DONE;
     db->at_ms = sim.now_ms + (int64_t)draw(3);
+}
+
+static void advance(struct db *db)
+{
+    if (db->up && db->phase == PHASE_ASKED) {
+        execute_first(db);
+        return;
+    }
+    gate_enter(db->gate);
+    if (db->up)
+        answer_first(db);
+    else
+        come_up(db);
+    gate_tick(db->gate);
 }
 
 static int64_t session_next_ms(const struct db *db)
@@ -105,9 +117,7 @@ static int64_t session_next_ms(const struct db *db)
         return NEVER;
     if (!db->up)
         return db->up_at_ms;
-    if (db->count == 0)
-        return NEVER;
-    return db->phase == PHASE_IDLE ? sim.now_ms : db->at_ms;
+    return db->count > 0 ? db->at_ms : NEVER;
 }
 
 int64_t database_next_ms(void)
@@ -123,9 +133,7 @@ bool database_run_one(void)
     for (unsigned g = 0; g < GATES; g++) {
         if (sessions[g] == NULL || session_next_ms(sessions[g]) > sim.now_ms)
             continue;
-        gate_enter();
         advance(sessions[g]);
-        gate_tick(g);
         return true;
     }
     return false;
@@ -146,7 +154,7 @@ enum pt_err db_new(uv_loop_t *loop, const char *conninfo, const char *name,
     db->up = db->lose_commit = false;
     db->refuse[0] = db->sqlstate[0] = '\0';
     db->count = db->pending_count = db->latest_count = 0;
-    db->phase = PHASE_IDLE;
+    db->phase = PHASE_ASKED;
     db->lock_until_ms = 0;
     db->in_transaction = db->aborted = false;
     db->up_at_ms = sim.now_ms + 1 + (int64_t)draw(50);
@@ -176,6 +184,8 @@ static struct request *next_request(struct db *db, db_answer answer,
         return NULL;
     struct request *request = &db->queue[db->count++];
     *request = (struct request){.answer = answer, .context = context};
+    if (db->count == 1)
+        ask(db);
     return request;
 }
 
@@ -267,7 +277,7 @@ void database_cut(unsigned gate, int64_t away_ms)
 {
     if (sessions[gate] == NULL)
         return;
-    gate_enter();
+    gate_enter(gate);
     lose_connection(sessions[gate], away_ms);
     gate_tick(gate);
 }

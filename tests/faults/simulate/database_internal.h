@@ -24,7 +24,7 @@ struct request {
     void *context;
 };
 
-enum phase { PHASE_IDLE, PHASE_ASKED, PHASE_DONE };
+enum phase { PHASE_ASKED, PHASE_DONE };
 
 struct db {
     unsigned gate;
@@ -33,9 +33,10 @@ struct db {
     int64_t up_at_ms;
     struct request queue[DB_QUEUE_MAX];
     size_t count;
-    enum phase phase; /* of the first request */
+    /* of the first request: */
+    enum phase phase;
     int64_t at_ms;
-    int64_t lock_until_ms;
+    int64_t lock_until_ms; /* waits for a lock at most so long; 0: does not */
     enum pt_err err;
     struct pg_result result;
     char sqlstate[6];

@@ -4,6 +4,8 @@
  * tests/integration runs the same statements against the real thing. */
 #include "database_internal.h"
 
+#include "text.h"
+
 #include <endian.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -84,8 +86,7 @@ static void take_params(const struct request *request, size_t count)
     for (size_t i = 0; i < count; i++)
         need += strlen(request->params[i]) + 2;
     if (need > cell_room_size) {
-        free(cell_room);
-        cell_room = malloc(need * 2);
+        cell_room = own_realloc(cell_room, need * 2);
         cell_room_size = need * 2;
         if (cell_room == NULL)
             abort();
@@ -100,7 +101,13 @@ static void take_params(const struct request *request, size_t count)
 static int64_t number(size_t column, size_t row)
 {
     const char *text = columns[column].cell[row];
-    return text != NULL ? strtoll(text, NULL, 10) : 0;
+    if (text == NULL)
+        return 0;
+    bool negative = *text == '-';
+    uint64_t value = 0;
+    for (text += negative; *text >= '0' && *text <= '9'; text++)
+        value = value * 10 + (uint64_t)(*text - '0');
+    return (int64_t)(negative ? 0 - value : value);
 }
 
 struct reader {
@@ -236,12 +243,23 @@ static void make_day(int64_t day)
 
 /* ---- a transaction's end */
 
+/* Who waits for a lock looks again whether it is free. */
+static void wake_others(const struct db *db)
+{
+    for (unsigned g = 0; g < GATES; g++)
+        if (sessions[g] != NULL && sessions[g] != db &&
+            sessions[g]->lock_until_ms != 0)
+            sessions[g]->at_ms = sim.now_ms;
+}
+
 static void release_locks(struct db *db, bool commit)
 {
+    bool any = false;
     for (size_t i = 0; i < LEDGERS_MAX && ledgers[i].used; i++) {
         struct ledger_row *row = &ledgers[i];
         if (row->locked_by != (int)db->gate)
             continue;
+        any = true;
         row->locked_by = NOBODY;
         if (commit)
             row->committed = true;
@@ -252,6 +270,8 @@ static void release_locks(struct db *db, bool commit)
         }
         row->changed = false;
     }
+    if (any)
+        wake_others(db);
 }
 
 void sql_forget_transaction(struct db *db)
@@ -400,11 +420,11 @@ static enum pt_err lock_rows(struct db *db, const struct request *request)
         if (result->rows == 64)
             abort();
         char(*cell)[24] = result->cells[result->rows];
-        snprintf(cell[0], 24, "%" PRIu32, device);
-        snprintf(cell[1], 24, "%" PRId64, (int64_t)generation);
-        snprintf(cell[2], 24, "%" PRIu64, forget ? 0 : row->stored_to);
+        text_put_int64(device, cell[0]);
+        text_put_int64((int64_t)generation, cell[1]);
+        text_put_int64(forget ? 0 : (int64_t)row->stored_to, cell[2]);
         result->ranges[result->rows] = forget ? "{}" : row->ranges;
-        snprintf(cell[4], 24, "%" PRIu64, row->lost);
+        text_put_int64((int64_t)row->lost, cell[4]);
         result->rows++;
     }
     return PT_OK;
@@ -436,8 +456,9 @@ static enum pt_err write_rows(struct db *db, const struct request *request)
         }
         row->changed = true;
         row->new_stored_to = (uint64_t)number(2, i);
-        snprintf(row->new_ranges, sizeof row->new_ranges, "%s",
-                 columns[3].cell[i]);
+        if (strlen(columns[3].cell[i]) >= sizeof row->new_ranges)
+            abort();
+        strcpy(row->new_ranges, columns[3].cell[i]);
         row->new_lost = (uint64_t)number(4, i);
         if (row->new_stored_to < row->stored_to || row->new_lost < row->lost)
             violated("a ledger goes back");
@@ -495,9 +516,8 @@ static void answer_row(struct db *db, size_t i, const char *word)
 {
     if (db->result.rows == 64)
         abort();
-    snprintf(db->result.cells[db->result.rows][0], 24, "%" PRId64,
-             number(0, i));
-    snprintf(db->result.cells[db->result.rows++][1], 24, "%s", word);
+    text_put_int64(number(0, i), db->result.cells[db->result.rows][0]);
+    strcpy(db->result.cells[db->result.rows++][1], word);
 }
 
 static enum pt_err compare(struct db *db, const struct request *request)

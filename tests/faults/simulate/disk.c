@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FILES_MAX 64
+#define FILES_MAX 24 /* of one disk */
 #define NAME_BYTES 96
 #define WRITES_MAX 256 /* not yet synced; beyond it the oldest are */
 #define DISK_AT 5      /* "/sim/0/outbox.db" */
@@ -36,7 +36,7 @@ struct file_in_memory {
     struct write writes[WRITES_MAX];
 };
 
-static struct file_in_memory files[FILES_MAX];
+static struct file_in_memory files[VEHICLES][FILES_MAX];
 
 static struct disk {
     uint32_t epoch; /* handles of an older one are dead */
@@ -56,15 +56,19 @@ struct handle {
 
 /* ---- images */
 
+static void image_make_room(struct image *image, int64_t size)
+{
+    if (size <= image->room)
+        return;
+    image->room = size > 32768 ? size * 2 : 32768;
+    image->bytes = own_realloc(image->bytes, (size_t)image->room);
+    if (image->bytes == NULL)
+        abort();
+}
+
 static void image_resize(struct image *image, int64_t size)
 {
-    if (size > image->room) {
-        image->room = size > 32768 ? size * 2 : 32768;
-        uint8_t *bytes = realloc(image->bytes, (size_t)image->room);
-        if (bytes == NULL)
-            abort();
-        image->bytes = bytes;
-    }
+    image_make_room(image, size);
     if (size > image->size)
         memset(image->bytes + image->size, 0, (size_t)(size - image->size));
     image->size = size;
@@ -73,14 +77,18 @@ static void image_resize(struct image *image, int64_t size)
 static void image_write(struct image *image, int64_t offset, const void *bytes,
                         int64_t size)
 {
-    if (offset + size > image->size)
-        image_resize(image, offset + size);
+    if (offset > image->size)
+        image_resize(image, offset);
+    image_make_room(image, offset + size);
     memcpy(image->bytes + offset, bytes, (size_t)size);
+    if (offset + size > image->size)
+        image->size = offset + size;
 }
 
 static void image_copy(struct image *to, const struct image *from)
 {
-    image_resize(to, from->size);
+    image_make_room(to, from->size);
+    to->size = from->size;
     if (from->size > 0)
         memcpy(to->bytes, from->bytes, (size_t)from->size);
 }
@@ -122,18 +130,24 @@ static void note_write(struct file_in_memory *file, int64_t offset,
 
 /* ---- names */
 
+static unsigned disk_of(const char *name)
+{
+    return (unsigned)(name[DISK_AT] - '0') % VEHICLES;
+}
+
 static struct file_in_memory *find_file(const char *name)
 {
+    struct file_in_memory *of_disk = files[disk_of(name)];
     for (size_t i = 0; i < FILES_MAX; i++)
-        if (strcmp(files[i].name, name) == 0)
-            return &files[i];
+        if (of_disk[i].name[0] != '\0' && strcmp(of_disk[i].name, name) == 0)
+            return &of_disk[i];
     return NULL;
 }
 
 static struct file_in_memory *make_file(const char *name)
 {
     for (size_t i = 0; i < FILES_MAX; i++) {
-        struct file_in_memory *file = &files[i];
+        struct file_in_memory *file = &files[disk_of(name)][i];
         if (file->name[0] != '\0' || file->open > 0)
             continue;
         snprintf(file->name, sizeof file->name, "%s", name);
@@ -142,11 +156,6 @@ static struct file_in_memory *make_file(const char *name)
         return file;
     }
     abort();
-}
-
-static unsigned disk_of(const char *name)
-{
-    return (unsigned)(name[DISK_AT] - '0') % VEHICLES;
 }
 
 static bool works(unsigned disk)
@@ -410,7 +419,13 @@ void disk_register(void)
     };
     sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-    if (sqlite3_vfs_register(&vfs, 1) != SQLITE_OK)
+    /* A page of its own for each page, instead of twenty ahead. */
+    sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
+#ifdef SIM_HEAPS
+    heaps_register();
+#endif
+    if (sqlite3_initialize() != SQLITE_OK ||
+        sqlite3_vfs_register(&vfs, 1) != SQLITE_OK)
         abort();
 }
 
@@ -485,7 +500,8 @@ struct dirent *__wrap_readdir(DIR *dir)
     size_t length = strlen(folder_read.folder);
     (void)dir;
     while (folder_read.next < FILES_MAX) {
-        const char *name = files[folder_read.next++].name;
+        unsigned disk = disk_of(folder_read.folder);
+        const char *name = files[disk][folder_read.next++].name;
         if (strncmp(name, folder_read.folder, length) != 0)
             continue;
         snprintf(folder_read.entry.d_name, sizeof folder_read.entry.d_name,
@@ -506,13 +522,15 @@ int __wrap_closedir(DIR *dir)
 
 void disk_reset(void)
 {
+    (void)sqlite3_test_control(SQLITE_TESTCTRL_PRNG_RESET);
     honest = true;
-    for (size_t i = 0; i < FILES_MAX; i++) {
-        files[i].name[0] = '\0';
-        files[i].open = 0;
+    for (unsigned d = 0; d < VEHICLES; d++) {
+        disks[d] = (struct disk){0};
+        for (size_t i = 0; i < FILES_MAX; i++) {
+            files[d][i].name[0] = '\0';
+            files[d][i].open = 0;
+        }
     }
-    for (unsigned d = 0; d < VEHICLES; d++)
-        disks[d] = (struct disk){.epoch = disks[d].epoch + 1};
 }
 
 static void lose_unsynced(struct file_in_memory *file)
@@ -536,8 +554,8 @@ void disk_crash(unsigned disk, bool power)
     d->dead = false;
     d->cut_after = 0;
     for (size_t i = 0; power && i < FILES_MAX; i++)
-        if (files[i].name[0] != '\0' && disk_of(files[i].name) == disk)
-            lose_unsynced(&files[i]);
+        if (files[disk][i].name[0] != '\0')
+            lose_unsynced(&files[disk][i]);
 }
 
 void disk_cut_after(unsigned disk, uint32_t writes)
@@ -589,15 +607,57 @@ void disk_clone(unsigned from, unsigned to)
 {
     for (size_t i = 0; i < FILES_MAX; i++) {
         char name[NAME_BYTES];
-        if (files[i].name[0] == '\0' || disk_of(files[i].name) != from ||
-            strstr(files[i].name, ".damaged-") != NULL)
+        const struct file_in_memory *original = &files[from][i];
+        if (original->name[0] == '\0' ||
+            strstr(original->name, ".damaged-") != NULL)
             continue;
-        memcpy(name, files[i].name, sizeof name);
+        memcpy(name, original->name, sizeof name);
         name[DISK_AT] = (char)('0' + to);
         struct file_in_memory *file = find_file(name);
         if (file == NULL)
             file = make_file(name);
-        image_copy(&file->live, &files[i].live);
-        image_copy(&file->safe, &files[i].live);
+        image_copy(&file->live, &original->live);
+        image_copy(&file->safe, &original->live);
     }
+}
+
+/* ---- keeping and putting back */
+
+struct disk_copy {
+    size_t count; /* the first so many files */
+    struct file_in_memory files[];
+};
+
+static void file_copy(struct file_in_memory *to,
+                      const struct file_in_memory *from)
+{
+    memcpy(to->name, from->name, sizeof to->name);
+    to->open = from->open;
+    image_copy(&to->live, &from->live);
+    image_copy(&to->safe, &from->safe);
+    to->write_count = from->write_count;
+    memcpy(to->writes, from->writes,
+           from->write_count * sizeof from->writes[0]);
+}
+
+struct disk_copy *disk_save(unsigned disk)
+{
+    size_t count = FILES_MAX;
+    while (count > 0 && files[disk][count - 1].name[0] == '\0')
+        count--;
+    size_t size = sizeof(struct disk_copy) + count * sizeof files[0][0];
+    struct disk_copy *copy = own_realloc(NULL, size);
+    if (copy == NULL)
+        abort();
+    memset(copy, 0, size);
+    copy->count = count;
+    for (size_t i = 0; i < count; i++)
+        file_copy(&copy->files[i], &files[disk][i]);
+    return copy;
+}
+
+void disk_restore(unsigned disk, const struct disk_copy *copy)
+{
+    for (size_t i = 0; i < copy->count; i++)
+        file_copy(&files[disk][i], &copy->files[i]);
 }

@@ -37,9 +37,10 @@ bool gate_runs(unsigned gate)
     return gates[gate].runs;
 }
 
-void gate_enter(void)
+void gate_enter(unsigned gate)
 {
     sim.wall_ahead_ms = 0;
+    sim.program = VEHICLES + gate;
 }
 
 unsigned gate_of_loop(const uv_loop_t *loop)
@@ -117,17 +118,18 @@ void gate_tick(unsigned number)
     struct gate *gate = &gates[number];
     if (!gate->runs)
         return;
-    gate_enter();
+    gate_enter(number);
     do {
         intake_take(gate->intake, NULL, gate->fleet,
                     WALL_AT_START_MS + sim.now_ms, &gate->batch);
         if (fleet_apply(gate->fleet, &gate->batch) != PT_OK)
             violated("live state takes no more units");
         break_live_state(gate);
-        look_at_fleet(gate);
         fleet_changes_take(gate->fleet);
-        if (gate->batch.count > 0)
-            (void)store_append(gate->store, &gate->batch);
+        if (gate->batch.count == 0)
+            continue;
+        look_at_fleet(gate);
+        (void)store_append(gate->store, &gate->batch);
         batch_reset(&gate->batch);
         look_at_queues(gate);
     } while (intake_has_more(gate->intake));
@@ -184,7 +186,7 @@ void gate_start(unsigned number)
         .receipt_every_ms = in->receipt_every_ms,
     };
     starting = number;
-    gate_enter();
+    gate_enter(number);
     gate->wake_ms = NEVER;
     memset(gate->newest, 0, sizeof gate->newest);
     if (fleet_new(VEHICLES + 1, &gate->fleet) != PT_OK ||
@@ -202,21 +204,28 @@ void gate_kill(unsigned number)
     struct gate *gate = &gates[number];
     if (!gate->runs)
         return;
+    gate_enter(number);
     gate->runs = false;
     store_close(gate->store, NULL, NULL);
     intake_close(gate->intake, NULL, NULL);
     loop_forget(&gate->loop);
     fleet_free(gate->fleet);
     batch_clear(&gate->batch);
+#ifdef SIM_HEAPS
+    if (heap_count(VEHICLES + number) > 0 && !sim.failed)
+        violated("a gateway that was closed holds %zu blocks of memory",
+                 heap_count(VEHICLES + number));
+#endif
 }
 
-void gates_reset(void)
-{
-    gates_end();
-}
-
+/* With heaps of their own what they hold goes with the world. */
 void gates_end(void)
 {
-    for (unsigned g = 0; g < GATES; g++)
+    for (unsigned g = 0; g < GATES; g++) {
+#ifdef SIM_HEAPS
+        gates[g].runs = false;
+#else
         gate_kill(g);
+#endif
+    }
 }

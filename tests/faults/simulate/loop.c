@@ -84,7 +84,7 @@ static void run_for_owner(uv_timer_t *timer, uv_timer_cb call)
         return;
     }
     unsigned gate = gate_of_loop(timer->loop);
-    gate_enter();
+    gate_enter(gate);
     call(timer);
     gate_tick(gate);
 }

@@ -23,18 +23,17 @@ struct link {
 };
 
 struct message {
-    bool used;
     enum link_topic kind;
     unsigned vehicle; /* whose topic */
     unsigned gate;    /* to this gateway; NO_GATE: to the vehicle */
-    int64_t at_ms;
     size_t size;
     uint8_t bytes[BYTES_MAX];
 };
 
 static struct link links[VEHICLES + GATES];
 static struct message flight[FLIGHT_MAX];
-static size_t in_flight; /* slots below this may be used */
+static int64_t landing_ms[FLIGHT_MAX]; /* NEVER: a free slot */
+static size_t in_flight;               /* slots below this may be used */
 static struct message kept[KEPT_MAX];
 static size_t kept_count;
 static int64_t broker_down_until_ms;
@@ -56,7 +55,7 @@ static void take_off(enum link_topic kind, unsigned vehicle, unsigned gate,
         sim.totals.lost++;
         return;
     }
-    while (slot < FLIGHT_MAX && flight[slot].used)
+    while (slot < in_flight && landing_ms[slot] != NEVER)
         slot++;
     if (slot == FLIGHT_MAX) { /* a broker's queue is bounded, too */
         sim.totals.lost++;
@@ -65,12 +64,11 @@ static void take_off(enum link_topic kind, unsigned vehicle, unsigned gate,
     if (slot >= in_flight)
         in_flight = slot + 1;
     struct message *message = &flight[slot];
-    message->used = true;
     message->kind = kind;
     message->vehicle = vehicle;
     message->gate = gate;
     int64_t delay_ms = sim.in->delay_ms + (lossy ? 20000 : 0);
-    message->at_ms =
+    landing_ms[slot] =
         sim.now_ms + 1 + (int64_t)draw(calm ? 50 : (uint64_t)delay_ms);
     message->size = size < BYTES_MAX ? size : BYTES_MAX;
     memcpy(message->bytes, bytes, message->size);
@@ -104,7 +102,7 @@ static void to_gate(const struct message *message)
     if (!link->used || !link->up || sim.now_ms < link->silent_until_ms)
         return;
     link_topic(message->kind, vehicle_name(message->vehicle), topic);
-    gate_enter();
+    gate_enter(message->gate);
     link->events.message(link->events.context, topic, message->bytes,
                          message->size, false);
     gate_tick(message->gate);
@@ -135,15 +133,15 @@ static bool land_one(void)
 {
     for (size_t i = 0; i < in_flight; i++) {
         static struct message message;
-        if (!flight[i].used || flight[i].at_ms > sim.now_ms)
+        if (landing_ms[i] > sim.now_ms)
             continue;
         message.kind = flight[i].kind;
         message.vehicle = flight[i].vehicle;
         message.gate = flight[i].gate;
         message.size = flight[i].size;
         memcpy(message.bytes, flight[i].bytes, flight[i].size);
-        flight[i].used = false;
-        while (in_flight > 0 && !flight[in_flight - 1].used)
+        landing_ms[i] = NEVER;
+        while (in_flight > 0 && landing_ms[in_flight - 1] == NEVER)
             in_flight--;
         if (message.gate == NO_GATE)
             to_vehicle(&message);
@@ -166,7 +164,7 @@ static void enter(const struct link *link)
     if (is_vehicle(link))
         vehicle_enter(link->vehicle);
     else
-        gate_enter();
+        gate_enter(link->gate);
 }
 
 static void leave(const struct link *link)
@@ -236,8 +234,7 @@ int64_t network_next_ms(void)
     for (size_t i = 0; i < VEHICLES + GATES; i++)
         at_ms = soonest(at_ms, link_next_ms(&links[i]));
     for (size_t i = 0; i < in_flight; i++)
-        if (flight[i].used)
-            at_ms = soonest(at_ms, flight[i].at_ms);
+        at_ms = soonest(at_ms, landing_ms[i]);
     return at_ms;
 }
 
@@ -372,8 +369,6 @@ void network_drop(struct link *link)
 void network_reset(void)
 {
     memset(links, 0, sizeof links);
-    for (size_t i = 0; i < FLIGHT_MAX; i++)
-        flight[i].used = false;
     in_flight = kept_count = 0;
     broker_down_until_ms = 0;
 }
@@ -400,8 +395,6 @@ void network_stuff(unsigned vehicle, int64_t for_ms)
 
 void network_broker_restart(int64_t for_ms)
 {
-    for (size_t i = 0; i < FLIGHT_MAX; i++)
-        flight[i].used = false;
     in_flight = 0;
     broker_down_until_ms = sim.now_ms + for_ms;
     for (size_t i = 0; i < VEHICLES + GATES; i++)
@@ -480,8 +473,5 @@ void network_calm(void)
 
 bool network_quiet(void)
 {
-    for (size_t i = 0; i < in_flight; i++)
-        if (flight[i].used)
-            return false;
-    return true;
+    return in_flight == 0;
 }

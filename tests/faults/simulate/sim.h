@@ -7,6 +7,7 @@
  * played by
  *
  *   loop.c      libuv's timers, clocks, randomness, log
+ *   heap.c      memory; fresh.c: an outbox just made, kept and put back
  *   disk.c      files in memory under SQLite and libc, power cuts
  *   database.c  PostgreSQL: sessions; database_sql.c: locks, tables, COPY
  *   network.c   links, broker, what is in flight
@@ -14,7 +15,8 @@
  *   gate.c      starting and ending a gateway, its tick
  *   schedule.c  what happens when, drawn from a seed
  *   world.c     the order of events, and what must hold in the end
- *   main.c      many schedules, and making a failing one shorter
+ *   main.c      many schedules in several processes, and making a failing
+ *               one shorter
  *
  * One world at a time, in the one global `sim`: the functions that are played
  * have no context to hang it on. */
@@ -32,6 +34,10 @@
 #define GATES 2
 #define THINGS_MAX 512 /* entries a schedule puts */
 #define EVENTS_MAX 512
+
+/* The programs that run in this world: vehicles, then gateways. */
+#define PROGRAMS (VEHICLES + GATES)
+#define NO_PROGRAM PROGRAMS
 
 #define WALL_AT_START_MS INT64_C(1767225600000) /* 2026-01-01 */
 #define NEVER INT64_MAX
@@ -135,7 +141,7 @@ struct thing {
     uint16_t positions, acts, quarantined; /* committed rows */
 };
 
-/* ---- what is counted over all schedules */
+/* ---- what is counted over all schedules; nothing but uint64_t */
 struct totals {
     uint64_t schedules;
     uint64_t entries;
@@ -144,6 +150,7 @@ struct totals {
     uint64_t commits, rollbacks, conflicts, repeats_differ, quarantined;
     uint64_t dropped, lost_with_power, stored_twice, clones_seen;
     uint64_t simulated_s;
+    uint64_t fingerprint; /* of all that was drawn, in whatever order */
 };
 
 /* ---- the world */
@@ -158,6 +165,7 @@ struct sim {
     const struct schedule *schedule;
     const struct circumstances *in;
     uint64_t random;
+    unsigned program;      /* whose code runs */
     int64_t now_ms;        /* a clock that never jumps */
     int64_t wall_ahead_ms; /* of the program that runs now */
     bool calm;             /* no more faults */
@@ -186,7 +194,24 @@ void loop_forget(const uv_loop_t *loop); /* its program has died */
 int64_t loop_next_ms(void);
 bool loop_run_one(void); /* a timer that is due */
 
+/* ---- heap.c; SIM_HEAPS: unless a sanitizer looks after each block */
+void *own_realloc(void *block, size_t size); /* the simulator's own memory */
+#ifdef SIM_HEAPS
+struct heap_copy;
+void heaps_register(void); /* SQLite's memory comes from them, too */
+void heaps_reset(void);
+size_t heap_count(unsigned program); /* blocks in use */
+struct heap_copy *heap_save(unsigned program);
+void heap_restore(unsigned program, const struct heap_copy *copy);
+#endif
+
+/* ---- fresh.c */
+/* outbox_open() for a vehicle whose disk is empty. */
+struct outbox *fresh_outbox(unsigned vehicle,
+                            const struct outbox_settings *settings);
+
 /* ---- disk.c */
+struct disk_copy;
 void disk_register(void);
 void disk_reset(void);
 /* All handles die. `power`: writes that were not synced are lost, whole or
@@ -199,6 +224,8 @@ void disk_errors_until(unsigned disk, int64_t at_ms, unsigned of_thousand);
 void disk_honest(bool honest); /* false: faults take no effect just now */
 bool disk_damage(unsigned disk, uint32_t where, uint32_t bits);
 void disk_clone(unsigned from, unsigned to);
+struct disk_copy *disk_save(unsigned disk);
+void disk_restore(unsigned disk, const struct disk_copy *copy);
 
 /* ---- database.c */
 enum table { TABLE_POSITION, TABLE_ACT, TABLE_QUARANTINE };
@@ -253,7 +280,7 @@ void network_calm(void);
 const char *vehicle_name(unsigned vehicle);
 uint32_t vehicle_device(unsigned vehicle);
 void vehicles_reset(void);
-void vehicle_start(unsigned vehicle);
+void vehicle_start(unsigned vehicle, bool first);
 void vehicle_kill(unsigned vehicle, bool power);
 void vehicle_stop(unsigned vehicle);
 bool vehicle_runs(unsigned vehicle);
@@ -277,12 +304,11 @@ struct thing *thing_of(bool placed, int32_t lon_e6, const char *detail);
 struct thing *thing_of_entry(const struct pt_entry *entry);
 
 /* ---- gate.c */
-void gates_reset(void);
 void gate_start(unsigned gate);
 void gate_kill(unsigned gate);
 bool gate_runs(unsigned gate);
 void gate_tick(unsigned gate);
-void gate_enter(void);
+void gate_enter(unsigned gate);
 int64_t gate_next_ms(unsigned gate);
 unsigned gate_of_loop(const uv_loop_t *loop);
 unsigned gate_of_link(const struct link *link);

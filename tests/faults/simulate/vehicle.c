@@ -69,6 +69,7 @@ struct agent *vehicle_agent(unsigned vehicle)
 void vehicle_enter(unsigned vehicle)
 {
     sim.wall_ahead_ms = vehicles[vehicle].clock_ahead_ms;
+    sim.program = vehicle;
 }
 
 void vehicle_clock(unsigned vehicle, int64_t ahead_ms)
@@ -231,6 +232,19 @@ static uint64_t dropped_since(const struct vehicle *v)
     return dropped > v->dropped ? dropped - v->dropped : 0;
 }
 
+/* Into `held`; false when the file is damaged: the next look sees the new
+ * one. */
+static bool read_from(const struct vehicle *v, uint64_t from, size_t *count)
+{
+    disk_honest(false);
+    enum pt_err err =
+        outbox_read(v->agent.outbox, from, THINGS_MAX * 2, held, count);
+    disk_honest(true);
+    if (err != PT_OK && !v->damaged)
+        violated("the outbox cannot be read: %s", pt_strerror(err));
+    return err == PT_OK;
+}
+
 static void look_for_all(unsigned number)
 {
     struct vehicle *v = &vehicles[number];
@@ -238,14 +252,8 @@ static void look_for_all(unsigned number)
     uint64_t budget = dropped_since(v);
     size_t count = 0;
     looks++;
-    disk_honest(false);
-    enum pt_err err = outbox_read(box, 1, THINGS_MAX * 2, held, &count);
-    disk_honest(true);
-    if (err != PT_OK) { /* damaged: the next look sees the new one */
-        if (!v->damaged)
-            violated("the outbox cannot be read: %s", pt_strerror(err));
+    if (!read_from(v, 1, &count))
         return;
-    }
     if (count != outbox_depth(box) && !v->damaged)
         violated("the outbox says %llu and holds %zu",
                  (unsigned long long)outbox_depth(box), count);
@@ -256,6 +264,37 @@ static void look_for_all(unsigned number)
         if (sim.things[i].vehicle == number && sim.things[i].held &&
             places[i].seen != looks)
             see_gone(v, &sim.things[i], &budget);
+}
+
+/* By its own counts nothing has gone since the last look. */
+static bool has_only_gained(const struct vehicle *v)
+{
+    const struct outbox *box = v->agent.outbox;
+    return v->depth > 0 && v->generation == outbox_generation(box) &&
+           v->lowest == outbox_lowest(box) &&
+           v->dropped == outbox_dropped(box) &&
+           outbox_depth(box) - v->depth == outbox_highest(box) - v->highest;
+}
+
+/* What is new; the others are read again when anything goes, which also shows
+ * whether the counts were right. */
+static void look_for_new(unsigned number)
+{
+    struct vehicle *v = &vehicles[number];
+    const struct outbox *box = v->agent.outbox;
+    size_t count = 0, pending = outbox_uncommitted(box);
+    if (outbox_highest(box) > v->highest &&
+        !read_from(v, v->highest + 1, &count))
+        return;
+    if (count != outbox_highest(box) - v->highest && !v->damaged)
+        violated("of %llu entries just put %zu can be read",
+                 (unsigned long long)(outbox_highest(box) - v->highest), count);
+    for (size_t i = 0; i < count; i++)
+        see_entry(v, &held[i], count - i > pending);
+    for (size_t i = 0; pending <= count && i < sim.thing_count; i++)
+        if (sim.things[i].vehicle == number && sim.things[i].held &&
+            places[i].seq <= v->highest)
+            sim.things[i].durable = true;
 }
 
 static void note_look(struct vehicle *v)
@@ -320,13 +359,16 @@ void vehicle_look(unsigned number)
     struct vehicle *v = &vehicles[number];
     if (!v->runs)
         return;
+    vehicle_enter(number);
     if (disk_is_dead(number)) {
         sim.totals.faults[EV_POWER_CUT]++;
         vehicle_kill(number, true);
         return;
     }
     break_rules(v);
-    if (has_changed(v))
+    if (has_changed(v) && has_only_gained(v))
+        look_for_new(number);
+    else if (has_changed(v))
         look_for_all(number);
     note_look(v);
     if (v->agent.outbox->pending_count > OUTBOX_PENDING_MAX)
@@ -478,7 +520,7 @@ static void break_reservation(struct vehicle *v)
                                                   : box->next - OUTBOX_BLOCK;
 }
 
-void vehicle_start(unsigned number)
+void vehicle_start(unsigned number, bool first)
 {
     struct vehicle *v = &vehicles[number];
     _Bool damaged = false;
@@ -489,7 +531,11 @@ void vehicle_start(unsigned number)
         .path = v->path,
         .entries_max = sim.in->entries_max,
     };
-    enum pt_err err = outbox_open(&settings, &v->agent.outbox, &damaged);
+    enum pt_err err = PT_OK;
+    if (first)
+        v->agent.outbox = fresh_outbox(number, &settings);
+    else
+        err = outbox_open(&settings, &v->agent.outbox, &damaged);
     if (err != PT_OK) {
         violated("outbox_open: %s", pt_strerror(err));
         return;
@@ -520,14 +566,21 @@ void vehicle_start(unsigned number)
         v->tick_ms = sim.now_ms + 1000;
 }
 
-static void end_process(struct vehicle *v)
+static void end_process(unsigned number)
 {
+    struct vehicle *v = &vehicles[number];
+    vehicle_enter(number);
     v->runs = false;
     if (v->agent.link != NULL)
         network_drop(v->agent.link);
     loop_forget(&v->agent.loop);
     agent_delivery_close(&v->agent);
     outbox_close(v->agent.outbox);
+#ifdef SIM_HEAPS
+    if (heap_count(number) > 0 && !sim.failed)
+        violated("an agent that was closed holds %zu blocks of memory",
+                 heap_count(number));
+#endif
 }
 
 void vehicle_kill(unsigned number, bool power)
@@ -536,7 +589,7 @@ void vehicle_kill(unsigned number, bool power)
     if (!v->runs)
         return;
     disk_cut_after(number, 0); /* a dead program writes nothing */
-    end_process(v);
+    end_process(number);
     disk_crash(number, power);
     for (size_t i = 0; i < sim.thing_count; i++) {
         struct thing *thing = &sim.things[i];
@@ -562,7 +615,7 @@ void vehicle_stop(unsigned number)
         vehicle_kill(number, false);
         return;
     }
-    end_process(v);
+    end_process(number);
     if (disk_is_dead(number))
         disk_crash(number, true);
 }
@@ -664,8 +717,14 @@ void vehicles_reset(void)
     }
 }
 
+/* With heaps of their own what they hold goes with the world. */
 void vehicles_end(void)
 {
-    for (unsigned n = 0; n < VEHICLES; n++)
+    for (unsigned n = 0; n < VEHICLES; n++) {
+#ifdef SIM_HEAPS
+        vehicles[n].runs = false;
+#else
         vehicle_kill(n, false);
+#endif
+    }
 }

@@ -35,7 +35,7 @@ static bool make_clone(void)
     clone_exists = sim.cloned = true;
     disk_clone(0, CLONE);
     vehicle_copied(0, CLONE);
-    vehicle_start(CLONE);
+    vehicle_start(CLONE, false);
     return true;
 }
 
@@ -167,7 +167,7 @@ static void restart_what_is_down(void)
         if (sim.now_ms < restart_vehicle_ms[v])
             continue;
         restart_vehicle_ms[v] = NEVER;
-        vehicle_start(v);
+        vehicle_start(v, false);
     }
     for (unsigned g = 0; g < sim.in->gates; g++) {
         if (gate_runs(g) || sim.now_ms < restart_gate_ms[g])
@@ -372,12 +372,14 @@ static void begin(const struct schedule *schedule)
     sim.calm = sim.failed = sim.cloned = clone_exists = false;
     sim.thing_count = 0;
     sim.altered = 0;
+#ifdef SIM_HEAPS
+    heaps_reset();
+#endif
     loop_reset();
     disk_reset();
     database_reset();
     network_reset();
     vehicles_reset();
-    gates_reset();
     for (unsigned v = 0; v < VEHICLES; v++)
         restart_vehicle_ms[v] = NEVER;
     for (unsigned g = 0; g < GATES; g++)
@@ -385,7 +387,7 @@ static void begin(const struct schedule *schedule)
     for (unsigned g = 0; g < sim.in->gates; g++)
         gate_start(g);
     for (unsigned v = 0; v < sim.in->vehicles; v++)
-        vehicle_start(v);
+        vehicle_start(v, true);
 }
 
 bool world_run(const struct schedule *schedule)
@@ -407,6 +409,7 @@ bool world_run(const struct schedule *schedule)
         check_end();
     sim.totals.simulated_s += (uint64_t)sim.now_ms / 1000;
     sim.totals.schedules++;
+    sim.totals.fingerprint += sim.random ^ (uint64_t)sim.now_ms << 32;
     vehicles_end();
     gates_end();
     return !sim.failed;
