@@ -33,6 +33,7 @@ static enum pt_err open_loop(struct gateway *gw)
         return PT_E_SYSTEM;
     uv_timer_init(&gw->loop, &gw->wake);
     uv_timer_init(&gw->loop, &gw->move);
+    uv_timer_init(&gw->loop, &gw->watch.again);
     uv_signal_init(&gw->loop, &gw->on_term);
     uv_signal_init(&gw->loop, &gw->on_int);
     gw->on_term.data = gw;
@@ -46,6 +47,7 @@ static void close_loop(struct gateway *gw)
 {
     uv_close((uv_handle_t *)&gw->wake, NULL);
     uv_close((uv_handle_t *)&gw->move, NULL);
+    uv_close((uv_handle_t *)&gw->watch.again, NULL);
     uv_close((uv_handle_t *)&gw->on_term, NULL);
     uv_close((uv_handle_t *)&gw->on_int, NULL);
     uv_run(&gw->loop, UV_RUN_DEFAULT);
@@ -82,6 +84,8 @@ static enum pt_err open_live(struct gateway *gw)
     if (err == PT_OK)
         err = fleet_new((size_t)gw->settings->max_units, &gw->fleet);
     if (err == PT_OK)
+        fleet_set_silent_factor(gw->fleet, gw->settings->silent_factor);
+    if (err == PT_OK)
         err = batch_init(&gw->batch, GATEWAY_BATCH_MAX);
     if (err != PT_OK)
         close_live(gw);
@@ -94,7 +98,6 @@ static enum pt_err open_dispatch(struct gateway *gw)
 {
     const struct settings *s = gw->settings;
     struct dispatch_settings settings = {
-        .old_after_ms = s->old_after_s * 1000,
         .stale_after_ms = s->stale_after_s * 1000,
         .limit_ms = (uint32_t)(s->limit_s * 1000),
     };

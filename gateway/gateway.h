@@ -49,11 +49,11 @@ struct settings {
     int64_t store_batch_max;
     int64_t keep_future_days;
 
-    int64_t old_after_s;
     int64_t stale_after_s;
     int64_t limit_s;
 
     int64_t max_units;
+    double silent_factor;
 
     int log_level; /* index into "error warn notice info debug" */
 };
@@ -109,6 +109,8 @@ struct loads {
 /* ------------------------------------------------------------------- the fleet
  * as a whole */
 struct watch {
+    uv_timer_t again; /* when the next unit falls silent */
+    unsigned told;    /* units that fell silent or came back, this tick */
     int64_t counted_ms;
     struct fleet_tally tally;
 };
@@ -168,9 +170,13 @@ void loads_ask_catalog(struct gateway *gw);
 
 bool loads_ready(const struct gateway *gw);
 
-/* Tick step: counts up what vehicles say of themselves. */
+/* Tick step: who falls silent and who is heard again is told, and now and then
+ * counted up what vehicles say of themselves. */
 void watch_follow(struct gateway *gw);
 PT_MUST_CHECK enum pt_err watch_metrics(struct gateway *gw);
+
+/* The next tick is in `wait_ms`, whatever else happens; -1: it need not. */
+void tick_again(uv_timer_t *timer, int64_t wait_ms);
 
 /* Waits for events, unless intake has work left. */
 void gateway_wait(struct gateway *gw);

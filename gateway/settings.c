@@ -74,9 +74,6 @@ static const struct config_option options[] = {
      .offset = AT(keep_future_days), .initial = "8", .min = 2, .max = 366,
      .help = "daily partitions are made this far ahead"},
 
-    {.section = "dispatch", .name = "old_after_s", .type = CONFIG_INT,
-     .offset = AT(old_after_s), .initial = "90", .min = 1, .max = 86400,
-     .help = "units with an older position are ranked below the others"},
     {.section = "dispatch", .name = "stale_after_s", .type = CONFIG_INT,
      .offset = AT(stale_after_s), .initial = "3600", .min = 1,
      .max = 31622400,
@@ -88,6 +85,11 @@ static const struct config_option options[] = {
     {.section = "fleet", .name = "max_units", .type = CONFIG_INT,
      .offset = AT(max_units), .initial = "10000", .min = 1,
      .max = CATALOG_UNITS_MAX, .help = "units in live state"},
+    {.section = "fleet", .name = "silent_factor", .type = CONFIG_REAL,
+     .offset = AT(silent_factor), .initial = "1.5", .min = 1, .max = 100,
+     .help = "a unit not heard for so many times the interval that it promised "
+             "is silent, a position not renewed for as long is old: both rank "
+             "below the others"},
 
     {.section = "log", .name = "level", .type = CONFIG_CHOICE,
      .offset = AT(log_level), .initial = "info",
@@ -169,11 +171,6 @@ static void read_option(int letter, struct command *command,
 /* What no single option can see. */
 static bool settings_agree(const struct settings *s)
 {
-    if (s->stale_after_s < s->old_after_s) {
-        fprintf(stderr, "patrol-gateway: dispatch.stale_after_s is below "
-                        "dispatch.old_after_s\n");
-        return false;
-    }
     if ((s->cert_file[0] == '\0') != (s->key_file[0] == '\0')) {
         fprintf(stderr, "patrol-gateway: broker.cert and broker.key go "
                         "together\n");

@@ -28,8 +28,7 @@ static void wake_up(uv_timer_t *timer)
     (void)timer; /* the tick that follows does the work */
 }
 
-/* The next tick is in `wait_ms`, whatever else happens; -1: it need not. */
-static void tick_again(uv_timer_t *timer, int64_t wait_ms)
+void tick_again(uv_timer_t *timer, int64_t wait_ms)
 {
     if (wait_ms >= 0)
         uv_timer_start(timer, wake_up, (uint64_t)wait_ms, 0);
@@ -102,11 +101,11 @@ static const struct stage {
 } stages[] = {
     {"stage=\"intake_take\"", take_reports},
     {"stage=\"fleet_apply\"", apply_to_fleet},
+    {"stage=\"watch\"", watch_follow},
     {"stage=\"dispatch_follow\"", follow_on_roads},
     {"stage=\"store_append\"", append_to_store},
     {"stage=\"receipts\"", send_receipts},
     {"stage=\"settings\"", send_settings},
-    {"stage=\"watch\"", watch_follow},
     {"stage=\"events\"", tell_events},
     {"stage=\"http_serve\"", serve},
 };

@@ -27,8 +27,9 @@ enum verdict {
  * at all of them. Written when the unit has changed (stand()). */
 struct standing_of {
     int64_t fix_time_ms;
-    uint8_t verdict; /* but for its age: LEFT_OUT_NO_FIX, _STATUS, _OFF_ROAD,
-                        or WANTED_FRESH */
+    int64_t old_at_ms; /* fleet_old_at_ms() */
+    uint8_t verdict;   /* but for its age: LEFT_OUT_NO_FIX, _STATUS, _OFF_ROAD,
+                          or WANTED_FRESH */
 };
 
 /* A unit of the catalog, and where it is in the fleet; kept from query to
@@ -212,8 +213,8 @@ static void stand(struct dispatch *dispatch, struct fleet *fleet, uint32_t slot)
         unit->offset_ms = 0;
         unit->off_road_m = 0;
     }
-    dispatch->standings[slot] =
-        (struct standing_of){unit->fix_time_ms, verdict_of(unit)};
+    dispatch->standings[slot] = (struct standing_of){
+        unit->fix_time_ms, fleet_old_at_ms(fleet, unit), verdict_of(unit)};
     int64_t moved_ms =
         unit->has_fix ? moved_on_ms(&reckon, dispatch->now_ms) : NEVER;
     dispatch->moved_ms[slot] = moved_ms;
@@ -411,7 +412,7 @@ static uint8_t judge_state(const struct dispatch *dispatch, uint32_t slot,
         return LEFT_OUT_STALE;
     if (state.verdict == LEFT_OUT_OFF_ROAD)
         return LEFT_OUT_OFF_ROAD;
-    return age > dispatch->settings.old_after_ms ? WANTED_OLD : WANTED_FRESH;
+    return now_ms >= state.old_at_ms ? WANTED_OLD : WANTED_FRESH;
 }
 
 /* `counts`: how many got each verdict. */

@@ -32,8 +32,6 @@
 #define DISPATCH_RESNAP_M 10.0
 
 struct dispatch_settings {
-    int64_t old_after_ms;   /* an older position counts as old; still ranked
-                               below the others */
     int64_t stale_after_ms; /* left out beyond this age */
     uint32_t limit_ms;      /* searches stop at this drive time */
 };
@@ -66,7 +64,7 @@ struct dispatch_candidate {
     double position_age_s;     /* of the report */
     struct geo_point believed; /* moved forward to query->now_ms ... */
     double forward_s;          /* ... by so long; 0: as reported */
-    bool old; /* position older than old_after_ms: ranked below the others */
+    bool old; /* since fleet_old_at_ms(): ranked below the others */
     /* 1 yes, 0 no, -1 no promise is known for the point */
     int within_promise;
 };

@@ -1,31 +1,10 @@
-#include "fleet.h"
+#include "fleet_internal.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define NO_SLOT UINT32_MAX
 #define FIRST_ROOM 64u
-
-struct slot {
-    struct fleet_unit unit;
-    bool changed; /* stands in `changes` already */
-};
-
-/* Units lie dense in `slots`; `index` finds them by unit_id: open addressing,
- * linear probing, at most half full. It is made anew when units are
- * forgotten, so there are no tombstones. */
-struct fleet {
-    struct slot *slots;
-    size_t count;
-    size_t room; /* of slots and changes */
-    size_t max_units;
-    uint32_t *index; /* slot or NO_SLOT; index_mask + 1 places */
-    size_t index_mask;
-    uint32_t *changes;
-    size_t change_count;
-    uint64_t shape;
-};
 
 /* ------------------------------------------------------------- the index */
 /* Fibonacci hashing (Knuth, TAOCP 3, 6.4): consecutive ids lie apart. */
@@ -93,6 +72,7 @@ enum pt_err fleet_new(size_t max_units, struct fleet **ret)
     if (fleet == NULL)
         return PT_E_NOMEM;
     fleet->max_units = max_units;
+    fleet->silent_factor = FLEET_SILENT_FACTOR;
     enum pt_err err = grow(fleet, FIRST_ROOM);
     if (err != PT_OK) {
         fleet_free(fleet);
@@ -141,7 +121,7 @@ static enum pt_err slot_get(struct fleet *fleet, uint32_t unit_id,
     return PT_OK;
 }
 
-static void mark_changed(struct fleet *fleet, struct slot *slot)
+void fleet_mark_changed(struct fleet *fleet, struct slot *slot)
 {
     slot->unit.revision++;
     if (slot->changed)
@@ -263,7 +243,7 @@ enum pt_err fleet_apply(struct fleet *fleet, const struct batch *batch)
         bool fix = take_fix(&slot->unit, item);
         bool status = take_status(&slot->unit, item);
         if (fix || status)
-            mark_changed(fleet, slot);
+            fleet_mark_changed(fleet, slot);
     }
     return worst;
 }
@@ -275,12 +255,12 @@ enum pt_err fleet_heard(struct fleet *fleet, uint32_t unit_id,
     enum pt_err err = slot_get(fleet, unit_id, &slot);
     if (err != PT_OK)
         return err;
-    slot->unit.heard_ms = now_ms;
     if (state != NULL && state->present) {
         slot->unit.vehicle = *state;
         slot->unit.vehicle_said_ms = now_ms;
     }
-    mark_changed(fleet, slot);
+    fleet_note_heard(fleet, slot, now_ms);
+    fleet_mark_changed(fleet, slot);
     return PT_OK;
 }
 
@@ -293,7 +273,7 @@ enum pt_err fleet_connected(struct fleet *fleet, uint32_t unit_id,
         return err;
     if (slot->unit.connected != connected) {
         slot->unit.connected = connected;
-        mark_changed(fleet, slot);
+        fleet_mark_changed(fleet, slot);
     }
     return PT_OK;
 }
@@ -322,11 +302,16 @@ enum pt_err fleet_restore(struct fleet *fleet, const struct fleet_unit *unit)
     if (unit->has_fix &&
         (!live->has_fix || is_newer(fix_moment(unit), fix_moment(live)))) {
         restore_fix(live, unit);
-        mark_changed(fleet, slot);
+        fleet_mark_changed(fleet, slot);
     }
     if (is_newer_status(unit, live)) {
         copy_status(live, unit);
-        mark_changed(fleet, slot);
+        fleet_mark_changed(fleet, slot);
+    }
+    if (unit->has_fix && unit->received_ms > live->heard_ms) {
+        live->heard_ms = unit->received_ms;
+        live->heard_restored = true;
+        fleet->listen_again_ms = 0;
     }
     return PT_OK;
 }
@@ -386,50 +371,6 @@ struct reckon fleet_reckon(const struct fleet_unit *unit)
 {
     return reckon_from(unit->fix_time_ms, unit->at, unit->flags,
                        (double)unit->speed_mps, (double)unit->course_deg);
-}
-
-int64_t fleet_quiet_ms(const struct fleet_unit *unit)
-{
-    int64_t promise_s = unit->vehicle.next_due_s;
-
-    if (promise_s == 0)
-        promise_s = FLEET_PROMISE_DEFAULT_S;
-    else if (promise_s > FLEET_PROMISE_MAX_S)
-        promise_s = FLEET_PROMISE_MAX_S;
-    return promise_s * 1500;
-}
-
-bool fleet_silent(const struct fleet_unit *unit, int64_t now_ms)
-{
-    return unit->heard_ms != 0 &&
-           now_ms - unit->heard_ms > fleet_quiet_ms(unit);
-}
-
-static void count_vehicle(const struct pt_vehicle_state *v,
-                          struct fleet_tally *tally)
-{
-    if (!v->present)
-        return;
-    tally->without_fix += v->receiver_mode == 0 || v->receiver_mode == 1;
-    tally->on_battery += v->power == PT_POWER_BATTERY;
-    tally->clock_wrong +=
-        v->clock_known && llabs(v->clock_offset_ms) > FLEET_CLOCK_WRONG_MS;
-    tally->outbox_entries += (double)v->outbox_depth;
-    tally->outbox_dropped += (double)v->dropped;
-    if (v->oldest_age_s >= 0) /* fmax() of NaN and a number is the number */
-        tally->outbox_oldest_s =
-            fmax(tally->outbox_oldest_s, (double)v->oldest_age_s);
-}
-
-struct fleet_tally fleet_count_up(const struct fleet *fleet, int64_t now_ms)
-{
-    struct fleet_tally tally = {.outbox_oldest_s = NAN};
-    for (size_t slot = 0; slot < fleet->count; slot++) {
-        const struct fleet_unit *unit = &fleet->slots[slot].unit;
-        tally.silent += fleet_silent(unit, now_ms);
-        count_vehicle(&unit->vehicle, &tally);
-    }
-    return tally;
 }
 
 uint64_t fleet_shape(const struct fleet *fleet)

@@ -13,6 +13,9 @@
 
 #define FLEET_NO_EDGE UINT32_MAX
 
+/* Unknown: never heard, or the gateway has not listened for long enough. */
+enum fleet_hearing { FLEET_UNKNOWN, FLEET_HEARD, FLEET_SILENT };
+
 struct fleet_unit {
     uint32_t unit_id;
     bool has_fix;
@@ -31,8 +34,10 @@ struct fleet_unit {
     bool connected;                  /* the device's presence at the broker */
     struct pt_vehicle_state vehicle; /* as last reported ... */
     int64_t vehicle_said_ms;         /* ... then, by the gateway's clock */
-    int64_t heard_ms;         /* gateway's time of the last message; 0 never */
-    uint64_t generation, seq; /* of the newest fix */
+    int64_t heard_ms;    /* gateway's time of the last message; 0 never */
+    bool heard_restored; /* that is the database's, of the newest fix */
+    enum fleet_hearing hearing; /* as fleet_listen() judged it */
+    uint64_t generation, seq;   /* of the newest fix */
     /* What it was last told of how closely to report (pacing writes it). */
     uint64_t settings_said;   /* the revision; 0: none, or withdrawn */
     int64_t settings_said_ms; /* 0: never */
@@ -67,7 +72,8 @@ PT_MUST_CHECK enum pt_err fleet_connected(struct fleet *fleet, uint32_t unit_id,
                                           bool connected);
 
 /* At start, from the database: fix and status, each unless a newer one is
- * known already. The other fields of `unit` are passed over. */
+ * known already, and when the fix was received, unless it was heard since. The
+ * other fields of `unit` are passed over. */
 PT_MUST_CHECK enum pt_err fleet_restore(struct fleet *fleet,
                                         const struct fleet_unit *unit);
 
@@ -87,16 +93,35 @@ const struct fleet_unit *fleet_find(const struct fleet *fleet,
 /* What its place is reckoned from; only with a fix. */
 struct reckon fleet_reckon(const struct fleet_unit *unit);
 
-/* How long it may be quiet: 1.5 times the interval that it promised last, of
- * which no more than an hour is believed (no setting allows more); a minute
- * counts for who promised none, as parked vehicles do by default. */
+/* How long a unit may be quiet: the factor times the interval that it promised
+ * last, of which no more than an hour is believed (no setting allows more); a
+ * minute counts for who promised none, as parked vehicles do by default. The
+ * one rule by which a unit is silent and a position is old. */
+#define FLEET_SILENT_FACTOR 1.5 /* unless set otherwise */
 #define FLEET_PROMISE_DEFAULT_S 60
 #define FLEET_PROMISE_MAX_S 3600
-int64_t fleet_quiet_ms(const struct fleet_unit *unit);
-/* Quiet for longer than that, by the gateway's clock: a message without a fix
- * counts as heard. Not so for a unit never heard (heard_ms 0), of which
- * nothing can be said. */
-bool fleet_silent(const struct fleet_unit *unit, int64_t now_ms);
+void fleet_set_silent_factor(struct fleet *fleet, double factor);
+int64_t fleet_quiet_ms(const struct fleet *fleet,
+                       const struct fleet_unit *unit);
+
+/* Since when all that vehicles say comes in, by the gateway's clock; 0: it
+ * does not. Nobody falls silent while it does not, nor before it has for as
+ * long as the unit may be quiet. */
+void fleet_set_listening(struct fleet *fleet, int64_t since_ms);
+
+/* Tick step: who has been quiet for too long becomes silent, and whoever is
+ * heard is not; both stand in fleet_changes(), and `told` is called for each
+ * that has become or was silent. In how many ms it wants to be called again,
+ * -1: not before a message comes. `told` must not change the fleet. */
+typedef void (*fleet_told)(void *context, const struct fleet_unit *unit);
+int64_t fleet_listen(struct fleet *fleet, int64_t now_ms, fleet_told told,
+                     void *context);
+
+/* From when on, by the gateway's clock, its place is no longer known: its fix
+ * is then older than the unit may be quiet. INT64_MIN when it is silent. Only
+ * with a fix. */
+int64_t fleet_old_at_ms(const struct fleet *fleet,
+                        const struct fleet_unit *unit);
 
 /* A vehicle's clock farther than this from its receiver's time is wrong. */
 #define FLEET_CLOCK_WRONG_MS 5000
@@ -112,7 +137,7 @@ struct fleet_tally {
     double outbox_dropped;
     double outbox_oldest_s; /* the oldest of all; NaN: none is held */
 };
-struct fleet_tally fleet_count_up(const struct fleet *fleet, int64_t now_ms);
+struct fleet_tally fleet_count_up(const struct fleet *fleet);
 
 /* Counts up whenever a slot gets another unit than it had, or none. */
 uint64_t fleet_shape(const struct fleet *fleet);

@@ -49,6 +49,9 @@ void http_close(struct http *http, void (*done)(void *), void *context);
 void http_events(struct http *http);
 /* Another kind of event, `json` one line: "catalog", "roads", ... */
 void http_event(struct http *http, const char *type, const char *json);
+/* `unit.silent` or `unit.heard`, as the state says. */
+void http_hearing(struct http *http, const struct catalog_unit *unit,
+                  const struct fleet_unit *state);
 /* Tick step: answers what libmicrohttpd has ready. */
 void http_serve(struct http *http);
 

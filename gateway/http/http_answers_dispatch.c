@@ -60,6 +60,7 @@ static void write_candidate(struct json *json,
     jw_lat_lon(json, candidate->state->at);
     write_believed(json, candidate->believed, candidate->forward_s);
     jw_bool(json, "old", candidate->old);
+    write_silent(json, candidate->state);
     jw_text(json, "status", pt_status_name(candidate->state->status));
     if (candidate->within_promise < 0)
         jw_null(json, "within_promise");

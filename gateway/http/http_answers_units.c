@@ -133,6 +133,14 @@ static void write_pace(struct json *json, const struct pt_settings *wanted,
     jw_object_end(json);
 }
 
+void write_silent(struct json *json, const struct fleet_unit *state)
+{
+    if (state->hearing == FLEET_UNKNOWN)
+        jw_null(json, "silent");
+    else
+        jw_bool(json, "silent", state->hearing == FLEET_SILENT);
+}
+
 void write_unit(struct json *json, const struct catalog_unit *unit,
                 const struct fleet_unit *state, int64_t now_ms)
 {
@@ -150,10 +158,11 @@ void write_unit(struct json *json, const struct catalog_unit *unit,
     write_moment(json, "heard_at", state->heard_ms);
     write_if(json, "heard_age_s", state->heard_ms != 0,
              (double)(now_ms - state->heard_ms) / 1e3, 1);
-    if (state->heard_ms == 0)
-        jw_null(json, "silent");
-    else
-        jw_bool(json, "silent", fleet_silent(state, now_ms));
+    jw_text(json, "heard_by",
+            state->heard_ms == 0    ? NULL
+            : state->heard_restored ? "database"
+                                    : "gateway");
+    write_silent(json, state);
     jw_int(json, "revision", (int64_t)state->revision);
     if (state->has_fix)
         write_fix(json, state, now_ms);

@@ -344,6 +344,24 @@ void http_event(struct http *http, const char *type, const char *json)
     wake_soon(http);
 }
 
+void http_hearing(struct http *http, const struct catalog_unit *unit,
+                  const struct fleet_unit *state)
+{
+    bool silent = state->hearing == FLEET_SILENT;
+
+    jw_reset(&http->scratch);
+    event_id(&http->scratch, http_ring_next_id(http->ring));
+    event_begin(&http->scratch, silent ? "unit.silent" : "unit.heard");
+    jw_object(&http->scratch, NULL);
+    jw_text(&http->scratch, "call_sign", unit->call_sign);
+    jw_time(&http->scratch, "heard_at", state->heard_ms);
+    jw_real(&http->scratch, "quiet_s",
+            (double)fleet_quiet_ms(http->fleet, state) / 1e3, 1);
+    jw_object_end(&http->scratch);
+    tell(http);
+    wake_soon(http);
+}
+
 void http_events(struct http *http)
 {
     const uint32_t *slots;

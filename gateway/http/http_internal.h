@@ -224,6 +224,7 @@ void write_unit(struct json *json, const struct catalog_unit *unit,
                 const struct fleet_unit *state, int64_t now_ms);
 /* Where a unit is believed to be, as an object of its own. */
 void write_believed(struct json *json, struct geo_point at, double forward_s);
+void write_silent(struct json *json, const struct fleet_unit *state);
 void write_mission(struct json *json, const char *key,
                    const struct catalog_mission *mission);
 

@@ -54,6 +54,7 @@ struct intake {
     struct receipts *receipts;
     struct reading reading;
     struct counts counts;
+    int64_t listening_since_ms; /* 0: not connected */
     int64_t refusals_logged_ms;
     uint64_t refusals_unlogged;
     void (*closed)(void *context);
@@ -81,13 +82,15 @@ static void subscribe(struct intake *intake, enum link_topic kind, int qos)
 static void on_connected(void *context)
 {
     struct intake *intake = context;
+    intake->listening_since_ms = wall_ms();
     subscribe(intake, LINK_REPORT, 0);
     subscribe(intake, LINK_PRESENCE, 1);
 }
 
 static void on_disconnected(void *context, bool taken_over)
 {
-    (void)context;
+    struct intake *intake = context;
+    intake->listening_since_ms = 0;
     if (taken_over)
         pt_log(PT_LOG_ERROR, "intake: another client has taken our name at "
                              "the broker; is a second gateway running with "
@@ -413,6 +416,11 @@ bool intake_has_more(const struct intake *intake)
 bool intake_is_up(const struct intake *intake)
 {
     return link_is_up(intake->link);
+}
+
+int64_t intake_listening_since_ms(const struct intake *intake)
+{
+    return intake->listening_since_ms;
 }
 
 /* -------------------------------------------------------------------- receipts

@@ -70,5 +70,7 @@ PT_MUST_CHECK enum pt_err intake_say_settings(struct intake *intake,
                                               size_t size);
 
 bool intake_is_up(const struct intake *intake); /* broker connected */
+/* Since when, UTC, everything that vehicles say comes in; 0: it does not. */
+int64_t intake_listening_since_ms(const struct intake *intake);
 
 #endif

@@ -69,6 +69,7 @@ static void add_candidate(struct ctl_table *table, size_t rank,
 {
     const json_t *within = json_object_get(unit, "within_promise");
     bool old = json_is_true(json_object_get(unit, "old"));
+    bool silent = json_is_true(json_object_get(unit, "silent"));
     double eta_s, age_s;
     char text[64];
     ctl_table_format(table, "%zu", rank);
@@ -82,7 +83,9 @@ static void add_candidate(struct ctl_table *table, size_t rank,
     if (ctl_number(unit, "position_age_s", &age_s))
         ctl_table_format(table, "%s%s",
                          ctl_format_age(text, sizeof text, age_s),
-                         old ? " (old)" : "");
+                         silent ? " (silent)"
+                         : old  ? " (old)"
+                                : "");
     else
         ctl_table_cell(table, "-");
     ctl_table_cell(table, json_is_true(within)    ? "within"

@@ -399,10 +399,68 @@ def test_a_unit_is_silent_past_its_promise(database, make_gateway, make_vehicle)
                     unit["vehicle"]["next_due_s"] == next_due_s and unit)
         return wait_for(unit, why=f"silent: {silent}")
 
-    assert gateway.get("/v1/units/A1")["silent"] is None
+    never = gateway.get("/v1/units/A1")
+    assert never["silent"] is never["heard_by"] is never["heard_at"] is None
     heartbeat(600, False)
-    heartbeat(1, True)
+    assert heartbeat(1, True)["heard_by"] == "gateway"
+    wait_for(lambda: gateway.metric("patrol_units_silent") == 1, why="counted")
+    assert "unit A1 is silent: last heard 1 s ago, 1 s are allowed" in \
+        gateway.log()
     assert heartbeat(600, False)["position"] is None
+    wait_for(lambda: gateway.metric("patrol_units_silent") == 0, why="counted")
+    assert "unit A1 is heard again" in gateway.log()
+
+
+def test_silent_units_rank_below_the_others(database, make_gateway,
+                                            make_vehicle):
+    """Of three parked cars the nearest falls silent, and the next has not
+    said its place for longer than it promised."""
+    for call_sign in ("A1", "A2", "A3"):
+        database.add_unit(call_sign)
+    gateway = make_gateway(fleet__silent_factor=2).start()
+    cars = [make_vehicle(call_sign) for call_sign in ("A1", "A2", "A3")]
+    states = [{"now_ms": now_ms(), "receiver_mode": 4, "next_due_s": due_s}
+              for due_s in (1, 30, 600)]
+    now = now_ms()
+    for car, x, age_s, state in zip(cars, (1, 2, 3), (0, 61, 61), states):
+        car.send(entry(1, crossing(x, 0), now - age_s * 1000), state=state)
+    wait_for(lambda: gateway.get("/v1/units/A1")["silent"], why="silent A1")
+
+    def ranked():
+        return [(unit["call_sign"], unit["old"], unit["silent"])
+                for unit in gateway.nearest(crossing(0, 0))["units"]]
+    assert ranked() == [("A3", False, False), ("A1", True, True),
+                        ("A2", True, False)]
+    cars[0].send(entry(2, crossing(1, 0)), state={
+        "now_ms": now_ms(), "receiver_mode": 4, "next_due_s": 600})
+    wait_for(lambda: ranked() == [("A1", False, False), ("A3", False, False),
+                                  ("A2", True, False)], why="A1 is back")
+
+
+def test_after_a_start_silence_is_judged_from_the_database(
+        database, make_gateway, make_vehicle):
+    """A unit that was heard a moment ago is known to be; of one that was not
+    nothing is said until the gateway has listened long enough itself."""
+    for call_sign in ("A1", "A2", "MUTE"):
+        database.add_unit(call_sign)
+    gateway = make_gateway().start()
+    for call_sign in ("A1", "A2"):
+        car = make_vehicle(call_sign)
+        car.send(entry(1, crossing(1, 1)))
+        car.wait_stored(1)
+    assert gateway.stop() == 0
+    database.query("UPDATE patrol.latest_position SET received_at = now() -"
+                   " interval '10 minutes' FROM patrol.unit u WHERE"
+                   " u.unit_id = latest_position.unit_id AND call_sign = 'A2'")
+    gateway = make_gateway().start()
+    units = {unit["call_sign"]: unit
+             for unit in gateway.get("/v1/units")["units"]}
+    assert [(name, units[name]["heard_by"], units[name]["silent"])
+            for name in ("A1", "A2", "MUTE")] == [
+        ("A1", "database", False), ("A2", "database", None),
+        ("MUTE", None, None)]
+    assert units["A1"]["heard_at"] == units["A1"]["position"]["received_at"]
+    assert 600 <= units["A2"]["heard_age_s"] < 700
 
 
 def backlog(first, count, now):
@@ -611,8 +669,10 @@ def test_command_line(tmp_path):
     assert run("-n").returncode == 0
     wrong = run("-n", "-o", "intake.jump_mps=fast")
     assert wrong.returncode == 1 and "intake.jump_mps" in wrong.stderr
-    wrong = run("-n", "-o", "dispatch.old_after_s=9000")
-    assert wrong.returncode == 1 and "stale_after_s" in wrong.stderr
+    wrong = run("-n", "-o", "fleet.silent_factor=0.9")
+    assert wrong.returncode == 1 and "silent_factor" in wrong.stderr
+    wrong = run("-n", "-o", "broker.cert=/nowhere")
+    assert wrong.returncode == 1 and "go together" in wrong.stderr
     file = tmp_path / "bad.conf"
     file.write_text("[http]\nport = 80\n")
     wrong = run("-n", "-c", str(file))

@@ -749,6 +749,21 @@ def test_events_tell_a_fix_within_a_second(gateway, events):
                  data["position"]["lon"] == -82.397)
 
 
+def test_events_tell_of_silence(gateway, events):
+    stream = events()
+    stream.until(lambda event, _: event == "ready")
+    gateway.vehicle.send(state={"now_ms": 1, "next_due_s": 1})
+    told = stream.until(lambda event, _: event == "unit.silent")[-1][1]
+    assert (told["call_sign"], told["quiet_s"]) == ("near", 1.5)
+    stream.until(lambda event, data: event == "unit" and data["silent"])
+    check(gateway.get("/v1/nearest", lat="23.0", lon="-82.395"))
+    gateway.vehicle.send(state={"now_ms": 1, "next_due_s": 3600})
+    again = stream.until(lambda event, _: event == "unit.heard")[-1][1]
+    assert again["call_sign"] == "near"
+    assert again["heard_at"] > told["heard_at"]
+    stream.until(lambda event, data: event == "unit" and not data["silent"])
+
+
 def test_events_tell_of_the_catalog(gateway, events):
     stream = events()
     stream.until(lambda event, _: event == "ready")

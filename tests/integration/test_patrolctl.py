@@ -315,7 +315,9 @@ class Answers(http.server.BaseHTTPRequestHandler):
         target = dict(POINT, zone="Playa", promise_s=245, mission=MISSION)
         return self.send(200, {
             "/v1/nearest": {"units": [CANDIDATE, dict(CANDIDATE, call_sign="P-3", old=True,
-                                                      eta_s=599.5, within_promise=None)],
+                                                      eta_s=599.5, within_promise=None),
+                                      dict(CANDIDATE, call_sign="P-4", old=True, silent=True,
+                                           position_age_s=45)],
                             "excluded": [{"call_sign": "P-7", "reason": "not_available",
                                           "explanation": "status busy"}],
                             "target": target},
@@ -387,9 +389,10 @@ def test_nearest(gateway):
     assert gateway.asked == ["/v1/nearest?mission=canad%C3%A1%20%26%20more&k=2&capability=armed"]
     assert done.stdout == (
         "Canadá, 23.118000,-82.380000, Calle ?[31m30 (6 m from it); zone Playa, promise 4:05\n"
-        "#  unit  eta s   m:ss  drive s  distance m   position  promise  status\n"
-        "1  P-12  244.6   4:05    240.5        1320        1 s  within   available\n"
-        "2  P-3   599.5  10:00    240.5        1320  1 s (old)  -        available\n"
+        "#  unit  eta s   m:ss  drive s  distance m       position  promise  status\n"
+        "1  P-12  244.6   4:05    240.5        1320            1 s  within   available\n"
+        "2  P-3   599.5  10:00    240.5        1320      1 s (old)  -        available\n"
+        "3  P-4   244.6   4:05    240.5        1320  45 s (silent)  within   available\n"
         "\n"
         "left out  reason\n"
         "P-7       not_available  status busy\n")

@@ -129,7 +129,7 @@ def test_cities_are_taken_over_and_agree_with_pgrouting(
         city, make_gateway, make_vehicle):
     for slot in range(UNITS):
         city.add_unit(call_sign(slot))
-    gateway = make_gateway(dispatch__old_after_s=600).start()
+    gateway = make_gateway(fleet__silent_factor=10).start()
     vehicles = [make_vehicle(call_sign(slot)) for slot in range(UNITS)]
     for round_, name in enumerate(CITIES, 1):
         network = import_roads(city, name)

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #define NOW_MS INT64_C(1718000000000)
-#define OLD_AFTER_MS 90000
+#define OLD_AFTER_MS 90000 /* 1.5 times the minute of who promises none */
 #define STALE_AFTER_MS 3600000
 #define LIMIT_MS 3600000
 
@@ -156,8 +156,7 @@ struct world {
 
 static void start(struct world *w, struct roads *roads)
 {
-    struct dispatch_settings settings = {.old_after_ms = OLD_AFTER_MS,
-                                         .stale_after_ms = STALE_AFTER_MS,
+    struct dispatch_settings settings = {.stale_after_ms = STALE_AFTER_MS,
                                          .limit_ms = LIMIT_MS};
     memset(w, 0, sizeof(*w));
     w->roads = roads;
@@ -444,6 +443,52 @@ static void old_positions_stand_below(void **state)
     assert_true(fabs(answer.units[1].position_age_s - 90.001) < 1e-6);
     assert_int_equal(answer.left_out_count, 1);
     assert_int_equal(answer.left_out[0].why, LEFT_OUT_STALE);
+    stop(&w);
+}
+
+static void note_nothing(void *context, const struct fleet_unit *unit)
+{
+    (void)context;
+    (void)unit;
+}
+
+/* Who promised 10 s and kept quiet for longer stands below who is far away,
+ * however fresh its last position; so does one that is heard and has not said
+ * its place for as long. */
+static void silent_units_stand_below_all_others(void **state)
+{
+    (void)state;
+    struct world w;
+    struct dispatch_answer answer;
+    struct pt_vehicle_state said = PT_VEHICLE_STATE_UNSAID;
+    start(&w, make_street());
+    fill_catalog(&w.catalog, 3);
+    said.present = true;
+    said.next_due_s = 10;
+    fleet_set_listening(w.fleet, 1);
+    place(&w, w.catalog.units[0].unit_id, at_m(500, 0), 0, /* clocks differ */
+          PT_STATUS_AVAILABLE);
+    place(&w, w.catalog.units[1].unit_id, at_m(900, 0), 80000,
+          PT_STATUS_AVAILABLE);
+    place(&w, w.catalog.units[2].unit_id, at_m(600, 0), 15001,
+          PT_STATUS_AVAILABLE);
+    for (int i = 0; i < 3; i += 2) {
+        int64_t heard_ms = i == 0 ? NOW_MS - 15001 : NOW_MS - 1000;
+        assert_int_equal(
+            fleet_heard(w.fleet, w.catalog.units[i].unit_id, &said, heard_ms),
+            PT_OK);
+    }
+    (void)fleet_listen(w.fleet, NOW_MS, note_nothing, NULL);
+    tick(&w);
+    assert_int_equal(ask(&w, at_m(500, 0), 3, NULL, &answer), PT_OK);
+    assert_int_equal(answer.count, 3);
+    assert_ptr_equal(answer.units[0].unit, &w.catalog.units[1]);
+    assert_ptr_equal(answer.units[1].unit, &w.catalog.units[0]);
+    assert_ptr_equal(answer.units[2].unit, &w.catalog.units[2]);
+    assert_false(answer.units[0].old);
+    assert_true(answer.units[1].old && answer.units[2].old);
+    assert_int_equal(answer.units[1].state->hearing, FLEET_SILENT);
+    assert_int_equal(answer.units[2].state->hearing, FLEET_HEARD);
     stop(&w);
 }
 
@@ -817,6 +862,7 @@ int main(void)
         cmocka_unit_test(ranks_as_the_naive_one),
         cmocka_unit_test(a_yard_is_not_the_street),
         cmocka_unit_test(old_positions_stand_below),
+        cmocka_unit_test(silent_units_stand_below_all_others),
         cmocka_unit_test(tells_why_not),
         cmocka_unit_test(within_the_promise),
         cmocka_unit_test(says_what_it_cannot),

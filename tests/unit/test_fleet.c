@@ -195,25 +195,83 @@ static void presence_and_vehicle(void **state)
     fleet_free(fleet);
 }
 
+/* ------------------------------------------------------------- who is heard */
+struct told {
+    size_t silent, heard;
+    uint32_t last;
+};
+
+static void note_told(void *context, const struct fleet_unit *unit)
+{
+    struct told *told = context;
+    told->last = unit->unit_id;
+    if (unit->hearing == FLEET_SILENT)
+        told->silent++;
+    else
+        told->heard++;
+}
+
+/* A tick of which only the hearing counts. */
+static struct told listen_at(struct fleet *fleet, int64_t now_ms)
+{
+    struct told told = {0};
+    (void)fleet_listen(fleet, now_ms, note_told, &told);
+    fleet_changes_take(fleet);
+    return told;
+}
+
+static void hear(struct fleet *fleet, uint32_t unit_id, uint32_t next_due_s,
+                 int64_t now_ms)
+{
+    struct pt_vehicle_state said = PT_VEHICLE_STATE_UNSAID;
+    said.present = true;
+    said.next_due_s = next_due_s;
+    assert_int_equal(fleet_heard(fleet, unit_id, &said, now_ms), PT_OK);
+}
+
+static enum fleet_hearing hearing_of(const struct fleet *fleet,
+                                     uint32_t unit_id)
+{
+    return fleet_find(fleet, unit_id)->hearing;
+}
+
 /* 1.5 * 10 s, 1.5 * 60 s where nothing is promised, 1.5 * 3600 s at most. */
 static void silent_is_past_the_promise(void **state)
 {
     (void)state;
     static const struct {
         uint32_t next_due_s;
+        double factor;
         int64_t quiet_ms;
-    } cases[] = {
-        {10, 15000}, {0, 90000}, {3600, 5400000}, {UINT32_MAX, 5400000}};
-    struct fleet_unit unit = {.heard_ms = 0};
-
-    assert_false(fleet_silent(&unit, INT64_MAX));
-    unit.heard_ms = 1000000;
+    } cases[] = {{10, 1.5, 15000},
+                 {0, 1.5, 90000},
+                 {3600, 1.5, 5400000},
+                 {UINT32_MAX, 1.5, 5400000},
+                 {10, 1, 10000},
+                 {10, 2.25, 22500},
+                 {UINT32_MAX, 100, 360000000}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        int64_t last_ms = unit.heard_ms + cases[i].quiet_ms;
-        unit.vehicle.next_due_s = cases[i].next_due_s;
-        assert_false(fleet_silent(&unit, unit.heard_ms - 5000));
-        assert_false(fleet_silent(&unit, last_ms));
-        assert_true(fleet_silent(&unit, last_ms + 1));
+        struct fleet *fleet = new_fleet(2);
+        const int64_t heard_ms = 1000000000;
+        int64_t last_ms = heard_ms + cases[i].quiet_ms;
+        fleet_set_silent_factor(fleet, cases[i].factor);
+        fleet_set_listening(fleet, 1);
+        hear(fleet, 7, cases[i].next_due_s, heard_ms);
+        assert_int_equal(listen_at(fleet, heard_ms).silent, 0);
+        struct told told = {0};
+        assert_int_equal(fleet_listen(fleet, last_ms, note_told, &told), 1);
+        assert_int_equal(hearing_of(fleet, 7), FLEET_HEARD);
+        assert_int_equal(fleet_listen(fleet, last_ms + 1, note_told, &told),
+                         -1);
+        assert_int_equal(hearing_of(fleet, 7), FLEET_SILENT);
+        assert_true(told.silent == 1 && told.heard == 0 && told.last == 7);
+        const uint32_t *slots; /* so that streams tell the unit */
+        assert_int_equal(fleet_changes(fleet, &slots), 1);
+        assert_int_equal(listen_at(fleet, last_ms + 900000000).silent, 0);
+        hear(fleet, 7, cases[i].next_due_s, last_ms + 900000001);
+        assert_int_equal(hearing_of(fleet, 7), FLEET_HEARD);
+        assert_int_equal(listen_at(fleet, last_ms + 900000001).heard, 1);
+        fleet_free(fleet);
     }
 }
 
@@ -222,13 +280,127 @@ static void a_heartbeat_without_a_fix_is_heard(void **state)
 {
     (void)state;
     struct fleet *fleet = new_fleet(2);
-    struct pt_vehicle_state said = {.present = true, .next_due_s = 10};
-
-    assert_int_equal(fleet_heard(fleet, 9, &said, 1000), PT_OK);
-    assert_true(fleet_silent(fleet_find(fleet, 9), 16001));
-    assert_int_equal(fleet_heard(fleet, 9, NULL, 16001), PT_OK);
-    assert_false(fleet_silent(fleet_find(fleet, 9), 16001));
+    fleet_set_listening(fleet, 1);
+    hear(fleet, 9, 10, 1000);
+    assert_int_equal(fleet_heard(fleet, 9, NULL, 16000), PT_OK);
+    listen_at(fleet, 31000);
+    assert_int_equal(hearing_of(fleet, 9), FLEET_HEARD);
     assert_false(fleet_find(fleet, 9)->has_fix);
+    fleet_free(fleet);
+}
+
+/* Whoever was not listening cannot say who was silent. */
+static void a_deaf_gateway_calls_nobody_silent(void **state)
+{
+    (void)state;
+    struct fleet *fleet = new_fleet(3);
+    fleet_set_listening(fleet, 1);
+    hear(fleet, 1, 10, 100000);
+    hear(fleet, 2, 10, 110000);
+    assert_int_equal(listen_at(fleet, 115001).silent, 1);
+    assert_int_equal(hearing_of(fleet, 1), FLEET_SILENT);
+    fleet_set_listening(fleet, 0);
+    assert_int_equal(listen_at(fleet, 500000).silent, 0);
+    assert_int_equal(hearing_of(fleet, 1), FLEET_SILENT); /* was before */
+    assert_int_equal(hearing_of(fleet, 2), FLEET_UNKNOWN);
+    fleet_set_listening(fleet, 500000);
+    assert_int_equal(listen_at(fleet, 515000).silent, 0);
+    assert_int_equal(hearing_of(fleet, 2), FLEET_UNKNOWN);
+    struct told told = listen_at(fleet, 515001);
+    assert_true(told.silent == 1 && told.last == 2);
+    /* Presence alone is no promise. */
+    assert_int_equal(fleet_connected(fleet, 3, true), PT_OK);
+    assert_int_equal(listen_at(fleet, INT64_C(1) << 50).silent, 0);
+    assert_int_equal(hearing_of(fleet, 3), FLEET_UNKNOWN);
+    fleet_free(fleet);
+}
+
+/* After a start it is the database that says when a unit was last heard. */
+static void restored_units_are_judged_by_their_last_fix(void **state)
+{
+    (void)state;
+    struct fleet *fleet = new_fleet(4);
+    struct fleet_unit recent = {
+        .unit_id = 1, .has_fix = true, .received_ms = 950000};
+    struct fleet_unit past = {
+        .unit_id = 2, .has_fix = true, .received_ms = 800000};
+    hear(fleet, 3, 10, 999000);
+    struct fleet_unit heard = {
+        .unit_id = 3, .has_fix = true, .received_ms = 998000};
+    fleet_set_listening(fleet, 999000);
+    assert_int_equal(fleet_restore(fleet, &recent), PT_OK);
+    assert_int_equal(fleet_restore(fleet, &past), PT_OK);
+    assert_int_equal(fleet_restore(fleet, &heard), PT_OK);
+    listen_at(fleet, 1000000);
+    assert_int_equal(hearing_of(fleet, 1), FLEET_HEARD); /* within 90 s */
+    assert_int_equal(hearing_of(fleet, 2), FLEET_UNKNOWN);
+    assert_true(fleet_find(fleet, 1)->heard_restored);
+    assert_false(fleet_find(fleet, 3)->heard_restored);
+    assert_int_equal(fleet_find(fleet, 3)->heard_ms, 999000);
+    hear(fleet, 1, 60, 1010000);
+    assert_false(fleet_find(fleet, 1)->heard_restored);
+    struct told told = listen_at(fleet, 999000 + 90001);
+    assert_int_equal(told.silent, 2);
+    assert_int_equal(hearing_of(fleet, 1), FLEET_HEARD);
+    assert_int_equal(hearing_of(fleet, 2), FLEET_SILENT);
+    assert_int_equal(hearing_of(fleet, 3), FLEET_SILENT); /* by its 15 s */
+    fleet_free(fleet);
+}
+
+/* The same rule, of the position. */
+static void old_is_by_the_same_rule(void **state)
+{
+    (void)state;
+    struct fleet *fleet = new_fleet(2);
+    struct batch_item item = item_of(1, 5, 1, 1000000);
+    fleet_set_listening(fleet, 1);
+    apply_one(fleet, &item);
+    const struct fleet_unit *unit = fleet_find(fleet, 1);
+    assert_int_equal(fleet_old_at_ms(fleet, unit), 1090001);
+    hear(fleet, 1, 10, 1000100);
+    assert_int_equal(fleet_old_at_ms(fleet, unit), 1015001);
+    fleet_set_silent_factor(fleet, 3);
+    assert_int_equal(fleet_old_at_ms(fleet, unit), 1030001);
+    listen_at(fleet, 1030101);
+    assert_int_equal(fleet_old_at_ms(fleet, unit), INT64_MIN); /* silent */
+    fleet_free(fleet);
+}
+
+/* Asked only when it wants to be, and with each message, it is never late:
+ * against the rule itself, looked at every 100 ms. */
+static void silence_is_never_missed(void **state)
+{
+    (void)state;
+    enum { UNITS = 40 };
+    struct fleet *fleet = new_fleet(UNITS);
+    int64_t heard_ms[UNITS] = {0}, quiet_ms[UNITS] = {0}, due_ms = 0;
+    size_t silent = 0;
+    srandom(31);
+    fleet_set_listening(fleet, 1);
+    for (int64_t now_ms = 1000000; now_ms < 3000000; now_ms += 100) {
+        bool came = random() % 20 == 0;
+        if (came) {
+            uint32_t promise_s = 1 + (uint32_t)random() % 90;
+            long unit = random() % UNITS;
+            hear(fleet, 1 + (uint32_t)unit, promise_s, now_ms);
+            heard_ms[unit] = now_ms;
+            quiet_ms[unit] = (int64_t)promise_s * 1500;
+        }
+        if (came || now_ms >= due_ms) {
+            struct told told = {0};
+            int64_t wait_ms = fleet_listen(fleet, now_ms, note_told, &told);
+            fleet_changes_take(fleet);
+            due_ms = wait_ms < 0 ? INT64_MAX : now_ms + wait_ms;
+            silent += told.silent;
+        }
+        for (uint32_t i = 0; i < UNITS; i++)
+            if (heard_ms[i] != 0)
+                assert_int_equal(hearing_of(fleet, i + 1),
+                                 now_ms - heard_ms[i] > quiet_ms[i]
+                                     ? FLEET_SILENT
+                                     : FLEET_HEARD);
+    }
+    assert_true(silent > 100);
     fleet_free(fleet);
 }
 
@@ -237,10 +409,11 @@ static void vehicles_are_counted_up(void **state)
 {
     (void)state;
     struct fleet *fleet = new_fleet(5);
+    fleet_set_listening(fleet, 1);
     struct pt_vehicle_state unsaid = PT_VEHICLE_STATE_UNSAID;
     unsaid.present = true;
     assert_int_equal(fleet_heard(fleet, 1, &unsaid, 1000), PT_OK);
-    struct fleet_tally t = fleet_count_up(fleet, 1000);
+    struct fleet_tally t = fleet_count_up(fleet);
     assert_true(t.silent == 0 && t.without_fix == 0 && t.on_battery == 0 &&
                 t.clock_wrong == 0 && t.outbox_entries == 0 &&
                 t.outbox_dropped == 0 && isnan(t.outbox_oldest_s));
@@ -258,7 +431,8 @@ static void vehicles_are_counted_up(void **state)
     said.clock_offset_ms = 5000;
     said.dropped = 3;
     assert_int_equal(fleet_heard(fleet, 3, &said, 95000), PT_OK);
-    t = fleet_count_up(fleet, 95000); /* 1 and 2 were last heard 94 s ago */
+    listen_at(fleet, 95000); /* 1 and 2 were last heard 94 s ago */
+    t = fleet_count_up(fleet);
     assert_true(t.silent == 2 && t.without_fix == 1 && t.on_battery == 1 &&
                 t.clock_wrong == 1 && t.outbox_entries == 8 &&
                 t.outbox_dropped == 3 && t.outbox_oldest_s == 30);
@@ -513,6 +687,10 @@ int main(void)
         cmocka_unit_test(full_still_takes_the_known),
         cmocka_unit_test(presence_and_vehicle),
         cmocka_unit_test(silent_is_past_the_promise),
+        cmocka_unit_test(a_deaf_gateway_calls_nobody_silent),
+        cmocka_unit_test(restored_units_are_judged_by_their_last_fix),
+        cmocka_unit_test(old_is_by_the_same_rule),
+        cmocka_unit_test(silence_is_never_missed),
         cmocka_unit_test(vehicles_are_counted_up),
         cmocka_unit_test(a_heartbeat_without_a_fix_is_heard),
         cmocka_unit_test(an_act_counts_without_its_place),

@@ -428,7 +428,7 @@ static bool down(void *context)
 
 static int open_world(void **state)
 {
-    static const struct dispatch_settings settings = {60000, 600000, 3600000};
+    static const struct dispatch_settings settings = {600000, 3600000};
     struct world *w = calloc(1, sizeof *w);
 
     assert_non_null(w);
@@ -589,7 +589,7 @@ static void absent_is_null(void **state)
                 "{\"call_sign\":\"P-1\",\"kind\":\"car\","
                 "\"capabilities\":[\"armed\"],\"status\":\"unknown\","
                 "\"status_time\":null,\"connected\":false,\"heard_at\":null,"
-                "\"heard_age_s\":null,\"silent\":null,"
+                "\"heard_age_s\":null,\"heard_by\":null,\"silent\":null,"
                 "\"revision\":0,\"position\":null,\"vehicle\":null,"
                 "\"pace\":{\"wanted_revision\":null,"
                 "\"acknowledged_revision\":null,\"bound_m\":null,"
