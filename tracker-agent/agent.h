@@ -54,6 +54,9 @@ struct agent {
     struct pt_vehicle_state said; /* that state; not present: none yet on this
                                      connection */
 
+    uint64_t receipted;       /* entries, since the start */
+    uint64_t traffic_told_ms; /* when the log last said what it cost */
+
     int closing; /* handles and modules not yet gone */
 };
 
@@ -73,6 +76,13 @@ void agent_remote_open(struct agent *agent);
 /* A message on our settings topic: kept, in force and acknowledged; what
  * cannot be is logged, counted and changes nothing. */
 void agent_remote_take(struct agent *agent, const void *payload, size_t size);
+
+/* --- traffic.c ----------------------------------------------------------- */
+
+/* Logs what all connections since the start have cost. */
+void agent_traffic_tell(struct agent *agent);
+/* Once a second: tells it once an hour. */
+void agent_traffic_due(struct agent *agent);
 
 /* --- delivery.c ---------------------------------------------------------- */
 

@@ -329,6 +329,7 @@ static void take_receipt(struct agent *agent, const struct pt_receipt *receipt)
     }
     if (err != PT_OK)
         pt_log(PT_LOG_ERROR, "outbox: %s", pt_strerror(err));
+    agent->receipted += count;
     pt_log(PT_LOG_DEBUG, "%zu receipted, %" PRIu64 " left", count,
            outbox_depth(agent->outbox));
     if (receipt->generation == agent->generation)

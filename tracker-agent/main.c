@@ -106,6 +106,7 @@ static enum pt_err open_link(struct agent *agent)
     struct link_settings settings =
         agent_link_settings(&agent->settings, presence);
     struct link_events events = agent_link_events(agent);
+    agent->traffic_told_ms = uv_now(&agent->loop);
     return link_new(&agent->loop, &settings, &events, &agent->link);
 }
 
@@ -118,6 +119,7 @@ static void close_link(struct agent *agent)
         link_publish(agent->link, topic, "offline", strlen("offline"), 1,
                      true) != PT_OK)
         pt_log(PT_LOG_WARN, "could not say that we go");
+    agent_traffic_tell(agent);
     agent->closing++;
     link_close(agent->link, on_gone, agent);
     wait_gone(agent);
@@ -173,6 +175,7 @@ static void on_tick(uv_timer_t *timer)
     struct agent *agent = timer->data;
     agent_commit_due(agent);
     agent_watch_mode(agent);
+    agent_traffic_due(agent);
     agent_pump(agent);
 }
 

@@ -220,6 +220,7 @@ void link_lose(struct link *link)
 
 static void misc(struct link *link)
 {
+    link_traffic_sample(link);
     link->in_library = true;
     if (!link->lost && mosquitto_loop_misc(link->mosq) != MOSQ_ERR_SUCCESS)
         link->lost = true;

@@ -105,6 +105,36 @@ PT_MUST_CHECK enum pt_err link_subscribe(struct link *link, const char *topic,
  * the broker has not acknowledged (QoS 1). */
 size_t link_backlog(const struct link *link);
 
+/* Bytes of a PUBLISH packet (MQTT 5, 3.3), whole. `topic_length` 0 and
+ * `has_alias` when an alias stands for the topic. Any thread. */
+size_t link_publish_bytes(size_t topic_length, size_t size, int qos,
+                          bool has_alias);
+
+/* What a link has carried since link_new(), over all its connections and
+ * tries. Bytes by layer, of both directions:
+ *
+ *   payload   payload_out + payload_in
+ *   MQTT      publish_out + publish_in - payload
+ *   TLS       stream_out + stream_in - publish_out - publish_in: also its
+ *             handshakes, and MQTT's packets other than PUBLISH
+ *   TCP/IP    header_bytes
+ *
+ * `messages` and `publish` are of what was handed to the socket or came; the
+ * stream's and the segments' numbers are the kernel's (TCP_INFO), what was
+ * sent again in them, up to a second before a connection was lost. Not in
+ * them: 8 bytes of options more in either SYN, selective acknowledgements'
+ * options, and the segments that close a connection, four at the most. */
+struct link_traffic {
+    uint64_t connections; /* CONNACKs with success */
+    uint64_t messages_out, messages_in;
+    uint64_t payload_out, payload_in;
+    uint64_t publish_out, publish_in; /* the PUBLISH packets of them, whole */
+    uint64_t stream_out, stream_in;
+    uint64_t segments_out, segments_in;
+    uint64_t header_bytes;
+};
+struct link_traffic link_traffic(struct link *link);
+
 /* Sends what waits and DISCONNECT (the will is not published) for at most
  * 2 s, closes and frees; `done` may be NULL and is called from the loop when
  * all is freed. No event comes after this call. NULL link is fine. A name

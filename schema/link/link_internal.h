@@ -116,6 +116,10 @@ struct link {
     uint16_t alias_max; /* the broker's, of this connection; 0: none */
     char alias_topic[LINK_TOPIC_MAX]; /* stands for alias 1; "": not yet */
 
+    struct link_traffic past;    /* connections that are over; messages of
+                                    all */
+    struct link_traffic present; /* this connection's, as last looked at */
+
     /* Noted by callbacks, taken up by link_mqtt_left(). */
     bool in_library;
     bool lost;
@@ -138,6 +142,14 @@ int link_mqtt_publish(struct link *link, int *mid, const char *topic,
 void link_mqtt_poll(struct link *link);
 /* After each turn inside the library; `before`: the state at its begin. */
 void link_mqtt_left(struct link *link, enum link_state before);
+
+/* link_traffic.c */
+void link_traffic_out(struct link *link, size_t payload, size_t packet);
+void link_traffic_in(struct link *link,
+                     const struct mosquitto_message *message);
+/* Looks at the socket, which libmosquitto may close at any time. */
+void link_traffic_sample(struct link *link);
+void link_traffic_end(struct link *link); /* before the socket is closed */
 
 /* link.c: what link_mqtt.c reports back; each is the caller's last act. */
 const struct link_broker *link_broker(const struct link *link);

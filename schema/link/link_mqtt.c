@@ -41,8 +41,10 @@ static void on_connack(struct mosquitto *mosq, void *context, int reason,
                  mosquitto_reason_string(reason));
         return;
     }
-    if (link->state == LINK_CONNECTING)
-        link->state = LINK_UP;
+    if (link->state != LINK_CONNECTING)
+        return;
+    link->state = LINK_UP;
+    link->past.connections++;
 }
 
 static void on_disconnect(struct mosquitto *mosq, void *context, int reason,
@@ -70,6 +72,7 @@ static void on_message(struct mosquitto *mosq, void *context,
     (void)mosq;
     (void)properties;
     struct link *link = context;
+    link_traffic_in(link, message);
     if (link->state == LINK_UP)
         link->events.message(link->events.context, message->topic,
                              message->payload, (size_t)message->payloadlen,
@@ -135,6 +138,7 @@ void link_mqtt_drop(struct link *link)
         uv_close((uv_handle_t *)&link->watch->poll, on_watch_closed);
         link->watch = NULL;
     }
+    link_traffic_end(link);
     if (link->mosq != NULL)
         mosquitto_destroy(link->mosq); /* without DISCONNECT: will is sent */
     link->mosq = NULL;
@@ -240,6 +244,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct link *link = ((struct link_watch *)poll->data)->link;
     enum link_state before = link->state;
+    link_traffic_sample(link);
     link->in_library = true;
     if (status < 0 || (before == LINK_CONNECTING && !has_peer(link)))
         note_socket_error(link);
@@ -344,22 +349,39 @@ static bool takes_alias(const struct link *link, const char *topic, int qos)
            strcmp(link->alias_topic, topic) == 0;
 }
 
-int link_mqtt_publish(struct link *link, int *mid, const char *topic,
-                      const void *payload, size_t size, int qos, bool retain)
+static int publish_with_alias(struct link *link, int *mid, const char *topic,
+                              const void *payload, size_t size, bool retain)
 {
-    if (!takes_alias(link, topic, qos))
-        return mosquitto_publish_v5(link->mosq, mid, topic, (int)size, payload,
-                                    qos, retain, NULL);
     mosquitto_property *properties = NULL;
     int rc =
         mosquitto_property_add_int16(&properties, MQTT_PROP_TOPIC_ALIAS, 1);
-    if (rc != MOSQ_ERR_SUCCESS)
-        return rc;
-    bool known = link->alias_topic[0] != '\0';
-    rc = mosquitto_publish_v5(link->mosq, mid, known ? "" : topic, (int)size,
-                              payload, qos, retain, properties);
+    if (rc == MOSQ_ERR_SUCCESS)
+        rc = mosquitto_publish_v5(link->mosq, mid, topic, (int)size, payload, 0,
+                                  retain, properties);
     mosquitto_property_free_all(&properties);
-    if (rc == MOSQ_ERR_SUCCESS && !known)
-        snprintf(link->alias_topic, sizeof(link->alias_topic), "%s", topic);
+    return rc;
+}
+
+int link_mqtt_publish(struct link *link, int *mid, const char *topic,
+                      const void *payload, size_t size, int qos, bool retain)
+{
+    int rc;
+    size_t written = strlen(topic);
+    bool alias = takes_alias(link, topic, qos);
+    if (!alias) {
+        rc = mosquitto_publish_v5(link->mosq, mid, topic, (int)size, payload,
+                                  qos, retain, NULL);
+    } else {
+        bool known = link->alias_topic[0] != '\0';
+        if (known)
+            written = 0;
+        rc = publish_with_alias(link, mid, known ? "" : topic, payload, size,
+                                retain);
+        if (rc == MOSQ_ERR_SUCCESS && !known)
+            snprintf(link->alias_topic, sizeof(link->alias_topic), "%s", topic);
+    }
+    if (rc == MOSQ_ERR_SUCCESS)
+        link_traffic_out(link, size,
+                         link_publish_bytes(written, size, qos, alias));
     return rc;
 }

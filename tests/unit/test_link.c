@@ -343,6 +343,7 @@ struct fake_broker {
     uv_write_t write;
     const char *connack;
     size_t connack_size, size, wanted;
+    size_t heard; /* on all connections, CONNECT with them */
     bool answered;
     unsigned char bytes[512];
     char read_into[512];
@@ -362,6 +363,7 @@ static void fake_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *from)
     struct fake_broker *fake = stream->data;
     if (size <= 0)
         return;
+    fake->heard += (size_t)size;
     if (!fake->answered) { /* CONNECT comes in one piece on loopback */
         uv_buf_t answer = uv_buf_init((char *)(uintptr_t)fake->connack,
                                       (unsigned)fake->connack_size);
@@ -462,10 +464,37 @@ static void topic_is_sent_once_a_connection(void **state)
     }
     fake_hear(&fake, silent, sizeof(silent) - 1, sizeof(plain) - 1);
     assert_memory_equal(fake.bytes, plain, sizeof(plain) - 1);
+    struct link_traffic traffic = link_traffic(fake.link);
+    assert_int_equal(traffic.connections, 3);
+    assert_int_equal(traffic.messages_out, 3 * 4);
+    assert_int_equal(traffic.payload_out, 3 * 4);
+    assert_int_equal(traffic.publish_out,
+                     2 * (sizeof(aliased) - 1) + sizeof(plain) - 1);
+    assert_int_equal(traffic.stream_out, fake.heard);
+    /* The kernel counts a FIN's number as a byte: the peer has closed all. */
+    assert_int_equal(traffic.stream_in,
+                     2 * (sizeof(allows) - 1) + sizeof(silent) - 1 + 3);
+    assert_true(traffic.segments_out >= 3 * 3); /* SYN, ACK, CONNECT */
     link_close(fake.link, NULL, NULL);
     uv_close((uv_handle_t *)&fake.listener, NULL);
     uv_run(&fake.loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&fake.loop), 0);
+}
+
+/* MQTT 5, 3.3: one byte, the length in one to four bytes, the topic behind two
+ * of its length, the number above QoS 0, the properties' length, the payload.
+ * A length takes two bytes from 128 on, three from 16,384 on (1.5.5). */
+static void packets_have_mqtts_size(void **state)
+{
+    (void)state;
+    assert_int_equal(link_publish_bytes(22, 1, 0, false), 2 + 2 + 22 + 1 + 1);
+    assert_int_equal(link_publish_bytes(22, 1, 1, false),
+                     2 + 2 + 22 + 2 + 1 + 1);
+    assert_int_equal(link_publish_bytes(0, 40, 0, true), 2 + 2 + 1 + 3 + 40);
+    assert_int_equal(link_publish_bytes(0, 124, 0, false), 2 + 2 + 1 + 124);
+    assert_int_equal(link_publish_bytes(0, 125, 0, false), 3 + 2 + 1 + 125);
+    assert_int_equal(link_publish_bytes(0, 16380, 0, false), 3 + 2 + 1 + 16380);
+    assert_int_equal(link_publish_bytes(0, 16381, 0, false), 4 + 2 + 1 + 16381);
 }
 
 /* ------------------------------------------------- a peer that reads no more
@@ -544,6 +573,7 @@ int main(void)
         cmocka_unit_test(wrong_settings_are_refused),
         cmocka_unit_test(closes_at_any_time),
         cmocka_unit_test(topic_is_sent_once_a_connection),
+        cmocka_unit_test(packets_have_mqtts_size),
         cmocka_unit_test(little_waits_in_the_kernel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
