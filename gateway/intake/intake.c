@@ -55,6 +55,7 @@ struct intake {
     struct reading reading;
     struct counts counts;
     int64_t listening_since_ms; /* 0: not connected */
+    struct cost cost;
     int64_t refusals_logged_ms;
     uint64_t refusals_unlogged;
     void (*closed)(void *context);
@@ -370,6 +371,7 @@ static void begin_report(struct intake *intake, const struct catalog *catalog,
         refuse_malformed(intake, catalog, now_ms, message, batch);
         return;
     }
+    cost_report(&intake->cost, message->size, r->report.count);
     hear(intake, catalog, fleet, now_ms, message->retained);
     r->under_way = true;
 }
@@ -460,10 +462,12 @@ int64_t intake_receipts_due(struct intake *intake)
         if (err == PT_E_AGAIN)
             return PUBLISH_AGAIN_MS;
         receipts_sent(intake->receipts, due.slot, now_ms);
-        if (err == PT_OK)
+        if (err == PT_OK) {
             intake->counts.receipts_sent++;
-        else
+            cost_receipt(&intake->cost, strlen(topic), due.size);
+        } else {
             count_dropped_receipt(intake, due.device, err);
+        }
     }
     return receipts_wait(intake->receipts, now_ms);
 }
@@ -561,6 +565,8 @@ static enum pt_err add_metrics(struct intake *intake, struct metrics *metrics)
     }
     enum pt_err err = add_verdicts(intake, metrics);
     if (err == PT_OK)
+        err = cost_metrics(&intake->cost, metrics);
+    if (err == PT_OK)
         err = metrics_add_call(
             metrics, METRICS_GAUGE, "patrol_intake_waiting_messages", NULL,
             "Messages not yet decoded", waiting_messages, intake);
@@ -623,6 +629,8 @@ enum pt_err intake_new(uv_loop_t *loop, const struct intake_settings *settings,
     if (intake == NULL)
         return PT_E_NOMEM;
     intake->loop = loop;
+    intake->cost.with_tls =
+        settings->link.ca_file != NULL && settings->link.ca_file[0] != '\0';
     intake->limits = (struct judge_limits){
         .past_max_ms = settings->past_max_ms,
         .future_max_ms = settings->future_max_ms,

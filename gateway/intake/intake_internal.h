@@ -1,10 +1,12 @@
 #ifndef INTAKE_INTERNAL_H
 #define INTAKE_INTERNAL_H
 /* intake's parts that touch no socket and no clock: the inbox of waiting
- * messages, the judge, the schedule of receipts. Loop thread only. */
+ * messages, the judge, the schedule of receipts, the count of what messages
+ * cost. Loop thread only. */
 #include "batch.h"
 #include "geo.h"
 #include "link.h"
+#include "metrics.h"
 #include "report.h"
 #include "store.h"
 #include <stdbool.h>
@@ -110,5 +112,31 @@ void receipts_sent(struct receipts *receipts, size_t slot, int64_t now_ms);
  * waits. */
 int64_t receipts_wait(const struct receipts *receipts, int64_t now_ms);
 size_t receipts_waiting(const struct receipts *receipts);
+
+/* ------------------------------------------------------------------ the cost
+ */
+enum cost_kind {
+    COST_FIX,       /* a report with one entry */
+    COST_BATCH,     /* with several */
+    COST_HEARTBEAT, /* with none */
+    COST_RECEIPT,
+    COST_KINDS
+};
+enum cost_layer { COST_PAYLOAD, COST_MQTT, COST_TLS, COST_TCP_IP, COST_LAYERS };
+
+/* Bytes between vehicles and the broker, both directions; cost.c says what is
+ * counted and what is worked out. */
+struct cost {
+    bool with_tls;
+    uint64_t messages[COST_KINDS];
+    uint64_t entries[COST_KINDS];
+    uint64_t bytes[COST_KINDS][COST_LAYERS];
+};
+
+void cost_report(struct cost *cost, size_t payload, size_t entries);
+void cost_receipt(struct cost *cost, size_t topic_length, size_t payload);
+/* Registers the numbers; `cost` must outlive the registry. */
+PT_MUST_CHECK enum pt_err cost_metrics(const struct cost *cost,
+                                       struct metrics *metrics);
 
 #endif

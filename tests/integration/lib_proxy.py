@@ -20,6 +20,7 @@ class Proxy:
         self.port = free_port()
         self.open = True
         self.frozen = False
+        self.forwarded = 0  # bytes, both ways
         self.pairs = []
         self.lock = threading.Lock()
         self.listener = socket.create_server((host, self.port),
@@ -106,6 +107,7 @@ class Proxy:
             data = end.recv(65536)
             if data:
                 other.sendall(data)
+                self.forwarded += len(data)
                 return
         except OSError:
             pass

@@ -396,6 +396,63 @@ static void random_schedule(void **state)
     receipts_free(receipts);
 }
 
+/* -------------------------------------------------------------------- the cost
+ */
+static uint64_t cost_of(const struct cost *cost, enum cost_kind kind)
+{
+    uint64_t bytes = 0;
+    for (int layer = 0; layer < COST_LAYERS; layer++)
+        bytes += cost->bytes[kind][layer];
+    return bytes;
+}
+
+/* 40 bytes of payload: MQTT 8 (2, topic of length 0: 2, properties 1 + 3), TLS
+ * 22 (RFC 8446: 5 + 1 + 16), 52 of IP and TCP with time stamps, an
+ * acknowledgement of 52. */
+static void a_fix_costs_its_layers(void **state)
+{
+    (void)state;
+    struct cost cost = {.with_tls = true};
+    cost_report(&cost, 40, 1);
+    assert_int_equal(cost.messages[COST_FIX], 1);
+    assert_int_equal(cost.entries[COST_FIX], 1);
+    assert_int_equal(cost.bytes[COST_FIX][COST_PAYLOAD], 40);
+    assert_int_equal(cost.bytes[COST_FIX][COST_MQTT], 8);
+    assert_int_equal(cost.bytes[COST_FIX][COST_TLS], 22);
+    assert_int_equal(cost.bytes[COST_FIX][COST_TCP_IP], 104);
+    assert_int_equal(cost_of(&cost, COST_FIX), 174);
+    cost_report(&cost, 20, 0);
+    assert_int_equal(cost.messages[COST_HEARTBEAT], 1);
+    assert_int_equal(cost_of(&cost, COST_HEARTBEAT), 154);
+    assert_int_equal(cost.messages[COST_BATCH], 0);
+    assert_int_equal(cost_of(&cost, COST_FIX), 174);
+}
+
+/* 20,000 bytes, MQTT 10 (its length takes 3 bytes): two records of TLS, 14
+ * packets of 1,448 bytes, 7 acknowledgements. */
+static void a_batch_takes_many_packets(void **state)
+{
+    (void)state;
+    struct cost cost = {.with_tls = true};
+    cost_report(&cost, 20000, 2000);
+    assert_int_equal(cost.entries[COST_BATCH], 2000);
+    assert_int_equal(cost.bytes[COST_BATCH][COST_MQTT], 10);
+    assert_int_equal(cost.bytes[COST_BATCH][COST_TLS], 44);
+    assert_int_equal(cost.bytes[COST_BATCH][COST_TCP_IP], (14 + 7) * 52);
+}
+
+/* A receipt's topic is written out (24 bytes); without TLS there is none. */
+static void a_receipt_costs_its_topic(void **state)
+{
+    (void)state;
+    struct cost cost = {0};
+    cost_receipt(&cost, strlen("patrol/v1/car-77/receipt"), 12);
+    assert_int_equal(cost.messages[COST_RECEIPT], 1);
+    assert_int_equal(cost.bytes[COST_RECEIPT][COST_MQTT], 2 + 2 + 24 + 1);
+    assert_int_equal(cost.bytes[COST_RECEIPT][COST_TLS], 0);
+    assert_int_equal(cost.bytes[COST_RECEIPT][COST_TCP_IP], 104);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -412,6 +469,9 @@ int main(void)
         cmocka_unit_test(bounded_and_forgets_the_idle),
         cmocka_unit_test(generations_are_apart),
         cmocka_unit_test(random_schedule),
+        cmocka_unit_test(a_fix_costs_its_layers),
+        cmocka_unit_test(a_batch_takes_many_packets),
+        cmocka_unit_test(a_receipt_costs_its_topic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
