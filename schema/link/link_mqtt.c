@@ -23,6 +23,7 @@
 #include <string.h>
 
 #define PACKETS_A_TURN 256 /* read before others on the loop have a turn */
+#define SILENCE_MAX_MS 30000
 
 /* --- libmosquitto's callbacks: inside the library ----------------------- */
 
@@ -262,10 +263,12 @@ static enum pt_err watch_start(struct link *link)
     if (watch == NULL)
         return PT_E_NOMEM;
     int fd = mosquitto_socket(link->mosq);
-    /* Data that the peer does not acknowledge for a keepalive's time: the
-     * path is gone, and a new connection is sooner through than TCP's own
-     * retries, whose waits double up to minutes. */
-    unsigned silence_ms = (unsigned)link->keepalive_s * 1000;
+    /* Data that the peer does not acknowledge for so long: the path is gone,
+     * and a new connection is sooner through than TCP's own retries, whose
+     * waits double up to minutes. */
+    unsigned silence_ms = SILENCE_MAX_MS;
+    if (link->keepalive_s * 1000 < SILENCE_MAX_MS)
+        silence_ms = (unsigned)link->keepalive_s * 1000;
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silence_ms,
                sizeof(silence_ms));
     /* What the kernel has not sent yet cannot be overtaken: beyond this much

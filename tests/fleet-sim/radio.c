@@ -217,7 +217,7 @@ static void on_connected(void *context)
     struct radio *r = &unit->radio;
     char topic[LINK_TOPIC_MAX];
     link_topic(LINK_RECEIPT, unit->name, topic);
-    if (link_subscribe(r->link, topic, 1) != PT_OK)
+    if (link_subscribe(r->link, topic, 0) != PT_OK)
         pt_log(PT_LOG_INFO, "%s could not subscribe", unit->name);
     say_presence(unit, "online");
     r->state_said_ms = 0;
