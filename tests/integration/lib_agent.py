@@ -9,7 +9,8 @@ from lib_common import BIN, Process, wait_for
 
 PROGRAM = os.path.join(BIN, "tracker-agent")
 
-# Tests do not wait a minute for what a vehicle may.
+# Tests do not wait a minute for what a vehicle may; what measures takes the
+# agent's own settings instead (`usual` = {}).
 QUICK = {"uplink.resend": 3, "uplink.resend_max": 6, "uplink.heartbeat": 3,
          "pace.moving": 1, "pace.parked": 2, "pace.bound_m": 5,
          "outbox.commit_seconds": 1}
@@ -17,7 +18,7 @@ QUICK = {"uplink.resend": 3, "uplink.resend_max": 6, "uplink.heartbeat": 3,
 
 class Agent:
     def __init__(self, directory, device, broker, gpsd, authority,
-                 certificate_of=None, **settings):
+                 certificate_of=None, usual=None, **settings):
         self.dir = str(directory)
         os.makedirs(self.dir, exist_ok=True)
         self.device = device
@@ -30,7 +31,7 @@ class Agent:
             "broker.ca": authority.ca, "broker.cert": cert,
             "broker.key": key, "outbox.path": self.outbox,
             "power.supplies": os.path.join(self.dir, "power_supply"),
-            "log.level": "debug", **QUICK,
+            "log.level": "debug", **(QUICK if usual is None else usual),
             **{name.replace("__", "."): value
                for name, value in settings.items()}}
         self.write(values)
