@@ -12,6 +12,9 @@
 #define RESNAPS_MAX 128
 /* Who is due is looked for at most so often. */
 #define RESNAP_GRAIN_MS 100
+/* A fix so soon after the one that was last put onto a street tells nothing
+ * new about it; to match it costs more than to take it in and store it. */
+#define SAME_PLACE_MS 500
 #define NEVER INT64_MAX
 
 /* What is known of a catalog unit while a query runs: a reason to leave it
@@ -30,6 +33,12 @@ struct standing_of {
     int64_t old_at_ms; /* fleet_old_at_ms() */
     uint8_t verdict;   /* but for its age: LEFT_OUT_NO_FIX, _STATUS, _OFF_ROAD,
                           or WANTED_FRESH */
+};
+
+/* The newest fix when a unit was last put onto a street. */
+struct placed {
+    int64_t fix_time_ms;
+    uint32_t unit_id;
 };
 
 /* A unit of the catalog, and where it is in the fleet; kept from query to
@@ -51,6 +60,7 @@ struct dispatch {
     size_t stood; /* slots at or above this are not on `standing` */
     struct standing_of *standings; /* by slot; max_units of them */
     struct roads_place *stood_at;  /* likewise; edge ROADS_NONE: nowhere */
+    struct placed *placed;         /* likewise */
     struct follow *follow;         /* on which streets; with the roads */
     int64_t *moved_ms;  /* likewise: when it has moved on enough; or NEVER */
     int64_t now_ms;     /* of the last dispatch_follow() */
@@ -112,9 +122,10 @@ enum pt_err dispatch_new(const struct dispatch_settings *settings,
     dispatch->max_units = max_units;
     dispatch->standings = calloc(max_units, sizeof(*dispatch->standings));
     dispatch->stood_at = calloc(max_units, sizeof(*dispatch->stood_at));
+    dispatch->placed = calloc(max_units, sizeof(*dispatch->placed));
     dispatch->moved_ms = calloc(max_units, sizeof(*dispatch->moved_ms));
     if (dispatch->standings == NULL || dispatch->stood_at == NULL ||
-        dispatch->moved_ms == NULL) {
+        dispatch->placed == NULL || dispatch->moved_ms == NULL) {
         dispatch_free(dispatch);
         return PT_E_NOMEM;
     }
@@ -143,6 +154,7 @@ void dispatch_free(struct dispatch *dispatch)
     drop_roads(dispatch);
     free(dispatch->standings);
     free(dispatch->stood_at);
+    free(dispatch->placed);
     free(dispatch->moved_ms);
     free(dispatch->known);
     free(dispatch->index_of);
@@ -196,6 +208,14 @@ static int64_t moved_on_ms(const struct reckon *reckon, int64_t now_ms)
     return next_ms < end_ms ? next_ms : end_ms;
 }
 
+static void note_standing(struct dispatch *dispatch, struct fleet *fleet,
+                          uint32_t slot)
+{
+    const struct fleet_unit *unit = fleet_at(fleet, slot);
+    dispatch->standings[slot] = (struct standing_of){
+        unit->fix_time_ms, fleet_old_at_ms(fleet, unit), verdict_of(unit)};
+}
+
 static void stand(struct dispatch *dispatch, struct fleet *fleet, uint32_t slot)
 {
     struct fleet_unit *unit = fleet_at(fleet, slot);
@@ -213,13 +233,35 @@ static void stand(struct dispatch *dispatch, struct fleet *fleet, uint32_t slot)
         unit->offset_ms = 0;
         unit->off_road_m = 0;
     }
-    dispatch->standings[slot] = (struct standing_of){
-        unit->fix_time_ms, fleet_old_at_ms(fleet, unit), verdict_of(unit)};
+    note_standing(dispatch, fleet, slot);
+    dispatch->placed[slot] = (struct placed){unit->fix_time_ms, unit->unit_id};
     int64_t moved_ms =
         unit->has_fix ? moved_on_ms(&reckon, dispatch->now_ms) : NEVER;
     dispatch->moved_ms[slot] = moved_ms;
     if (moved_ms < dispatch->resnap_ms)
         dispatch->resnap_ms = moved_ms;
+}
+
+static bool is_placed(const struct dispatch *dispatch,
+                      const struct fleet_unit *unit, uint32_t slot)
+{
+    const struct placed *placed = &dispatch->placed[slot];
+    int64_t since_ms = unit->fix_time_ms - placed->fix_time_ms;
+    return placed->unit_id == unit->unit_id && unit->edge != FLEET_NO_EDGE &&
+           since_ms > 0 && since_ms < SAME_PLACE_MS;
+}
+
+/* What else is new of it counts at once; its street is looked at a little
+ * later. */
+static void stand_later(struct dispatch *dispatch, struct fleet *fleet,
+                        uint32_t slot)
+{
+    int64_t later_ms = dispatch->now_ms + SAME_PLACE_MS;
+    note_standing(dispatch, fleet, slot);
+    if (dispatch->moved_ms[slot] > later_ms)
+        dispatch->moved_ms[slot] = later_ms;
+    if (dispatch->resnap_ms > later_ms)
+        dispatch->resnap_ms = later_ms;
 }
 
 /* Slots past the fleet's end belonged to units that it has forgotten. */
@@ -305,8 +347,13 @@ int64_t dispatch_follow(struct dispatch *dispatch, struct fleet *fleet,
     const uint32_t *slots;
     size_t count = fleet_changes(fleet, &slots);
     clear_forgotten(dispatch, fleet_count(fleet));
-    for (size_t i = 0; i < count; i++)
-        stand(dispatch, fleet, slots[i]);
+    for (size_t i = 0; i < count; i++) {
+        const struct fleet_unit *unit = fleet_at(fleet, slots[i]);
+        if (is_placed(dispatch, unit, slots[i]))
+            stand_later(dispatch, fleet, slots[i]);
+        else
+            stand(dispatch, fleet, slots[i]);
+    }
     follow_moving(dispatch, fleet);
     if (dispatch->resnap_ms == NEVER)
         return -1;

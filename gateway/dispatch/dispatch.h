@@ -98,7 +98,8 @@ PT_MUST_CHECK enum pt_err dispatch_set_roads(struct dispatch *dispatch,
 const struct roads *dispatch_roads(const struct dispatch *dispatch);
 
 /* Tick step: snaps the units that changed since the last tick, and of those
- * that moved on as many as take some hundred microseconds. In how many ms it
+ * that moved on as many as take some hundred microseconds; a unit whose fixes
+ * come in faster is snapped twice a second. In how many ms it
  * wants to be called again; -1: not before a unit has changed. `now_ms` is
  * UTC. */
 int64_t dispatch_follow(struct dispatch *dispatch, struct fleet *fleet,

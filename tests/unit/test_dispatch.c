@@ -608,6 +608,32 @@ static void follows_the_fleet(void **state)
     stop(&w);
 }
 
+/* Ten fixes a second: where it is on the street follows within half a second,
+ * all else at once. */
+static void follows_fast_fixes_at_leisure(void **state)
+{
+    (void)state;
+    struct world w;
+    struct dispatch_answer answer;
+    start(&w, make_street());
+    fill_catalog(&w.catalog, 1);
+    uint32_t unit_id = w.catalog.units[0].unit_id;
+    place(&w, unit_id, at_m(100, 0), 1000, PT_STATUS_AVAILABLE);
+    tick(&w);
+    const struct fleet_unit *unit = fleet_find(w.fleet, unit_id);
+    assert_true(abs((int)unit->offset_ms - 10000) < 20);
+    place(&w, unit_id, at_m(110, 0), 900, PT_STATUS_BUSY);
+    assert_in_range(dispatch_follow(w.dispatch, w.fleet, NOW_MS), 1, 500);
+    fleet_changes_take(w.fleet);
+    assert_true(abs((int)unit->offset_ms - 10000) < 20);
+    assert_int_equal(ask(&w, at_m(0, 0), 1, NULL, &answer), PT_OK);
+    assert_int_equal(answer.count, 0);
+    assert_int_equal(answer.left_out[0].why, LEFT_OUT_STATUS);
+    assert_int_equal(dispatch_follow(w.dispatch, w.fleet, NOW_MS + 500), -1);
+    assert_true(abs((int)unit->offset_ms - 11000) < 20);
+    stop(&w);
+}
+
 static void takes_a_new_network(void **state)
 {
     (void)state;
@@ -867,6 +893,7 @@ int main(void)
         cmocka_unit_test(within_the_promise),
         cmocka_unit_test(says_what_it_cannot),
         cmocka_unit_test(follows_the_fleet),
+        cmocka_unit_test(follows_fast_fixes_at_leisure),
         cmocka_unit_test(takes_a_new_network),
         cmocka_unit_test(routes_one_unit),
         cmocka_unit_test(stands_where_it_is_believed),

@@ -29,7 +29,7 @@
 #define PATIENCE_NS UINT64_C(60000000000)
 #define INPUT 2048 /* a receipt has 1400 bytes at most */
 #define READY 256
-#define STEP_M 9.0
+#define SPEED_MPS 9.0
 
 struct vehicle {
     struct load *load;
@@ -40,7 +40,7 @@ struct vehicle {
     uint64_t messages; /* sent */
     uint64_t receipted;
     struct geo_point from, to; /* its street */
-    uint64_t steps;            /* from the one to the other */
+    uint64_t leg_ms;           /* from the one to the other */
     uint32_t course_cdeg;
     int64_t time_ms;
     uint32_t sent_ms[SENT_RING]; /* since the begin, by message */
@@ -83,27 +83,28 @@ static double seconds_since(uint64_t begun_ns)
 
 /* --- fixes */
 
-/* Along its street and back at 9 m/s and a fix a second, with some metres of
- * the receiver's noise, so that the columns' differences are those of a
- * drive. */
+/* Along its street and back at 9 m/s, with some metres of the receiver's
+ * noise, so that the columns' differences are those of a drive: a backlog's
+ * fixes a second apart, others as far apart as they are sent. */
 static struct pt_entry next_fix(struct vehicle *v, uint64_t seq)
 {
-    uint64_t steps = v->steps;
-    uint64_t at = seq % (2 * steps);
-    bool back = at >= steps;
-    int64_t on = (int64_t)(back ? 2 * steps - at : at);
+    bool live = v->load->settings.entries == 1;
+    v->time_ms = live ? wall_ms() : v->time_ms + 1000;
+    uint64_t at = (uint64_t)v->time_ms % (2 * v->leg_ms);
+    bool back = at >= v->leg_ms;
+    int64_t on = (int64_t)(back ? 2 * v->leg_ms - at : at);
+    int64_t leg = (int64_t)v->leg_ms;
     int32_t lat_e6 = v->to.lat_e6 - v->from.lat_e6;
     int32_t lon_e6 = v->to.lon_e6 - v->from.lon_e6;
     struct geo_point place = {
-        .lat_e6 = v->from.lat_e6 + (int32_t)(lat_e6 * on / (int64_t)steps) +
+        .lat_e6 = v->from.lat_e6 + (int32_t)(lat_e6 * on / leg) +
                   (int32_t)(seq * 7 % 41) - 20,
-        .lon_e6 = v->from.lon_e6 + (int32_t)(lon_e6 * on / (int64_t)steps) +
+        .lon_e6 = v->from.lon_e6 + (int32_t)(lon_e6 * on / leg) +
                   (int32_t)(seq * 5 % 43) - 21,
     };
-    v->time_ms += 1000;
     return (struct pt_entry){
         .seq = seq,
-        .time_ms = v->load->settings.entries > 1 ? v->time_ms : wall_ms(),
+        .time_ms = v->time_ms,
         .at = place,
         .speed_cmps = 900 + (uint32_t)(seq * 31 % 97),
         .course_cdeg =
@@ -378,7 +379,8 @@ static void init_vehicle(struct load *load, size_t index)
     if (getrandom(&v->generation, sizeof(v->generation), 0) < 0)
         bench_die("getrandom", "no random numbers");
     v->generation |= 1; /* never 0 */
-    v->steps = 1 + (uint64_t)(geo_distance_m(v->from, v->to) / STEP_M);
+    v->leg_ms =
+        1 + (uint64_t)(geo_distance_m(v->from, v->to) / SPEED_MPS * 1e3);
     double course = geo_course_deg(v->from, v->to);
     v->course_cdeg = (uint32_t)(course * 100.0) % 36000;
     v->time_ms = begin_ms + (int64_t)index;
