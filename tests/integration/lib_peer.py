@@ -64,6 +64,13 @@ class Peer:
         numbers.update(range(1, report.seq - report.held_below))
         self.receipt(device, report.generation, numbers)
 
+    def catch_up(self):
+        """Receipts all that came so far, and each report from now on."""
+        with self.lock:
+            self.receipts = True
+            for device, _, report in self.reports:
+                self._store(device, report)
+
     def receipt(self, device, generation, numbers):
         self.client.publish(f"patrol/v1/{device}/receipt",
                             wire.receipt(generation, numbers), qos=1)
