@@ -18,8 +18,6 @@
 #include <string.h>
 
 #define CONNECT_MS 20000 /* look-up, TCP, TLS and CONNACK together */
-#define STABLE_MS 60000  /* up for so long: what was before is forgotten */
-#define KICKED_MAX 3     /* closed so often early on: it is another client */
 #define TICK_MS 1000     /* keepalive check */
 #define FAREWELL_MS 2000 /* at most, to get DISCONNECT out */
 
@@ -179,30 +177,16 @@ void link_tell_up(struct link *link)
     link->events.connected(link->events.context);
 }
 
-/* Two clients under one name throw each other out. MQTT 5 has a reason code
- * for it, but mosquitto 2.0.11 just closes the connection: then it is told by
- * being closed by the broker soon after each of several connections, with no
- * failed attempt between them as a broker that restarts would have. */
-static bool is_taken_over(struct link *link, bool was_up, bool stable)
-{
-    if (link->reason == MQTT_RC_SESSION_TAKEN_OVER)
-        return true;
-    if (was_up && !stable && link->closed_by_peer)
-        link->kicked++;
-    else
-        link->kicked = 0;
-    return link->kicked >= KICKED_MAX;
-}
-
 /* The attempt or the connection is over; the next one is on the timer. */
 void link_lose(struct link *link)
 {
     bool was_up = link->state == LINK_UP && link->up_since_ms != 0;
     bool refused = link->state == LINK_CONNECTING && link->reason != 0;
-    bool stable = was_up && uv_now(link->loop) - link->up_since_ms >= STABLE_MS;
-    bool taken_over = is_taken_over(link, was_up, stable);
-    link->failures = stable ? 1 : link->failures + 1;
-    uint64_t wait_ms = link_wait_ms(link->failures, link->broker_count,
+    uint64_t up_ms = was_up ? uv_now(link->loop) - link->up_since_ms : 0;
+    bool taken_over =
+        link_tries_lost(&link->tries, up_ms, was_up && link->closed_by_peer) ||
+        link->reason == MQTT_RC_SESSION_TAKEN_OVER;
+    uint64_t wait_ms = link_wait_ms(link->tries.failures, link->broker_count,
                                     taken_over, backoff_random());
     log_lost(link, was_up, taken_over, wait_ms);
 

@@ -24,6 +24,25 @@ PT_MUST_CHECK enum pt_err link_brokers_parse(const char *list,
                                              struct link_broker *brokers,
                                              size_t *ret);
 
+/* Up for so long, a connection was one: what was before is forgotten. Long
+ * enough for two clients under one name to throw each other out three times
+ * (they wait 1, 2 and 4 s at most before it); short enough for a radio that
+ * comes and goes, and for a broker that is started again and again. */
+#define LINK_STABLE_MS 10000
+
+struct link_tries {
+    unsigned failures; /* in a row */
+    unsigned kicked;   /* closed early by the broker, in a row */
+};
+
+/* An attempt (`up_ms` 0) or a connection has ended. True: another client has
+ * our name. MQTT 5 has a reason code for that, but mosquitto 2.0.11 just
+ * closes the connection: then it is told by being closed by the broker soon
+ * after each of several connections, with no failed attempt between them as a
+ * broker that restarts would have. */
+bool link_tries_lost(struct link_tries *tries, uint64_t up_ms,
+                     bool closed_by_peer);
+
 /* How long to wait after the `failures`th try in a row (1 or more) on a list
  * of `brokers`: 1 s doubled once a round through the list, up to 60 s, of
  * which `random` chooses the upper half; 60..75 s when taken over. */
@@ -109,8 +128,7 @@ struct link {
     struct link_lookup *lookup;
     struct link_watch *watch;
     struct mosquitto *mosq;
-    unsigned failures; /* in a row */
-    unsigned kicked;   /* closed early by the broker, in a row */
+    struct link_tries tries;
     uint64_t up_since_ms;
     struct link_waiting waiting;
     uint16_t alias_max; /* the broker's, of this connection; 0: none */

@@ -131,6 +131,20 @@ enum pt_err link_brokers_parse(const char *list, uint16_t default_port,
     return PT_OK;
 }
 
+#define KICKED_MAX 3 /* closed so often early on: it is another client */
+
+bool link_tries_lost(struct link_tries *tries, uint64_t up_ms,
+                     bool closed_by_peer)
+{
+    bool stable = up_ms >= LINK_STABLE_MS;
+    tries->failures = stable ? 1 : tries->failures + 1;
+    if (closed_by_peer && up_ms > 0 && !stable)
+        tries->kicked++;
+    else
+        tries->kicked = 0;
+    return tries->kicked >= KICKED_MAX;
+}
+
 uint64_t link_wait_ms(unsigned failures, size_t brokers, bool taken_over,
                       uint32_t random)
 {

@@ -192,6 +192,41 @@ static void taken_over_waits_a_minute(void **state)
         assert_in_range(link_wait_ms(1, 2, true, r), 60000, 75000);
 }
 
+/* A radio that comes and goes, or a broker started again every half minute:
+ * each connection was one, and the next is tried at once. */
+static void connection_that_lasted_forgets_what_was_before(void **state)
+{
+    (void)state;
+    struct link_tries tries = {0};
+    for (unsigned i = 1; i <= 5; i++) {
+        assert_false(link_tries_lost(&tries, 0, false));
+        assert_int_equal(tries.failures, i);
+    }
+    for (int i = 0; i < 5; i++) {
+        assert_false(link_tries_lost(&tries, LINK_STABLE_MS, i % 2 == 0));
+        assert_int_equal(tries.failures, 1);
+    }
+    assert_false(link_tries_lost(&tries, LINK_STABLE_MS - 1, false));
+    assert_int_equal(tries.failures, 2);
+}
+
+/* Each is back after at most 1, 2, 4 s, and throws the other one out. */
+static void closed_early_three_times_is_another_client(void **state)
+{
+    (void)state;
+    struct link_tries tries = {0};
+    assert_false(link_tries_lost(&tries, 1000, true));
+    assert_false(link_tries_lost(&tries, 2000, true));
+    assert_true(link_tries_lost(&tries, 4000, true));
+
+    tries = (struct link_tries){0};
+    for (int i = 0; i < 5; i++) { /* a broker that falls over at once */
+        assert_false(link_tries_lost(&tries, 1000, true));
+        assert_false(link_tries_lost(&tries, 2000, true));
+        assert_false(link_tries_lost(&tries, 0, true));
+    }
+}
+
 static void waiting_counts_what_is_under_way(void **state)
 {
     (void)state;
@@ -568,6 +603,8 @@ int main(void)
         cmocka_unit_test(waits_double_up_to_a_minute),
         cmocka_unit_test(a_round_through_the_list_counts_once),
         cmocka_unit_test(taken_over_waits_a_minute),
+        cmocka_unit_test(connection_that_lasted_forgets_what_was_before),
+        cmocka_unit_test(closed_early_three_times_is_another_client),
         cmocka_unit_test(waiting_counts_what_is_under_way),
         cmocka_unit_test(waiting_is_bounded),
         cmocka_unit_test(wrong_settings_are_refused),
