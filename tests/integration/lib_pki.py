@@ -1,4 +1,5 @@
 """A certificate authority for one test run, by openssl(1)."""
+import datetime
 import os
 import subprocess
 
@@ -38,4 +39,27 @@ class Authority:
         _openssl("x509", "-req", "-in", stem + ".csr", "-CA", self.ca,
                  "-CAkey", self.path("ca.key"), "-CAcreateserial", "-days",
                  "2", "-extfile", stem + ".ext", "-out", stem + ".crt")
+        return stem + ".crt", stem + ".key"
+
+    def issue_for(self, name, seconds):
+        """As issue(), for so short a time; each call makes another one."""
+        stem = self.path(f"{name}.short")
+        now = datetime.datetime.now(datetime.timezone.utc)
+        ends = now + datetime.timedelta(seconds=seconds)
+        _openssl("req", "-newkey", "ec", "-pkeyopt",
+                 "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
+                 "-keyout", stem + ".key", "-out", stem + ".csr")
+        with open(stem + ".conf", "w", encoding="ascii") as conf:
+            conf.write(f"[ca]\ndefault_ca = short\n[short]\ndatabase ="
+                       f" {stem}.index\nrand_serial = yes\ndefault_md ="
+                       " sha256\npolicy = any\nunique_subject = no\n"
+                       "[any]\ncommonName = supplied\n")
+        with open(stem + ".index", "w", encoding="ascii"):
+            pass
+        # only openssl's ca(1) takes an end to the second
+        _openssl("ca", "-batch", "-notext", "-config", stem + ".conf",
+                 "-cert", self.ca, "-keyfile", self.path("ca.key"), "-in",
+                 stem + ".csr", "-out", stem + ".crt", "-outdir", self.dir,
+                 "-startdate", now.strftime("%y%m%d000000Z"), "-enddate",
+                 ends.strftime("%y%m%d%H%M%SZ"))
         return stem + ".crt", stem + ".key"
