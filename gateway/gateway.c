@@ -130,6 +130,7 @@ static enum pt_err open_store(struct gateway *gw)
     const struct settings *s = gw->settings;
     struct store_settings settings = {
         .conninfo = s->conninfo,
+        .lanes = (size_t)s->store_connections,
         .queue_max = (size_t)s->store_queue_max,
         .batch_max = (size_t)s->store_batch_max,
         /* The day that the window begins in, whatever the hour. */

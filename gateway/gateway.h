@@ -45,6 +45,7 @@ struct settings {
     int64_t receipt_every_s;
     int64_t intake_queue_mb;
 
+    int64_t store_connections;
     int64_t store_queue_max;
     int64_t store_batch_max;
     int64_t keep_future_days;

@@ -62,6 +62,10 @@ static const struct config_option options[] = {
      .help = "messages not yet decoded; beyond it they are dropped and come "
              "again"},
 
+    {.section = "store", .name = "connections", .type = CONFIG_INT,
+     .offset = AT(store_connections), .initial = "2", .min = 1,
+     .max = STORE_LANES_MAX,
+     .help = "to the database, that write at the same time"},
     {.section = "store", .name = "queue_max", .type = CONFIG_INT,
      .offset = AT(store_queue_max), .initial = "200000", .min = 1000,
      .max = 10000000,

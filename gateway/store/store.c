@@ -108,32 +108,47 @@ static enum pt_err register_metrics(struct store *store,
     return err;
 }
 
-/* ---- queue */
+/* ---- queues */
+
+static uint32_t hash_of(const char *name)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a */
+
+    for (; *name != '\0'; name++)
+        hash = (hash ^ (unsigned char)*name) * 16777619u;
+    return hash;
+}
 
 /* For entries without a ledger: false when the device has had its share of
  * this minute. */
 static bool quarantine_allows(struct store *store, const char *device)
 {
     int64_t minute = store_wall_ms() / 60000;
-    uint32_t hash = 2166136261u; /* FNV-1a */
+    uint32_t hash = hash_of(device) % QUARANTINE_COUNTERS;
 
     if (minute != store->quarantine_minute) {
         memset(store->quarantine_rows, 0, sizeof store->quarantine_rows);
         store->quarantine_minute = minute;
     }
-    for (; *device != '\0'; device++)
-        hash = (hash ^ (unsigned char)*device) * 16777619u;
-    hash %= QUARANTINE_COUNTERS;
     if (store->quarantine_rows[hash] == QUARANTINE_PER_MINUTE)
         return false;
     store->quarantine_rows[hash]++;
     return true;
 }
 
-static enum pt_err push(struct store *store, const struct batch_item *item)
+static struct lane *lane_of(struct store *store, const struct batch_item *item)
 {
-    size_t at = (store->first + store->count) % store->settings.queue_max;
-    struct batch_item *slot = &store->ring[at];
+    uint32_t key = item->device_id == BATCH_NO_DEVICE
+                       ? hash_of(item->device_name)
+                       : item->device_id;
+
+    return &store->lanes[key % store->settings.lanes];
+}
+
+static enum pt_err push(struct lane *lane, const struct batch_item *item)
+{
+    size_t at = (lane->first + lane->count) % lane->store->settings.queue_max;
+    struct batch_item *slot = &lane->ring[at];
     char *detail = NULL;
 
     if (item->entry.detail) {
@@ -149,26 +164,30 @@ static enum pt_err push(struct store *store, const struct batch_item *item)
     if (slot->refusal == REFUSED_NOT && slot->unit_id == BATCH_NO_UNIT)
         slot->refusal = REFUSED_UNKNOWN_DEVICE;
     if (item->entry.kind == PT_KIND_PANIC || item->entry.kind == PT_KIND_ANSWER)
-        store->hurry = true;
-    store->count++;
+        lane->hurry = true;
+    lane->count++;
+    lane->store->count++;
     return PT_OK;
 }
 
-void store_pop(struct store *store, size_t count)
+void lane_pop(struct lane *lane, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        struct batch_item *item = &store->ring[store->first];
+        struct batch_item *item = &lane->ring[lane->first];
 
         free((char *)item->entry.detail); /* ours: push() */
         item->entry.detail = NULL;
-        store->first = (store->first + 1) % store->settings.queue_max;
-        store->count--;
+        lane->first++;
+        if (lane->first == lane->store->settings.queue_max)
+            lane->first = 0;
     }
+    lane->count -= count;
+    lane->store->count -= count;
     /* Empty, it begins at its first slot again: what never has much to wait
      * for touches a few pages of the ring and not, in time, all of it. */
-    if (store->count == 0)
-        store->first = 0;
-    store->numbers.queued = store->count;
+    if (lane->count == 0)
+        lane->first = 0;
+    lane->store->numbers.queued = lane->store->count;
 }
 
 size_t store_append(struct store *store, const struct batch *batch)
@@ -181,13 +200,14 @@ size_t store_append(struct store *store, const struct batch *batch)
         if (!plan_has_ledger(item) &&
             !quarantine_allows(store, item->device_name))
             store->numbers.not_quarantined++;
-        else if (push(store, item) != PT_OK)
+        else if (push(lane_of(store, item), item) != PT_OK)
             break;
         taken++;
     }
     store->numbers.queue_full += batch->count - taken;
     store->numbers.queued = store->count;
-    store_kick(store);
+    for (size_t i = 0; i < store->settings.lanes; i++)
+        lane_kick(&store->lanes[i]);
     return taken;
 }
 
@@ -195,58 +215,35 @@ size_t store_append(struct store *store, const struct batch *batch)
 
 static void on_up(void *context)
 {
-    struct store *store = context;
+    struct lane *lane = context;
 
-    store_make_partitions(store);
-    store_kick(store);
+    lane_make_partitions(lane);
+    lane_kick(lane);
+}
+
+static void lane_clear(struct lane *lane)
+{
+    lane_pop(lane, lane->count);
+    plan_clear(&lane->plan);
+    free(lane->ring);
 }
 
 static void store_release(struct store *store)
 {
-    store_pop(store, store->count);
-    plan_clear(&store->plan);
-    free(store->ring);
+    for (size_t i = 0; i < store->settings.lanes; i++)
+        lane_clear(&store->lanes[i]);
     free((char *)store->settings.conninfo);
     free(store);
 }
 
-enum pt_err store_new(uv_loop_t *loop, const struct store_settings *settings,
-                      const struct store_events *events,
-                      struct metrics *metrics, struct store **ret)
+static enum pt_err lane_init(struct lane *lane, struct store *store)
 {
-    struct store *store;
-    enum pt_err err = PT_E_NOMEM;
-
-    assert(settings->queue_max > 0 && settings->batch_max > 0);
-    store = calloc(1, sizeof *store);
-    if (!store)
+    lane->store = store;
+    lane->limit = store->settings.batch_max;
+    lane->ring = calloc(store->settings.queue_max, sizeof *lane->ring);
+    if (!lane->ring)
         return PT_E_NOMEM;
-    store->loop = loop;
-    store->settings = *settings;
-    store->events = *events;
-    store->limit = settings->batch_max;
-    store->made_day = -1;
-    store->settings.conninfo = strdup(settings->conninfo);
-    store->ring = calloc(settings->queue_max, sizeof *store->ring);
-    if (!store->settings.conninfo || !store->ring)
-        goto fail;
-    err = plan_init(&store->plan, settings->batch_max);
-    if (err == PT_OK)
-        err = register_metrics(store, metrics);
-    if (err == PT_OK)
-        err = db_new(loop, settings->conninfo, "patrol store",
-                     &(struct db_events){.context = store, .up = on_up},
-                     &store->db);
-    if (err != PT_OK)
-        goto fail;
-    uv_timer_init(loop, &store->timer);
-    store->timer.data = store;
-    store->handles = 2;
-    *ret = store;
-    return PT_OK;
-fail:
-    store_release(store);
-    return err;
+    return plan_init(&lane->plan, store->settings.batch_max);
 }
 
 static void finish_close(struct store *store)
@@ -266,7 +263,75 @@ static void on_db_closed(void *context)
 
 static void on_timer_closed(uv_handle_t *handle)
 {
-    finish_close(handle->data);
+    struct lane *lane = handle->data;
+
+    finish_close(lane->store);
+}
+
+/* From here on the loop has handles of ours, which only it can close. */
+static enum pt_err open_lanes(struct store *store)
+{
+    for (size_t i = 0; i < store->settings.lanes; i++) {
+        struct lane *lane = &store->lanes[i];
+        const struct db_events events = {.context = lane, .up = on_up};
+        enum pt_err err = db_new(store->loop, store->settings.conninfo,
+                                 "patrol store", &events, &lane->db);
+
+        if (err != PT_OK)
+            return err;
+        uv_timer_init(store->loop, &lane->timer);
+        lane->timer.data = lane;
+        store->handles += 2;
+    }
+    return PT_OK;
+}
+
+static void close_lanes(struct store *store)
+{
+    size_t lanes = store->settings.lanes; /* it may go with the last one */
+
+    store->closing = true;
+    for (size_t i = 0; i < lanes; i++) {
+        struct lane *lane = &store->lanes[i];
+
+        if (!lane->db)
+            break;
+        uv_close((uv_handle_t *)&lane->timer, on_timer_closed);
+        db_close(lane->db, on_db_closed, store);
+    }
+}
+
+enum pt_err store_new(uv_loop_t *loop, const struct store_settings *settings,
+                      const struct store_events *events,
+                      struct metrics *metrics, struct store **ret)
+{
+    struct store *store;
+    enum pt_err err;
+
+    assert(settings->queue_max > 0 && settings->batch_max > 0);
+    assert(settings->lanes > 0 && settings->lanes <= STORE_LANES_MAX);
+    store = calloc(1, sizeof *store);
+    if (!store)
+        return PT_E_NOMEM;
+    store->loop = loop;
+    store->settings = *settings;
+    store->events = *events;
+    store->made_day = -1;
+    store->settings.conninfo = strdup(settings->conninfo);
+    err = store->settings.conninfo ? PT_OK : PT_E_NOMEM;
+    for (size_t i = 0; i < settings->lanes && err == PT_OK; i++)
+        err = lane_init(&store->lanes[i], store);
+    if (err == PT_OK)
+        err = register_metrics(store, metrics);
+    if (err == PT_OK)
+        err = open_lanes(store);
+    if (err == PT_OK)
+        *ret = store;
+    else if (store->handles > 0)
+        close_lanes(store); /* frees it */
+    else
+        store_release(store);
+    return err;
 }
 
 void store_close(struct store *store, void (*done)(void *), void *context)
@@ -277,16 +342,17 @@ void store_close(struct store *store, void (*done)(void *), void *context)
         return;
     }
     assert(!store->closing);
-    store->closing = true;
     store->done = done;
     store->done_context = context;
-    uv_close((uv_handle_t *)&store->timer, on_timer_closed);
-    db_close(store->db, on_db_closed, store);
+    close_lanes(store);
 }
 
 bool store_is_up(const struct store *store)
 {
-    return db_is_up(store->db) && !store->backing_off;
+    for (size_t i = 0; i < store->settings.lanes; i++)
+        if (!db_is_up(store->lanes[i].db) || store->lanes[i].backing_off)
+            return false;
+    return true;
 }
 
 size_t store_queued(const struct store *store)

@@ -27,8 +27,14 @@
 #include <stdint.h>
 #include <uv.h>
 
+/* Several transactions at a time, each over a connection of its own, so that
+ * the database works on one while the next is made ready or waits for the
+ * disk. */
+#define STORE_LANES_MAX 8
+
 struct store_settings {
     const char *conninfo;
+    size_t lanes;         /* 1..STORE_LANES_MAX */
     size_t queue_max;     /* entries waiting or being written; beyond it
                              store_append() takes no more */
     size_t batch_max;     /* entries in one transaction */
@@ -61,7 +67,8 @@ void store_close(struct store *store, void (*done)(void *), void *context);
 
 /* Copies the batch into the queue. Returns how many items it took, from the
  * front; the rest is not receipted, so vehicles send it again. Written after
- * 20 ms, when a panic or an answer comes, or when batch_max wait. */
+ * 20 ms, when a panic or an answer comes, or when batch_max of one lane
+ * wait. */
 size_t store_append(struct store *store, const struct batch *batch);
 
 bool store_is_up(const struct store *store);

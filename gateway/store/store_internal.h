@@ -7,7 +7,7 @@
  *   sql.c   statements and their array parameters
  *   transaction.c  one attempt at writing a batch, and what to do when it
  *                  fails
- *   store.c queue, life and numbers
+ *   store.c queues, life and numbers
  */
 #include "db.h"
 #include "store.h"
@@ -189,17 +189,14 @@ struct store_numbers {
     uint64_t last_commit_ms;
 };
 
-struct store {
-    uv_loop_t *loop;
-    struct store_settings settings;
-    struct store_events events;
+/* A connection with a queue of its own. All of a device goes to one lane, so
+ * its ledgers are written in order; lanes do not wait for each other but where
+ * two devices are one unit, for its row of latest_position. */
+struct lane {
+    struct store *store;
     struct db *db;
     uv_timer_t timer; /* linger or back-off */
     bool backing_off;
-    unsigned handles; /* not closed yet */
-    bool closing;
-    void (*done)(void *context);
-    void *done_context;
 
     struct batch_item *ring; /* settings.queue_max of them */
     size_t first;
@@ -224,6 +221,20 @@ struct store {
     unsigned tries;       /* failed in a row */
     bool partitions_made; /* for this batch */
     bool poisoned;        /* the first entry failed alone */
+};
+
+struct store {
+    uv_loop_t *loop;
+    struct store_settings settings;
+    struct store_events events;
+    unsigned handles; /* not closed yet */
+    bool closing;
+    void (*done)(void *context);
+    void *done_context;
+
+    struct lane lanes[STORE_LANES_MAX]; /* settings.lanes of them */
+    size_t count;                       /* entries in all queues */
+
     int64_t made_day;     /* UTC day on which partitions were made ahead */
     int64_t make_next_ms; /* not again before */
     bool making;
@@ -235,13 +246,13 @@ struct store {
 
 /* Begins a transaction when there is something to write and nothing in the
  * way. */
-void store_kick(struct store *store);
+void lane_kick(struct lane *lane);
 
 /* Makes partitions ahead when a new day has come. */
-void store_make_partitions(struct store *store);
+void lane_make_partitions(struct lane *lane);
 
 /* Takes the first entries out of the queue. */
-void store_pop(struct store *store, size_t count);
+void lane_pop(struct lane *lane, size_t count);
 
 int64_t store_wall_ms(void);
 

@@ -1,6 +1,6 @@
 /* A store on a loop of its own, driven by lines on standard input:
  *
- *   store_probe CONNINFO QUEUE_MAX BATCH_MAX
+ *   store_probe CONNINFO QUEUE_MAX BATCH_MAX LANES
  *
  *   item NAME DEVICE UNIT GENERATION SEQ LOWEST TIME_MS RECEIVED_MS LAT_E6
  *        LON_E6 SPEED_CMPS FLAGS STATUS KIND REFUSAL [DETAIL]
@@ -308,17 +308,20 @@ static int run(struct probe *probe, const struct store_settings *settings)
 int main(int argc, char **argv)
 {
     static struct probe probe;
-    struct store_settings settings = {.keep_past_days = 31,
-                                      .keep_future_days = 2};
+    struct store_settings settings = {
+        .lanes = 2, .keep_past_days = 31, .keep_future_days = 2};
 
-    if (argc != 4) {
-        fputs("usage: store_probe CONNINFO QUEUE_MAX BATCH_MAX\n", stderr);
+    if (argc != 5) {
+        fputs("usage: store_probe CONNINFO QUEUE_MAX BATCH_MAX LANES\n",
+              stderr);
         return EXIT_FAILURE;
     }
     settings.conninfo = argv[1];
     settings.queue_max = strtoul(argv[2], NULL, 10);
     settings.batch_max = strtoul(argv[3], NULL, 10);
-    if (settings.queue_max == 0 || settings.batch_max == 0)
+    settings.lanes = strtoul(argv[4], NULL, 10);
+    if (settings.queue_max == 0 || settings.batch_max == 0 ||
+        settings.lanes == 0 || settings.lanes > STORE_LANES_MAX)
         return EXIT_FAILURE;
     setvbuf(stdout, NULL, _IOLBF, 0);
     return run(&probe, &settings);

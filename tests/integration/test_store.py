@@ -1,5 +1,6 @@
 """The store, the database connection and the catalog against a PostgreSQL of
 their own: every entry once, whatever is repeated, stopped or killed."""
+import contextlib
 import os
 import queue
 import re
@@ -122,8 +123,10 @@ class Probe:
 
 
 class Store(Probe):
-    def __init__(self, url, queue_max=10000, batch_max=1000):
-        super().__init__("store_probe", url, queue_max, batch_max)
+    """With one lane what is given at once is one transaction."""
+
+    def __init__(self, url, queue_max=10000, batch_max=1000, lanes=1):
+        super().__init__("store_probe", url, queue_max, batch_max, lanes)
 
     def give(self, *items):
         self.say(*items, "append")
@@ -184,6 +187,32 @@ def receipt(store, device, generation="ab", seconds=30):
                         r"urgent=(\d) backlog=(\d)", seconds).groups()
 
 
+def wait_until(db, text, seconds=20):
+    end = time.monotonic() + seconds
+    while not db.one(text):
+        assert time.monotonic() < end, text
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def held_ledger(db, device, generation=0xab):
+    """Somebody else has its row locked, until the end or the database's."""
+    db.sql("INSERT INTO patrol.receipt (device_id, generation) "
+           "VALUES (%s, %s) ON CONFLICT DO NOTHING", device, generation)
+    other = psycopg2.connect(db.url)
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("SELECT FROM patrol.receipt WHERE device_id = %s "
+                           "FOR UPDATE", (device,))
+        yield
+    finally:
+        other.close()
+
+
+ONE_WAITS = ("SELECT count(*) = 1 FROM pg_stat_activity WHERE "
+             "application_name = 'patrol store' AND wait_event_type = 'Lock'")
+
+
 # ------------------------------------------------------------- each entry once
 
 def test_what_is_stored_is_what_was_sent(db, probes):
@@ -223,7 +252,7 @@ def test_generations_are_apart(db, probes):
 
 def test_two_gateways_with_the_same_vehicles(db, probes):
     """Both are given everything, each in another order, in small batches."""
-    stores = [probes(Store, db.url, batch_max=150) for _ in range(2)]
+    stores = [probes(Store, db.url, batch_max=150, lanes=2) for _ in range(2)]
     entries = [(device, seq) for seq in range(1, 51) for device in range(1, 41)]
     for turn in range(0, len(entries), 500):
         part = entries[turn:turn + 500]
@@ -243,6 +272,39 @@ def test_two_gateways_with_the_same_vehicles(db, probes):
     assert sum(m[1] for m in metrics) == 2000
     assert all(m[2] == 0 for m in metrics), "no deadlocks"
     assert db.one("SELECT count(*) FROM patrol.quarantine") == 0
+
+
+def test_lanes_share_a_unit_and_nothing_else(db, probes):
+    """Units with two devices each, which are in different lanes: their
+    latest_position is whose fix is newer, and nobody deadlocks."""
+    store = probes(Store, db.url, batch_max=40, lanes=2)
+    entries = [item(device, seq, time_ms=NOW_MS + 10 * seq + device % 2)
+               for seq in range(1, 101) for device in range(1, 41)]
+    words = [entry.split() for entry in entries]
+    for word in words:  # devices 1 and 2 are unit 1, 3 and 4 unit 2, ...
+        word[3] = str((int(word[2]) + 1) // 2)
+    for turn in range(0, len(words), 400):
+        store.say(*map(" ".join, words[turn:turn + 400]), "append")
+    store.settled()
+    assert db.one("SELECT count(*) FROM patrol.position") == 4000
+    assert db.sql("SELECT DISTINCT stored_to, ranges::text FROM patrol.receipt"
+                  ) == [(100, "{}")]
+    newest = db.sql("SELECT DISTINCT round(extract(epoch FROM fix_time) * 1000)"
+                    "::bigint FROM patrol.latest_position")
+    assert newest == [(NOW_MS + 1001,)]
+    assert store.metric("patrol_store_failures_total") == 0
+
+
+def test_a_lane_that_waits_holds_up_no_other(db, probes):
+    store = probes(Store, db.url, lanes=2)
+    store.give(item(1, 1), item(2, 1))
+    store.settled()
+    with held_ledger(db, 1):
+        store.give(item(1, 2), item(2, 2))
+        assert receipt(store, 2)[0] == "2"
+        assert stored(db, 1) == [1]
+    store.settled()
+    assert stored(db, 1) == [1, 2]
 
 
 def test_below_what_a_vehicle_holds_the_ledger_closes(db, probes):
@@ -405,10 +467,11 @@ def test_a_day_without_a_partition(db, probes):
 # ------------------------------------------------------------ what is broken
 
 def test_the_database_is_stopped_and_started(db, probes):
-    store = probes(Store, db.url, batch_max=200)
-    store.say(f"load 40 1 250 {NOW_MS}")
-    time.sleep(0.15)
-    db.stop()
+    store = probes(Store, db.url, batch_max=200, lanes=2)
+    with held_ledger(db, 1, 77):
+        store.say(f"load 40 1 250 {NOW_MS}")
+        wait_until(db, ONE_WAITS)
+        db.stop()
     db.start()
     store.expect("loaded 10000 in .*", 90)
     assert db.one("SELECT count(*) FROM patrol.position") == 10000
@@ -424,7 +487,7 @@ def kill_store(db, condition="true"):
 
 
 def test_connections_are_killed_at_random(db, probes):
-    store = probes(Store, db.url, batch_max=100)
+    store = probes(Store, db.url, batch_max=100, lanes=2)
     store.say(f"load 40 1 250 {NOW_MS}")
     killed = 0
     for pause in (0.05, 0.11, 0.17, 0.07, 0.13, 0.19):
@@ -434,13 +497,6 @@ def test_connections_are_killed_at_random(db, probes):
     store.expect("loaded 10000 in .*", 90)
     assert db.one("SELECT count(*) FROM patrol.position") == 10000
     assert db.one("SELECT count(*) FROM patrol.quarantine") == 0
-
-
-def wait_until(db, text, seconds=20):
-    end = time.monotonic() + seconds
-    while not db.one(text):
-        assert time.monotonic() < end, text
-        time.sleep(0.02)
 
 
 def test_the_answer_to_commit_is_lost(db, probes):
@@ -499,9 +555,7 @@ def test_a_deadlock_is_tried_again(db, probes):
         cursor.execute("SELECT FROM patrol.receipt WHERE device_id = 2 "
                        "FOR UPDATE")
         store.give(item(1, 2), item(2, 2))
-        wait_until(db, "SELECT count(*) = 1 FROM pg_stat_activity WHERE "
-                       "application_name = 'patrol store' "
-                       "AND wait_event_type = 'Lock'")
+        wait_until(db, ONE_WAITS)
         cursor.execute("SELECT FROM patrol.receipt WHERE device_id = 1 "
                        "FOR UPDATE")
     other.rollback()

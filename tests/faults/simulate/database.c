@@ -1,12 +1,12 @@
-/* PostgreSQL as store sees it: one session a gateway, requests answered in
+/* PostgreSQL as store sees it: a session for each lane, requests answered in
  * order, connections that get lost with whatever they were at. */
 #include "database_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct db *sessions[GATES];
-static struct db memory[GATES];
+struct db *sessions[SESSIONS];
+static struct db memory[SESSIONS];
 static int64_t away_until_ms;
 
 /* ---- the connection */
@@ -123,17 +123,17 @@ static int64_t session_next_ms(const struct db *db)
 int64_t database_next_ms(void)
 {
     int64_t at_ms = NEVER;
-    for (unsigned g = 0; g < GATES; g++)
-        at_ms = soonest(at_ms, session_next_ms(sessions[g]));
+    for (unsigned i = 0; i < SESSIONS; i++)
+        at_ms = soonest(at_ms, session_next_ms(sessions[i]));
     return at_ms;
 }
 
 bool database_run_one(void)
 {
-    for (unsigned g = 0; g < GATES; g++) {
-        if (sessions[g] == NULL || session_next_ms(sessions[g]) > sim.now_ms)
+    for (unsigned i = 0; i < SESSIONS; i++) {
+        if (sessions[i] == NULL || session_next_ms(sessions[i]) > sim.now_ms)
             continue;
-        advance(sessions[g]);
+        advance(sessions[i]);
         return true;
     }
     return false;
@@ -144,12 +144,15 @@ bool database_run_one(void)
 enum pt_err db_new(uv_loop_t *loop, const char *conninfo, const char *name,
                    const struct db_events *events, struct db **ret)
 {
-    unsigned gate = gate_starting();
-    struct db *db = &memory[gate];
+    unsigned session = gate_starting() * STORE_LANES;
+    while (sessions[session] != NULL) /* its other lanes */
+        session++;
+    struct db *db = &memory[session];
     (void)loop;
     (void)conninfo;
     (void)name;
-    db->gate = gate;
+    db->gate = gate_starting();
+    db->session = session;
     db->events = *events;
     db->up = db->lose_commit = false;
     db->refuse[0] = db->sqlstate[0] = '\0';
@@ -158,7 +161,7 @@ enum pt_err db_new(uv_loop_t *loop, const char *conninfo, const char *name,
     db->lock_until_ms = 0;
     db->in_transaction = db->aborted = false;
     db->up_at_ms = sim.now_ms + 1 + (int64_t)draw(50);
-    sessions[gate] = db;
+    sessions[session] = db;
     *ret = db;
     return PT_OK;
 }
@@ -167,7 +170,7 @@ void db_close(struct db *db, void (*done)(void *context), void *context)
 {
     db->events = (struct db_events){0};
     lose_connection(db, 0);
-    sessions[db->gate] = NULL;
+    sessions[db->session] = NULL;
     if (done != NULL)
         done(context);
 }
@@ -260,44 +263,60 @@ char *PQcmdStatus(PGresult *result)
 
 void database_reset(void)
 {
-    for (unsigned g = 0; g < GATES; g++)
-        sessions[g] = NULL;
+    for (unsigned i = 0; i < SESSIONS; i++)
+        sessions[i] = NULL;
     sql_reset();
     away_until_ms = 0;
+}
+
+static void cut(struct db *db, int64_t away_ms)
+{
+    if (db == NULL)
+        return;
+    gate_enter(db->gate);
+    lose_connection(db, away_ms);
+    gate_tick(db->gate);
 }
 
 void database_away(int64_t until_ms)
 {
     away_until_ms = until_ms;
-    for (unsigned g = 0; g < GATES; g++)
-        database_cut(g, until_ms - sim.now_ms);
+    for (unsigned i = 0; i < SESSIONS; i++)
+        cut(sessions[i], until_ms - sim.now_ms);
 }
 
+/* One of the gateway's, or all. */
 void database_cut(unsigned gate, int64_t away_ms)
 {
-    if (sessions[gate] == NULL)
-        return;
-    gate_enter(gate);
-    lose_connection(sessions[gate], away_ms);
-    gate_tick(gate);
+    unsigned which = (unsigned)draw(STORE_LANES + 1);
+    for (unsigned i = 0; i < STORE_LANES; i++)
+        if (which == i || which == STORE_LANES)
+            cut(sessions[gate * STORE_LANES + i], away_ms);
+}
+
+static struct db *one_of(unsigned gate)
+{
+    return sessions[gate * STORE_LANES + draw(STORE_LANES)];
 }
 
 void database_lose_commit(unsigned gate)
 {
-    if (sessions[gate] != NULL)
-        sessions[gate]->lose_commit = true;
+    struct db *db = one_of(gate);
+    if (db != NULL)
+        db->lose_commit = true;
 }
 
 void database_refuse(unsigned gate, const char *sqlstate)
 {
-    if (sessions[gate] != NULL)
-        snprintf(sessions[gate]->refuse, sizeof sessions[gate]->refuse, "%s",
-                 sqlstate);
+    struct db *db = one_of(gate);
+    if (db != NULL)
+        snprintf(db->refuse, sizeof db->refuse, "%s", sqlstate);
 }
 
 void database_connect(unsigned gate)
 {
     away_until_ms = 0;
-    if (sessions[gate] != NULL && !sessions[gate]->up)
-        sessions[gate]->up_at_ms = sim.now_ms + 1;
+    for (unsigned i = gate * STORE_LANES; i < (gate + 1) * STORE_LANES; i++)
+        if (sessions[i] != NULL && !sessions[i]->up)
+            sessions[i]->up_at_ms = sim.now_ms + 1;
 }

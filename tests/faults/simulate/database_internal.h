@@ -28,6 +28,7 @@ enum phase { PHASE_ASKED, PHASE_DONE };
 
 struct db {
     unsigned gate;
+    unsigned session;
     struct db_events events;
     bool up;
     int64_t up_at_ms;
@@ -37,6 +38,7 @@ struct db {
     enum phase phase;
     int64_t at_ms;
     int64_t lock_until_ms; /* waits for a lock at most so long; 0: does not */
+    int waits_for;         /* session that has it */
     enum pt_err err;
     struct pg_result result;
     char sqlstate[6];
@@ -52,7 +54,9 @@ struct db {
     char refuse[6];
 };
 
-extern struct db *sessions[GATES]; /* NULL: its gateway does not run */
+/* Those of a gateway stand together; NULL: it does not run. */
+#define SESSIONS (GATES * STORE_LANES)
+extern struct db *sessions[SESSIONS];
 
 /* The first request of the session, on the server. PT_E_DB with a SQLSTATE,
  * or PT_E_AGAIN when it has to wait for a lock. */

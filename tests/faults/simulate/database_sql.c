@@ -246,10 +246,10 @@ static void make_day(int64_t day)
 /* Who waits for a lock looks again whether it is free. */
 static void wake_others(const struct db *db)
 {
-    for (unsigned g = 0; g < GATES; g++)
-        if (sessions[g] != NULL && sessions[g] != db &&
-            sessions[g]->lock_until_ms != 0)
-            sessions[g]->at_ms = sim.now_ms;
+    for (unsigned i = 0; i < SESSIONS; i++)
+        if (sessions[i] != NULL && sessions[i] != db &&
+            sessions[i]->lock_until_ms != 0)
+            sessions[i]->at_ms = sim.now_ms;
 }
 
 static void release_locks(struct db *db, bool commit)
@@ -257,7 +257,7 @@ static void release_locks(struct db *db, bool commit)
     bool any = false;
     for (size_t i = 0; i < LEDGERS_MAX && ledgers[i].used; i++) {
         struct ledger_row *row = &ledgers[i];
-        if (row->locked_by != (int)db->gate)
+        if (row->locked_by != (int)db->session)
             continue;
         any = true;
         row->locked_by = NOBODY;
@@ -347,17 +347,24 @@ static struct ledger_row *find_ledger(uint32_t device, uint64_t generation)
     return NULL;
 }
 
-/* Whether `db` would wait for a session that waits for `db`. */
+/* Whether `holder` waits, directly or not, for `db`. */
 static bool is_deadlock(const struct db *db, int holder)
 {
-    const struct db *other = sessions[holder];
-    return other != NULL && other != db && other->phase == PHASE_ASKED &&
-           other->lock_until_ms != 0;
+    for (int links = 0; links < SESSIONS; links++) {
+        const struct db *other = sessions[holder];
+        if (other == NULL || other->phase != PHASE_ASKED ||
+            other->lock_until_ms == 0)
+            return false;
+        holder = other->waits_for;
+        if (holder == (int)db->session)
+            return true;
+    }
+    return false;
 }
 
 static enum pt_err must_wait(struct db *db, const struct ledger_row *row)
 {
-    if (row->locked_by == NOBODY || row->locked_by == (int)db->gate)
+    if (row->locked_by == NOBODY || row->locked_by == (int)db->session)
         return PT_OK;
     if (db->lock_until_ms == 0 && is_deadlock(db, row->locked_by)) {
         sim.totals.conflicts++;
@@ -365,6 +372,7 @@ static enum pt_err must_wait(struct db *db, const struct ledger_row *row)
     }
     if (db->lock_until_ms == 0)
         db->lock_until_ms = sim.now_ms + LOCK_TIMEOUT_MS;
+    db->waits_for = row->locked_by;
     if (sim.now_ms >= db->lock_until_ms) {
         sim.totals.conflicts++;
         return refuse(db, "55P03");
@@ -394,7 +402,7 @@ static enum pt_err make_rows(struct db *db, const struct request *request)
                 row = &ledgers[k];
         }
         *row = (struct ledger_row){.used = true,
-                                   .locked_by = (int)db->gate,
+                                   .locked_by = (int)db->session,
                                    .device = device,
                                    .generation = generation,
                                    .ranges = "{}"};
@@ -410,12 +418,13 @@ static enum pt_err lock_rows(struct db *db, const struct request *request)
         uint32_t device = (uint32_t)number(0, i);
         uint64_t generation = (uint64_t)number(1, i);
         struct ledger_row *row = find_ledger(device, generation);
-        if (row == NULL || (!row->committed && row->locked_by != (int)db->gate))
+        if (row == NULL ||
+            (!row->committed && row->locked_by != (int)db->session))
             continue;
         enum pt_err err = must_wait(db, row);
         if (err != PT_OK)
             return err;
-        row->locked_by = (int)db->gate;
+        row->locked_by = (int)db->session;
         bool forget = sim.broken == BREAK_FORGET_LEDGER;
         if (result->rows == 64)
             abort();
@@ -450,7 +459,7 @@ static enum pt_err write_rows(struct db *db, const struct request *request)
     for (size_t i = 0; i < columns[0].count; i++) {
         struct ledger_row *row =
             find_ledger((uint32_t)number(0, i), (uint64_t)number(1, i));
-        if (row == NULL || row->locked_by != (int)db->gate) {
+        if (row == NULL || row->locked_by != (int)db->session) {
             violated("a ledger is written that is not locked");
             return PT_OK;
         }

@@ -172,6 +172,7 @@ void gate_start(unsigned number)
     const struct circumstances *in = sim.in;
     const struct store_settings store = {
         .conninfo = "",
+        .lanes = STORE_LANES,
         .queue_max = in->store_queue,
         .batch_max = in->store_batch,
         .keep_past_days = 30,

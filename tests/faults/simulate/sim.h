@@ -32,6 +32,7 @@
 #define VEHICLES 3 /* the last is the clone of the first one's disk */
 #define CLONE 2
 #define GATES 2
+#define STORE_LANES 2  /* connections to the database, of a gateway */
 #define THINGS_MAX 512 /* entries a schedule puts */
 #define EVENTS_MAX 512
 
