@@ -99,11 +99,16 @@ static enum pt_err set_real(struct loader *l, const struct config_option *o,
     char what[96];
     char *end;
     double number = strtod(value, &end);
+    bool limit = o->type == CONFIG_LIMIT;
 
+    if (limit && strcmp(value, "no") == 0) {
+        *field = -1;
+        return PT_OK;
+    }
     if (end == value || *end != '\0' || !isfinite(number) || number < o->min ||
         number > o->max) {
-        snprintf(what, sizeof what, "a number of %.15g to %.15g", o->min,
-                 o->max);
+        snprintf(what, sizeof what, "a number of %.15g to %.15g%s", o->min,
+                 o->max, limit ? " or no" : "");
         return expected(l, o, what, value);
     }
     *field = number;
@@ -156,6 +161,7 @@ static enum pt_err set(struct loader *l, const struct config_option *o,
     case CONFIG_INT:
         return set_int(l, o, value, field);
     case CONFIG_REAL:
+    case CONFIG_LIMIT:
         return set_real(l, o, value, field);
     case CONFIG_BOOL:
         return set_bool(l, o, value, field);
@@ -271,20 +277,12 @@ done:
     return text;
 }
 
-static void load_file(struct loader *l, const char *file)
+static void take_text(struct loader *l, const char *text, size_t size)
 {
-    size_t size = 0;
-    char *text;
-    int bad_line;
-
-    l->source = file;
-    l->line = 0;
-    text = read_file(l, &size);
-    if (text == NULL)
-        return;
     l->text = text;
     l->end = text + size;
-    bad_line = ini_parse_stream(take_line, l, take_setting, l);
+    l->line = 0;
+    int bad_line = ini_parse_stream(take_line, l, take_setting, l);
     /* inih reads on behind a line that it does not understand. */
     if (bad_line > 0 && (l->err == PT_OK || (unsigned)bad_line < l->line)) {
         l->err = PT_OK;
@@ -293,6 +291,18 @@ static void load_file(struct loader *l, const char *file)
     } else if (bad_line < 0) {
         complain(l, PT_E_NOMEM, "%s", pt_strerror(PT_E_NOMEM));
     }
+}
+
+static void load_file(struct loader *l, const char *file)
+{
+    size_t size = 0;
+    char *text;
+
+    l->source = file;
+    l->line = 0;
+    text = read_file(l, &size);
+    if (text != NULL)
+        take_text(l, text, size);
     free(text);
 }
 
@@ -328,6 +338,28 @@ static void load_defaults(struct loader *l)
     }
 }
 
+/* The defaults, and room to note what is given. */
+static void begin(struct loader *l)
+{
+    for (size_t i = 0; i < l->option_count; i++) {
+        if (l->options[i].type == CONFIG_TEXT)
+            *(char **)(l->settings + l->options[i].offset) = NULL;
+    }
+    l->given = calloc(l->option_count + 1, sizeof *l->given);
+    if (l->given == NULL)
+        complain(l, PT_E_NOMEM, "%s", pt_strerror(PT_E_NOMEM));
+    else
+        load_defaults(l);
+}
+
+static enum pt_err finish(struct loader *l)
+{
+    free(l->given);
+    if (l->err != PT_OK)
+        config_clear(l->options, l->option_count, l->settings);
+    return l->err;
+}
+
 enum pt_err config_load(const struct config_option *options,
                         size_t option_count, const char *file,
                         const char *const *overrides, size_t override_count,
@@ -340,21 +372,32 @@ enum pt_err config_load(const struct config_option *options,
                        .message_size = message_size,
                        .source = "settings"};
 
-    for (size_t i = 0; i < option_count; i++)
-        if (options[i].type == CONFIG_TEXT)
-            *(char **)(l.settings + options[i].offset) = NULL;
-    l.given = calloc(option_count + 1, sizeof *l.given);
-    if (l.given == NULL)
-        return complain(&l, PT_E_NOMEM, "%s", pt_strerror(PT_E_NOMEM));
-    load_defaults(&l);
+    begin(&l);
     if (file != NULL && l.err == PT_OK)
         load_file(&l, file);
     for (size_t i = 0; i < override_count && l.err == PT_OK; i++)
         load_override(&l, overrides[i]);
-    free(l.given);
-    if (l.err != PT_OK)
-        config_clear(options, option_count, settings);
-    return l.err;
+    return finish(&l);
+}
+
+enum pt_err config_load_text(const struct config_option *options,
+                             size_t option_count, const char *text,
+                             const char *source, void *settings, char *message,
+                             size_t message_size)
+{
+    struct loader l = {.options = options,
+                       .option_count = option_count,
+                       .settings = settings,
+                       .message = message,
+                       .message_size = message_size,
+                       .source = "settings"};
+
+    begin(&l);
+    if (l.err == PT_OK) {
+        l.source = source;
+        take_text(&l, text, strlen(text));
+    }
+    return finish(&l);
 }
 
 void config_clear(const struct config_option *options, size_t option_count,
@@ -385,6 +428,8 @@ void config_print_sample(const struct config_option *options,
             printf(" (%s)", o->choices);
         else if (o->type == CONFIG_INT || o->type == CONFIG_REAL)
             printf(" (%.15g to %.15g)", o->min, o->max);
+        else if (o->type == CONFIG_LIMIT)
+            printf(" (%.15g to %.15g, or no)", o->min, o->max);
         printf("\n;%s = %s\n", o->name, o->initial != NULL ? o->initial : "");
     }
 }

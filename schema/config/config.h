@@ -18,6 +18,7 @@ enum config_type {
     CONFIG_TEXT,   /* char *, owned by the settings struct */
     CONFIG_INT,    /* int64_t within [min, max], decimal */
     CONFIG_REAL,   /* double within [min, max], finite */
+    CONFIG_LIMIT,  /* the same with min >= 0, or "no", which becomes -1 */
     CONFIG_BOOL,   /* bool: yes/no, true/false, on/off, 1/0 */
     CONFIG_CHOICE, /* int: index into the space-separated `choices` */
 };
@@ -29,7 +30,7 @@ struct config_option {
     size_t offset;       /* of the field in the program's settings struct */
     const char *initial; /* default, as it would stand in the file; NULL is
                             "", for CONFIG_TEXT only */
-    double min, max;     /* CONFIG_INT (below 2^53) and CONFIG_REAL */
+    double min, max;     /* CONFIG_INT (below 2^53), _REAL and _LIMIT */
     const char *choices; /* CONFIG_CHOICE */
     const char *help;    /* one line, for --help-config and the sample file */
 };
@@ -44,6 +45,13 @@ PT_MUST_CHECK enum pt_err config_load(const struct config_option *options,
                                       const char *const *overrides,
                                       size_t override_count, void *settings,
                                       char *message, size_t message_size);
+
+/* The same from a text instead of a file; `source` is what messages call it. */
+PT_MUST_CHECK enum pt_err config_load_text(const struct config_option *options,
+                                           size_t option_count,
+                                           const char *text, const char *source,
+                                           void *settings, char *message,
+                                           size_t message_size);
 
 /* Frees the texts that config_load() put into `settings`. */
 void config_clear(const struct config_option *options, size_t option_count,

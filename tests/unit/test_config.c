@@ -155,6 +155,29 @@ static void test_bools(void **context)
     }
 }
 
+static void test_limits(void **context)
+{
+    static const struct config_option limit = {
+        "pace", "ratio_m", CONFIG_LIMIT, AT(ratio_m), "no", 1, 10, NULL, ""};
+
+    (void)context;
+    assert_int_equal(config_load_text(&limit, 1, "", "a text", &settings,
+                                      message, sizeof message),
+                     PT_OK);
+    assert_true(settings.ratio_m == -1);
+    assert_int_equal(config_load_text(&limit, 1, "[pace]\nratio_m = 2.5",
+                                      "a text", &settings, message,
+                                      sizeof message),
+                     PT_OK);
+    assert_true(settings.ratio_m == 2.5);
+    assert_int_equal(config_load_text(&limit, 1, "\n[pace]\nratio_m = none",
+                                      "a text", &settings, message,
+                                      sizeof message),
+                     PT_E_CONFIG);
+    assert_string_equal(message, "a text:3: [pace] ratio_m: expected a number "
+                                 "of 1 to 10 or no, not \"none\"");
+}
+
 static void test_overrides(void **context)
 {
     const char *const overrides[] = {"unit.name=a.b=c ; d", "pace.count=7",
@@ -363,6 +386,7 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_file),
         cmocka_unit_test(test_bools),
+        cmocka_unit_test(test_limits),
         cmocka_unit_test(test_overrides),
         cmocka_unit_test(test_file_refused),
         cmocka_unit_test(test_file_malformed),
