@@ -1,16 +1,7 @@
 #include "osm_internal.h"
-#include "text.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* The callbacks look at the clock of progress this often. */
-#define PROGRESS_EVERY 4096
-/* OpenStreetMap allows 255 characters in a tag's value. */
-#define TEXT_CHARACTERS_MAX 255
-/* no_entry and no_exit may name several ways; more than this is no
- * restriction but a mistake. */
-#define MEMBERS_MAX 16
 
 enum pt_err osm_grow(void **items, size_t *room, size_t count, size_t more,
                      size_t size)
@@ -29,191 +20,6 @@ enum pt_err osm_grow(void **items, size_t *room, size_t count, size_t more,
     *items = grown;
     *room = want;
     return PT_OK;
-}
-
-/* A callback that gives up tells readosm by a value that is not 0. */
-static int give_up(struct osm_work *work, enum pt_err err, const char *message)
-{
-    work->err = err;
-    snprintf(work->message, sizeof work->message, "%s", message);
-    return READOSM_ABORT;
-}
-
-static void tick(struct osm_work *work)
-{
-    if (++work->objects % PROGRESS_EVERY == 0 && work->progress != NULL)
-        work->progress(work->context, osm_file_share(work->file, work->pass),
-                       work->pass == 0 ? "ways" : "nodes");
-}
-
-/* --------------------------------------------- pass one: ways, relations */
-/* Keeps a name; `ret` is where it stands in the texts. What the database
- * would refuse (and with it the whole import) is dropped here. */
-static enum pt_err keep_text(struct osm_work *work, const char *text,
-                             size_t *ret)
-{
-    *ret = OSM_NO_TEXT;
-    if (text == NULL || *text == 0)
-        return PT_OK;
-    size_t size = 0;
-    size_t left = strlen(text);
-    for (int characters = 0; text[size] != 0; characters++) {
-        if (characters == TEXT_CHARACTERS_MAX) {
-            work->tally[OSM_TEXTS_CUT]++;
-            break;
-        }
-        size_t length = text_utf8_step(text + size, left - size);
-        if (length == 0) {
-            work->tally[OSM_TEXTS_DROPPED]++;
-            return PT_OK;
-        }
-        size += length;
-    }
-    enum pt_err err = osm_grow((void **)&work->texts, &work->text_room,
-                               work->text_size, size + 1, 1);
-    if (err != PT_OK)
-        return err;
-    memcpy(work->texts + work->text_size, text, size);
-    work->texts[work->text_size + size] = 0;
-    *ret = work->text_size;
-    work->text_size += size + 1;
-    return PT_OK;
-}
-
-static enum pt_err keep_way(struct osm_work *work, const readosm_way *way,
-                            const struct osm_rule *rule)
-{
-    struct osm_way kept = {
-        .id = way->id,
-        .first_ref = work->ref_count,
-        .ref_count = (uint32_t)way->node_ref_count,
-        .forward = rule->forward,
-        .backward = rule->backward,
-        .class = rule->class,
-        .maxspeed_forward_kmh = rule->maxspeed_forward_kmh,
-        .maxspeed_backward_kmh = rule->maxspeed_backward_kmh,
-    };
-    size_t count = (size_t)way->node_ref_count;
-    if (count >= OSM_NO_NODE - work->ref_count)
-        return PT_E_RANGE; /* places of points are 32 bits wide */
-    enum pt_err err = keep_text(work, rule->name, &kept.name);
-    if (err == PT_OK)
-        err = keep_text(work, rule->ref, &kept.ref);
-    if (err == PT_OK)
-        err = osm_grow((void **)&work->refs, &work->ref_room, work->ref_count,
-                       count, sizeof *work->refs);
-    if (err == PT_OK)
-        err = osm_grow((void **)&work->ways, &work->way_room, work->way_count,
-                       1, sizeof *work->ways);
-    if (err != PT_OK)
-        return err;
-    for (size_t i = 0; i < count; i++)
-        work->refs[work->ref_count + i] = way->node_refs[i];
-    work->ref_count += count;
-    work->ways[work->way_count++] = kept;
-    return PT_OK;
-}
-
-static int take_way(const void *context, const readosm_way *way)
-{
-    struct osm_work *work = (struct osm_work *)context;
-    struct osm_rule rule;
-    tick(work);
-    work->tally[OSM_WAYS_READ]++;
-    if (!osm_way_rule(way->tags, way->tag_count, work->tally, &rule))
-        return READOSM_OK;
-    if (way->node_ref_count < 2) {
-        work->tally[OSM_WAYS_TOO_SHORT]++;
-        return READOSM_OK;
-    }
-    enum pt_err err = keep_way(work, way, &rule);
-    if (err == PT_E_RANGE)
-        return give_up(work, err, "more street nodes than can be held");
-    if (err != PT_OK)
-        return give_up(work, err, "out of memory");
-    return READOSM_OK;
-}
-
-static enum pt_err keep_member(struct osm_work *work, int64_t way_id)
-{
-    enum pt_err err = osm_grow((void **)&work->members, &work->member_room,
-                               work->member_count, 1, sizeof *work->members);
-    if (err == PT_OK)
-        work->members[work->member_count++] = way_id;
-    return err;
-}
-
-/* Keeps the ways of one role; the count, or -1 when out of memory. */
-static int keep_role(struct osm_work *work, const readosm_relation *relation,
-                     const char *role)
-{
-    int count = 0;
-    for (int i = 0; i < relation->member_count; i++) {
-        const readosm_member *member = &relation->members[i];
-        if (member->member_type != READOSM_MEMBER_WAY || member->role == NULL ||
-            strcmp(member->role, role) != 0)
-            continue;
-        if (keep_member(work, member->id) != PT_OK)
-            return -1;
-        count++;
-    }
-    return count;
-}
-
-/* The via node; false when there is not exactly one. `via_way` tells of a
- * way in that role. */
-static bool find_via(const readosm_relation *relation, int64_t *ret,
-                     bool *via_way)
-{
-    int count = 0;
-    *via_way = false;
-    for (int i = 0; i < relation->member_count; i++) {
-        const readosm_member *member = &relation->members[i];
-        if (member->role == NULL || strcmp(member->role, "via") != 0)
-            continue;
-        if (member->member_type == READOSM_MEMBER_WAY)
-            *via_way = true;
-        *ret = member->id;
-        count++;
-    }
-    return count == 1 && !*via_way;
-}
-
-static int take_relation(const void *context, const readosm_relation *relation)
-{
-    struct osm_work *work = (struct osm_work *)context;
-    struct osm_restriction kept = {.relation_id = relation->id,
-                                   .first_member = work->member_count};
-    bool via_way = false;
-    tick(work);
-    work->tally[OSM_RELATIONS_READ]++;
-    if (!osm_restriction_rule(relation->tags, relation->tag_count, work->tally,
-                              &kept.sort))
-        return READOSM_OK;
-    if (!find_via(relation, &kept.via, &via_way)) {
-        work->tally[via_way ? OSM_RESTRICTIONS_VIA_WAY
-                            : OSM_RESTRICTIONS_MEMBERS]++;
-        return READOSM_OK;
-    }
-    int from = keep_role(work, relation, "from");
-    int to = from < 0 ? -1 : keep_role(work, relation, "to");
-    if (to < 0 ||
-        osm_grow((void **)&work->restrictions, &work->restriction_room,
-                 work->restriction_count, 1, sizeof kept) != PT_OK)
-        return give_up(work, PT_E_NOMEM, "out of memory");
-    /* Several ways in a role have a meaning only for no_entry and no_exit,
-     * and there in one role. */
-    if (from < 1 || to < 1 || from > MEMBERS_MAX || to > MEMBERS_MAX ||
-        (from > 1 && to > 1) ||
-        (kept.sort != OSM_FORBIDS && (from > 1 || to > 1))) {
-        work->tally[OSM_RESTRICTIONS_MEMBERS]++;
-        work->member_count = kept.first_member;
-        return READOSM_OK;
-    }
-    kept.from_count = (uint32_t)from;
-    kept.to_count = (uint32_t)to;
-    work->restrictions[work->restriction_count++] = kept;
-    return READOSM_OK;
 }
 
 /* ------------------------------------------------------- between the two */
@@ -274,8 +80,8 @@ static enum pt_err list_needed(struct osm_work *work)
     if (work->id_count > OSM_NODES_MAX)
         return PT_E_RANGE;
     work->at = calloc(work->id_count + 1, sizeof *work->at);
-    work->found = calloc(work->id_count + 1, sizeof *work->found);
-    return work->at != NULL && work->found != NULL ? PT_OK : PT_E_NOMEM;
+    work->flags = calloc(work->id_count + 1, sizeof *work->flags);
+    return work->at != NULL && work->flags != NULL ? PT_OK : PT_E_NOMEM;
 }
 
 uint32_t osm_node_index(const struct osm_work *work, int64_t id)
@@ -300,28 +106,32 @@ const struct osm_way *osm_find_way(const struct osm_work *work, int64_t id)
                                                              : NULL;
 }
 
-/* -------------------------------------------------------- pass two: nodes */
-static int take_node(const void *context, const readosm_node *node)
+struct osm_mark *osm_find_mark(const struct osm_work *work, uint32_t node)
 {
-    struct osm_work *work = (struct osm_work *)context;
-    tick(work);
-    work->tally[OSM_NODES_READ]++;
-    uint32_t index = osm_node_index(work, node->id);
-    if (index == OSM_NO_NODE)
-        return READOSM_OK;
-    if (work->found[index]) {
-        work->tally[OSM_NODES_REPEATED]++;
-        return READOSM_OK;
+    if ((work->flags[node] & OSM_NODE_MARKED) == 0)
+        return NULL;
+    size_t low = 0;
+    size_t high = work->mark_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (work->marks[middle].node < node)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    if (!geo_deg_valid(node->latitude, node->longitude)) {
-        char text[120];
-        snprintf(text, sizeof text, "node %lld of a street is not on the globe",
-                 node->id);
-        return give_up(work, PT_E_CORRUPT, text);
-    }
-    work->at[index] = geo_from_deg(node->latitude, node->longitude);
-    work->found[index] = true;
-    return READOSM_OK;
+    return &work->marks[low];
+}
+
+const char *osm_text_at(const struct osm_work *work, uint32_t offset)
+{
+    return offset == OSM_NO_TEXT ? NULL : work->texts + offset;
+}
+
+static int by_node(const void *a, const void *b)
+{
+    const struct osm_mark *left = a;
+    const struct osm_mark *right = b;
+    return left->node < right->node ? -1 : left->node > right->node;
 }
 
 /* ---------------------------------------------------------- the whole way */
@@ -330,8 +140,8 @@ static enum pt_err run_pass(struct osm_work *work, int pass, const char *path,
 {
     work->pass = pass;
     int code = readosm_parse(
-        work->file->handle[pass], work, pass == 0 ? NULL : take_node,
-        pass == 0 ? take_way : NULL, pass == 0 ? take_relation : NULL);
+        work->file->handle[pass], work, pass == 0 ? NULL : osm_take_node,
+        pass == 0 ? osm_take_way : NULL, pass == 0 ? osm_take_relation : NULL);
     if (work->err != PT_OK) {
         snprintf(message, message_size, "%s: %s", path, work->message);
         return work->err;
@@ -369,6 +179,8 @@ static enum pt_err read_passes(struct osm_work *work, const char *path,
     err = run_pass(work, 1, path, message, message_size);
     if (err != PT_OK)
         return err;
+    if (work->mark_count > 0)
+        qsort(work->marks, work->mark_count, sizeof *work->marks, by_node);
     /* libreadosm passes over nodes that stand outside DenseNodes without a
      * word; a network without places must not come of it. */
     if (work->tally[OSM_NODES_READ] == 0) {
@@ -381,20 +193,70 @@ static enum pt_err read_passes(struct osm_work *work, const char *path,
     return PT_OK;
 }
 
-/* Texts stop moving here, so offsets become pointers. */
-static void hand_over_texts(struct osm_work *work, struct osm_network *network)
+static struct osm_street street_of(const struct osm_work *work,
+                                   const struct osm_way *way)
 {
-    for (size_t w = 0; w < work->way_count; w++) {
-        const struct osm_way *way = &work->ways[w];
-        for (uint32_t e = 0; e < way->edge_count; e++) {
-            struct osm_edge *edge = &network->edges[way->first_edge + e];
-            edge->name =
-                way->name == OSM_NO_TEXT ? NULL : work->texts + way->name;
-            edge->ref = way->ref == OSM_NO_TEXT ? NULL : work->texts + way->ref;
-        }
-    }
+    return (struct osm_street){
+        .highway = osm_text_at(work, way->text[OSM_HIGHWAY]),
+        .name = osm_text_at(work, way->text[OSM_NAME]),
+        .ref = osm_text_at(work, way->text[OSM_REF]),
+        .surface = osm_text_at(work, way->text[OSM_SURFACE]),
+        .smoothness = osm_text_at(work, way->text[OSM_SMOOTHNESS]),
+        .tracktype = osm_text_at(work, way->text[OSM_TRACKTYPE]),
+        .service = osm_text_at(work, way->text[OSM_SERVICE]),
+        .access = osm_text_at(work, way->text[OSM_ACCESS]),
+        .oneway_except = way->oneway_except,
+        .oneway = (enum profile_oneway)way->oneway,
+        .limit = (enum profile_limit)way->limit,
+        .limit_kmh = {way->limit_kmh[0], way->limit_kmh[1]},
+        .lanes = way->lanes,
+        .layer = way->layer,
+        .bridge = way->bridge,
+        .tunnel = way->tunnel,
+        .roundabout = way->roundabout,
+    };
+}
+
+/* Texts have stopped moving, so their offsets become pointers. */
+static enum pt_err hand_over_streets(struct osm_work *work,
+                                     struct osm_network *network)
+{
+    network->streets = calloc(work->way_count + 1, sizeof *network->streets);
+    if (network->streets == NULL)
+        return PT_E_NOMEM;
+    for (size_t w = 0; w < work->way_count; w++)
+        network->streets[w] = street_of(work, &work->ways[w]);
+    network->street_count = work->way_count;
     network->memory = work->texts;
     work->texts = NULL;
+    return PT_OK;
+}
+
+struct profile_facts osm_edge_facts(const struct osm_network *network,
+                                    const struct osm_edge *edge)
+{
+    const struct osm_street *street = &network->streets[edge->street];
+    return (struct profile_facts){
+        .highway = street->highway,
+        .surface = street->surface,
+        .smoothness = street->smoothness,
+        .tracktype = street->tracktype,
+        .service = street->service,
+        .access = street->access,
+        .barrier = edge->barrier,
+        .oneway_except = street->oneway_except,
+        .oneway = street->oneway,
+        .limit = street->limit,
+        .limit_kmh = {(double)street->limit_kmh[0],
+                      (double)street->limit_kmh[1]},
+        .signals = {edge->signals[0], edge->signals[1]},
+        .stops = {edge->stops[0], edge->stops[1]},
+        .give_ways = {edge->give_ways[0], edge->give_ways[1]},
+        .crossings = edge->crossings,
+        .calmings = edge->calmings,
+        .roundabout = street->roundabout,
+        .length_m = (double)edge->length_m,
+    };
 }
 
 static enum pt_err hand_over_tally(const struct osm_work *work,
@@ -433,8 +295,8 @@ static enum pt_err build(struct osm_work *work, const char *path,
     if (err == PT_OK)
         err = hand_over_tally(work, network);
     if (err == PT_OK)
-        hand_over_texts(work, network);
-    else
+        err = hand_over_streets(work, network);
+    if (err != PT_OK)
         snprintf(message, message_size, "%s: %s", path, pt_strerror(err));
     free(vertex);
     return err;
@@ -449,7 +311,9 @@ static void work_clear(struct osm_work *work)
     free(work->texts);
     free(work->ids);
     free(work->at);
-    free(work->found);
+    free(work->flags);
+    free(work->marks);
+    free(work->recent);
 }
 
 enum pt_err osm_read(const char *path, osm_progress progress, void *context,
@@ -464,7 +328,8 @@ enum pt_err osm_read(const char *path, osm_progress progress, void *context,
     if (err != PT_OK)
         return err;
     struct osm_network *network = calloc(1, sizeof *network);
-    if (network == NULL) {
+    work.recent = calloc(OSM_RECENT_TEXTS, sizeof *work.recent);
+    if (network == NULL || work.recent == NULL) {
         err = PT_E_NOMEM;
         snprintf(message, message_size, "%s: out of memory", path);
     }
@@ -486,9 +351,11 @@ void osm_network_free(struct osm_network *network)
     if (network == NULL)
         return;
     free(network->nodes);
+    free(network->streets);
     free(network->edges);
     free(network->points);
     free(network->turns);
+    free(network->vias);
     free(network->tally);
     free(network->memory);
     free(network);

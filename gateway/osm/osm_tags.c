@@ -1,33 +1,16 @@
+/* What tags say. Meanings are those of the OpenStreetMap wiki's page on each
+ * key. */
 #include "osm_internal.h"
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* Speeds where none is tagged: what OSRM's car profile (profiles/car.lua,
- * release 5) takes for each class, averages that hold crossings in them.
- * It gives "road" (class not known) 10 km/h; here it counts as unclassified,
- * since whole imports carry no class and would come out on foot. */
-static const struct osm_class classes[] = {
-    {"motorway", 90},      {"motorway_link", 45},  {"trunk", 85},
-    {"trunk_link", 40},    {"primary", 65},        {"primary_link", 30},
-    {"secondary", 55},     {"secondary_link", 25}, {"tertiary", 40},
-    {"tertiary_link", 20}, {"unclassified", 25},   {"residential", 25},
-    {"living_street", 10}, {"service", 15},        {"road", 25},
-};
-
-#define KMH_PER_MPH 1.609344f
-#define KMH_PER_KNOT 1.852f
-/* "none" is no limit: the speed that Germany advises there. */
-#define KMH_NONE 130.0f
-#define KMH_WALK 7.0f
-/* Above it a tag is a slip of the keyboard: no road allows so much. */
-#define KMH_MAX 200.0f
-
-static bool is(const char *value, const char *word)
+bool osm_is(const char *value, const char *word)
 {
     return value != NULL && strcmp(value, word) == 0;
 }
 
-/* `words` separated by single spaces. */
-static bool is_one_of(const char *value, size_t length, const char *words)
+bool osm_is_one_of(const char *value, size_t length, const char *words)
 {
     while (*words != 0) {
         size_t word = strcspn(words, " ");
@@ -39,6 +22,11 @@ static bool is_one_of(const char *value, size_t length, const char *words)
     return false;
 }
 
+static bool is_any(const char *value, const char *words)
+{
+    return value != NULL && osm_is_one_of(value, strlen(value), words);
+}
+
 const char *osm_tag(const readosm_tag *tags, int count, const char *key)
 {
     for (int i = 0; i < count; i++) {
@@ -48,10 +36,8 @@ const char *osm_tag(const readosm_tag *tags, int count, const char *key)
     return NULL;
 }
 
-/* The first of `keys` (most specific first, NULL at the end) that is
- * tagged. */
-static const char *first_tag(const readosm_tag *tags, int count,
-                             const char *const *keys)
+const char *osm_first_tag(const readosm_tag *tags, int count,
+                          const char *const *keys)
 {
     for (; *keys != NULL; keys++) {
         const char *value = osm_tag(tags, count, *keys);
@@ -61,183 +47,313 @@ static const char *first_tag(const readosm_tag *tags, int count,
     return NULL;
 }
 
-/* Tracks are left out: farm and forest ways, mostly barred or impassable
- * for a patrol car, and a search that used one would promise too much. */
-static const struct osm_class *drivable_class(const readosm_tag *tags,
-                                              int count, uint64_t *tally)
+static bool is_opened(const char *value)
 {
-    const char *highway = osm_tag(tags, count, "highway");
-    if (highway == NULL) {
-        tally[OSM_WAYS_NOT_HIGHWAY]++;
-        return NULL;
-    }
-    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
-        if (strcmp(classes[i].highway, highway) == 0)
-            return &classes[i];
-    }
-    if (is(highway, "track"))
-        tally[OSM_WAYS_TRACK]++;
-    else if (is_one_of(highway, strlen(highway),
-                       "construction proposed planned abandoned disused razed "
-                       "demolished"))
-        tally[OSM_WAYS_UNFINISHED]++;
-    else
-        tally[OSM_WAYS_NOT_FOR_CARS]++;
-    return NULL;
+    return is_any(value, "yes designated official permissive destination");
 }
 
-/* Who may drive there, by the most specific tag that says something. A list
- * ("no;delivery") is open when one of its values is. Destination, delivery,
- * customers and permits stay in: a patrol on its way to a door has business
- * there. What is private or closed stays out: a gate is not opened by a
- * routing engine. */
-static bool may_enter(const readosm_tag *tags, int count, uint64_t *tally)
+/* ------------------------------------------------------- which ways are kept
+ */
+static bool is_firm(const readosm_tag *tags, int count)
 {
-    static const char *const keys[] = {"motorcar", "motor_vehicle", "vehicle",
-                                       "access", NULL};
-    const char *value = first_tag(tags, count, keys);
-    if (value == NULL)
-        return true;
-    enum osm_tally reason = OSM_WAYS_ACCESS_NO;
-    for (const char *at = value;;) {
-        size_t length = strcspn(at, ";");
-        if (is_one_of(at, length, "no"))
-            reason = OSM_WAYS_ACCESS_NO;
-        else if (is_one_of(at, length, "private"))
-            reason = OSM_WAYS_ACCESS_PRIVATE;
-        else if (is_one_of(at, length,
-                           "agricultural forestry emergency military psv bus "
-                           "taxi bicycle foot"))
-            reason = OSM_WAYS_ACCESS_OTHERS;
-        else
-            return true;
-        if (at[length] == 0)
-            break;
-        at += length + 1;
-        at += strspn(at, " ");
-    }
+    return is_any(osm_tag(tags, count, "tracktype"), "grade1 grade2") ||
+           is_any(osm_tag(tags, count, "surface"),
+                  "paved asphalt concrete concrete:plates concrete:lanes "
+                  "chipseal paving_stones sett compacted fine_gravel");
+}
+
+/* A street whose construction tag still names a class was opened, and the tag
+ * forgotten. */
+static bool is_unfinished(const readosm_tag *tags, int count,
+                          const char *highway)
+{
+    return is_any(highway, "construction proposed planned abandoned disused "
+                           "razed demolished") ||
+           osm_is(osm_tag(tags, count, "construction"), "yes");
+}
+
+static bool skip(uint64_t *tally, enum osm_tally reason)
+{
     tally[reason]++;
     return false;
 }
 
-/* False for a way that changes its direction by the clock. Implied one-ways
- * are those of the OpenStreetMap wiki (Key:oneway): roundabouts and
+/* Whether somebody may drive there by what kind of way it is. */
+static bool is_street(const readosm_tag *tags, int count, uint64_t *tally)
+{
+    const char *highway = osm_tag(tags, count, "highway");
+    if (is_any(osm_tag(tags, count, "route"), "ferry shuttle_train"))
+        return skip(tally, OSM_WAYS_FERRY);
+    if (highway == NULL)
+        return skip(tally, OSM_WAYS_NOT_HIGHWAY);
+    if (is_unfinished(tags, count, highway))
+        return skip(tally, OSM_WAYS_UNFINISHED);
+    const char *class = profile_class(highway);
+    bool opened = is_opened(osm_tag(tags, count, "emergency"));
+    if (class == NULL || (osm_is(class, "footway") && !opened))
+        return skip(tally, OSM_WAYS_NOT_FOR_CARS);
+    if (osm_is(class, "track") && !opened && !is_firm(tags, count))
+        return skip(tally, OSM_WAYS_TRACK);
+    if (osm_is(osm_tag(tags, count, "area"), "yes"))
+        return skip(tally, OSM_WAYS_AREA);
+    if (osm_is(osm_tag(tags, count, "impassable"), "yes") ||
+        osm_is(osm_tag(tags, count, "status"), "impassable") ||
+        osm_is(osm_tag(tags, count, "smoothness"), "impassable"))
+        return skip(tally, OSM_WAYS_IMPASSABLE);
+    return true;
+}
+
+/* ------------------------------------------------------------------ access */
+#define DIRECTED(key) key, key ":forward", key ":backward"
+static const char *const access_keys[] = {
+    DIRECTED("access"),   DIRECTED("vehicle"),   DIRECTED("motor_vehicle"),
+    DIRECTED("motorcar"), DIRECTED("emergency"), DIRECTED("psv"),
+    DIRECTED("bus"),
+};
+#define ACCESS_KEYS (sizeof access_keys / sizeof *access_keys)
+
+/* Adds "key=value", the value without blanks, when there is room. */
+static void add_word(char words[OSM_WORDS_MAX], const char *key,
+                     const char *value)
+{
+    size_t used = strlen(words);
+    size_t need = strlen(key) + strlen(value) + 3;
+    if (*value == 0 || need > OSM_WORDS_MAX - used)
+        return;
+    used += (size_t)snprintf(words + used, OSM_WORDS_MAX - used,
+                             "%s%s=", used > 0 ? " " : "", key);
+    for (; *value != 0; value++) {
+        if ((unsigned char)*value > ' ')
+            words[used++] = *value;
+    }
+    words[used] = 0;
+}
+
+static void add_access(const readosm_tag *tags, int count,
+                       char words[OSM_WORDS_MAX])
+{
+    for (size_t i = 0; i < ACCESS_KEYS; i++) {
+        const char *value = osm_tag(tags, count, access_keys[i]);
+        if (value != NULL)
+            add_word(words, access_keys[i], value);
+    }
+}
+
+static bool is_access_key(const char *key, size_t size)
+{
+    for (size_t i = 0; i < ACCESS_KEYS; i++) {
+        if (strlen(access_keys[i]) == size &&
+            memcmp(access_keys[i], key, size) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What holds at some hours only is not used, and said to be so. */
+static void count_conditional(const readosm_tag *tags, int count,
+                              uint64_t *tally)
+{
+    static const char ending[] = ":conditional";
+    bool access = false;
+    bool oneway = false;
+    bool maxspeed = false;
+    for (int i = 0; i < count; i++) {
+        const char *key = tags[i].key;
+        size_t size = key != NULL ? strlen(key) : 0;
+        if (size < sizeof ending ||
+            strcmp(key + size - strlen(ending), ending) != 0)
+            continue;
+        size -= strlen(ending);
+        access = access || is_access_key(key, size);
+        oneway = oneway || strncmp(key, "oneway", 6) == 0;
+        maxspeed = maxspeed || strncmp(key, "maxspeed", 8) == 0;
+    }
+    tally[OSM_ACCESS_CONDITIONAL] += access;
+    tally[OSM_ONEWAY_CONDITIONAL] += oneway;
+    tally[OSM_MAXSPEED_CONDITIONAL] += maxspeed;
+}
+
+/* --------------------------------------------------------------- direction */
+/* Implied one-ways are those of the wiki's Key:oneway: roundabouts and
  * motorways, not their links. */
-static bool directions(const readosm_tag *tags, int count, uint64_t *tally,
-                       struct osm_rule *rule)
+static enum profile_oneway direction(const readosm_tag *tags, int count,
+                                     uint64_t *tally, const char *highway)
 {
     static const char *const keys[] = {"oneway:motorcar",
                                        "oneway:motor_vehicle", "oneway:vehicle",
                                        "oneway", NULL};
-    const char *oneway = first_tag(tags, count, keys);
-    const char *junction = osm_tag(tags, count, "junction");
-    rule->forward = true;
-    rule->backward = true;
-    if (is(oneway, "yes") || is(oneway, "true") || is(oneway, "1")) {
-        rule->backward = false;
-    } else if (is(oneway, "-1") || is(oneway, "reverse")) {
-        rule->forward = false;
-    } else if (is(oneway, "reversible") || is(oneway, "alternating")) {
-        tally[OSM_WAYS_REVERSIBLE]++;
-        return false;
-    } else if (!is(oneway, "no") && !is(oneway, "false") && !is(oneway, "0")) {
-        if (oneway != NULL)
-            tally[OSM_ONEWAY_UNKNOWN]++;
-        if (is(junction, "roundabout") || is(junction, "circular") ||
-            is(rule->class->highway, "motorway"))
-            rule->backward = false;
+    const char *oneway = osm_first_tag(tags, count, keys);
+    if (is_any(oneway, "yes true 1"))
+        return PROFILE_FORWARD;
+    if (is_any(oneway, "-1 reverse"))
+        return PROFILE_BACKWARD;
+    if (osm_is(oneway, "reversible"))
+        return PROFILE_REVERSIBLE;
+    if (osm_is(oneway, "alternating"))
+        return PROFILE_ALTERNATING;
+    if (is_any(oneway, "no false 0"))
+        return PROFILE_BOTH_WAYS;
+    if (oneway != NULL)
+        tally[OSM_ONEWAY_UNKNOWN]++;
+    return is_any(osm_tag(tags, count, "junction"), "roundabout circular") ||
+                   osm_is(highway, "motorway")
+               ? PROFILE_FORWARD
+               : PROFILE_BOTH_WAYS;
+}
+
+/* Key:oneway:bus, Key:busway and lanes:psv:backward of the wiki. */
+static bool buses_go_against(const readosm_tag *tags, int count)
+{
+    static const char *const lanes[] = {"lanes:psv:backward",
+                                        "lanes:bus:backward"};
+    static const char *const busway[] = {"busway", "busway:both", "busway:left",
+                                         "busway:right"};
+    for (size_t i = 0; i < sizeof busway / sizeof *busway; i++) {
+        if (is_any(osm_tag(tags, count, busway[i]), "opposite opposite_lane"))
+            return true;
     }
-    return true;
-}
-
-float osm_parse_maxspeed(const char *value)
-{
-    if (is(value, "none"))
-        return KMH_NONE;
-    if (is(value, "walk"))
-        return KMH_WALK;
-    /* Not strtod(): the decimal point is a point in every locale. */
-    float number = 0;
-    float place = 1;
-    bool fraction = false;
-    const char *at = value;
-    for (; (*at >= '0' && *at <= '9') || (*at == '.' && !fraction); at++) {
-        if (*at == '.') {
-            fraction = true;
-        } else {
-            number = number * 10 + (float)(*at - '0');
-            place *= fraction ? 10 : 1;
-        }
-        if (number > 1e6f)
-            return 0;
+    for (size_t i = 0; i < sizeof lanes / sizeof *lanes; i++) {
+        const char *value = osm_tag(tags, count, lanes[i]);
+        if (value != NULL && *value >= '1' && *value <= '9')
+            return true;
     }
-    if (at == value)
-        return 0;
-    number /= place;
-    at += strspn(at, " ");
-    if (is(at, "mph") || is(at, "mp/h"))
-        number *= KMH_PER_MPH;
-    else if (is(at, "knots"))
-        number *= KMH_PER_KNOT;
-    else if (*at != 0 && !is(at, "km/h") && !is(at, "kmh") && !is(at, "kph"))
-        return 0;
-    return number >= 1 && number <= KMH_MAX ? number : 0;
+    return osm_is(osm_tag(tags, count, "oneway:bus"), "no") ||
+           osm_is(osm_tag(tags, count, "oneway:psv"), "no");
 }
 
-/* The direction's own tag wins over the one for both. */
-static float direction_maxspeed(const char *own, const char *both,
-                                bool *unknown)
+static const char *against_oneway(const readosm_tag *tags, int count)
 {
-    float kmh = own != NULL ? osm_parse_maxspeed(own) : 0;
-    if (own != NULL && kmh > 0)
-        return kmh;
-    kmh = both != NULL ? osm_parse_maxspeed(both) : 0;
-    if ((own != NULL || both != NULL) && kmh <= 0)
-        *unknown = true;
-    return kmh;
+    bool bus = buses_go_against(tags, count);
+    bool emergency = osm_is(osm_tag(tags, count, "oneway:emergency"), "no");
+    return bus && emergency ? "bus emergency"
+           : bus            ? "bus"
+           : emergency      ? "emergency"
+                            : NULL;
 }
 
-static void speeds(const readosm_tag *tags, int count, uint64_t *tally,
-                   struct osm_rule *rule)
+/* ------------------------------------------------------------ the whole way */
+/* A whole number of [least, most]; `otherwise` when it is none. */
+static int whole(const char *value, int least, int most, int otherwise)
 {
-    const char *both = osm_tag(tags, count, "maxspeed");
-    bool unknown = false;
-    rule->maxspeed_forward_kmh = direction_maxspeed(
-        osm_tag(tags, count, "maxspeed:forward"), both, &unknown);
-    rule->maxspeed_backward_kmh = direction_maxspeed(
-        osm_tag(tags, count, "maxspeed:backward"), both, &unknown);
-    if (unknown)
-        tally[OSM_MAXSPEED_UNKNOWN]++;
-    if (rule->maxspeed_forward_kmh > 0 || rule->maxspeed_backward_kmh > 0)
-        tally[OSM_MAXSPEED_USED]++;
+    char *end = NULL;
+    long number = value != NULL ? strtol(value, &end, 10) : 0;
+    return value == NULL || end == value || *end != 0 || number < least ||
+                   number > most
+               ? otherwise
+               : (int)number;
+}
+
+static bool is_there(const char *value)
+{
+    return value != NULL && !osm_is(value, "no");
 }
 
 bool osm_way_rule(const readosm_tag *tags, int count, uint64_t *tally,
                   struct osm_rule *ret)
 {
-    struct osm_rule rule = {.class = drivable_class(tags, count, tally)};
-    if (rule.class == NULL)
+    if (!is_street(tags, count, tally))
         return false;
-    if (is(osm_tag(tags, count, "area"), "yes")) {
-        tally[OSM_WAYS_AREA]++;
-        return false;
-    }
-    if (is(osm_tag(tags, count, "impassable"), "yes") ||
-        is(osm_tag(tags, count, "status"), "impassable") ||
-        is(osm_tag(tags, count, "smoothness"), "impassable")) {
-        tally[OSM_WAYS_IMPASSABLE]++;
-        return false;
-    }
-    if (!may_enter(tags, count, tally) ||
-        !directions(tags, count, tally, &rule))
-        return false;
-    speeds(tags, count, tally, &rule);
-    rule.name = osm_tag(tags, count, "name");
-    rule.ref = osm_tag(tags, count, "ref");
-    *ret = rule;
+    *ret = (struct osm_rule){0};
+    struct osm_street *street = &ret->street;
+    street->highway = osm_tag(tags, count, "highway");
+    street->name = osm_tag(tags, count, "name");
+    street->ref = osm_tag(tags, count, "ref");
+    street->surface = osm_tag(tags, count, "surface");
+    street->smoothness = osm_tag(tags, count, "smoothness");
+    street->tracktype = osm_tag(tags, count, "tracktype");
+    street->service = osm_tag(tags, count, "service");
+    add_access(tags, count, ret->access);
+    street->access = ret->access;
+    street->oneway = direction(tags, count, tally, street->highway);
+    street->oneway_except = street->oneway != PROFILE_BOTH_WAYS
+                                ? against_oneway(tags, count)
+                                : NULL;
+    street->lanes = (uint8_t)whole(osm_tag(tags, count, "lanes"), 1, 50, 0);
+    street->layer = (int8_t)whole(osm_tag(tags, count, "layer"), -99, 99, 0);
+    street->bridge = is_there(osm_tag(tags, count, "bridge"));
+    street->tunnel = is_there(osm_tag(tags, count, "tunnel"));
+    street->roundabout =
+        is_any(osm_tag(tags, count, "junction"), "roundabout circular");
+    osm_way_speeds(tags, count, tally, street);
+    count_conditional(tags, count, tally);
     return true;
 }
 
+/* ------------------------------------------------------------------- nodes */
+/* "forward" and "backward" are along the way that the node is on. */
+static void control_direction(const readosm_tag *tags, int count,
+                              struct osm_node_rule *rule)
+{
+    static const char *const keys[] = {"traffic_signals:direction",
+                                       "stop:direction", "give_way:direction",
+                                       "direction", NULL};
+    const char *value = osm_first_tag(tags, count, keys);
+    rule->both_ways = osm_is(value, "both");
+    if (osm_is(value, "forward"))
+        rule->direction = PROFILE_FORWARD;
+    else if (osm_is(value, "backward"))
+        rule->direction = PROFILE_BACKWARD;
+}
+
+/* Kinds that no car needs to stop for are not kept: OSRM's
+ * barrier_whitelist, less what costs time; and kerbs. */
+static void node_barrier(const readosm_tag *tags, int count,
+                         struct osm_node_rule *rule)
+{
+    const char *kind = osm_tag(tags, count, "barrier");
+    if (kind == NULL || *kind == 0 || strlen(kind) > 60 ||
+        strpbrk(kind, " =") != NULL ||
+        is_any(kind, "no entrance cattle_grid height_restrictor kerb"))
+        return;
+    bool rising = osm_is(kind, "bollard") &&
+                  osm_is(osm_tag(tags, count, "bollard"), "rising");
+    snprintf(rule->barrier, sizeof rule->barrier, "%s",
+             rising ? "rising_bollard" : kind);
+    add_access(tags, count, rule->barrier);
+    const char *locked = osm_tag(tags, count, "locked");
+    if (locked != NULL)
+        add_word(rule->barrier, "locked", locked);
+}
+
+/* A crossing with signals stops cars as any signals do (wiki, crossing=
+ * traffic_signals). */
+static void node_control(const readosm_tag *tags, int count,
+                         struct osm_node_rule *rule)
+{
+    const char *highway = osm_tag(tags, count, "highway");
+    const char *crossing = osm_tag(tags, count, "crossing");
+    bool crosses =
+        osm_is(highway, "crossing") || osm_is(highway, "traffic_signals");
+    if (osm_is(highway, "traffic_signals") ||
+        (crosses && (osm_is(crossing, "traffic_signals") ||
+                     osm_is(osm_tag(tags, count, "crossing:signals"), "yes"))))
+        rule->control = OSM_SIGNALS;
+    else if (osm_is(highway, "stop"))
+        rule->control = OSM_STOP;
+    else if (osm_is(highway, "give_way"))
+        rule->control = OSM_GIVE_WAY;
+    else if (osm_is(highway, "mini_roundabout"))
+        rule->control = OSM_MINI_ROUNDABOUT;
+    else if (osm_is(highway, "crossing") && !osm_is(crossing, "no"))
+        rule->crossing = true;
+    if (rule->control != OSM_NO_CONTROL)
+        control_direction(tags, count, rule);
+}
+
+bool osm_node_rule(const readosm_tag *tags, int count,
+                   struct osm_node_rule *ret)
+{
+    if (count == 0)
+        return false;
+    *ret = (struct osm_node_rule){0};
+    node_control(tags, count, ret);
+    node_barrier(tags, count, ret);
+    ret->calming = is_there(osm_tag(tags, count, "traffic_calming"));
+    return ret->control != OSM_NO_CONTROL || ret->crossing || ret->calming ||
+           ret->barrier[0] != 0;
+}
+
+/* ------------------------------------------------------------ restrictions */
 /* "motorcar" and the like among the values of `except`. */
 static bool excepts_cars(const char *except)
 {
@@ -245,7 +361,7 @@ static bool excepts_cars(const char *except)
         except += strspn(except, "; ");
         size_t length = strcspn(except, "; ");
         if (length > 0 &&
-            is_one_of(except, length, "motorcar motor_vehicle vehicle"))
+            osm_is_one_of(except, length, "motorcar motor_vehicle vehicle"))
             return true;
         except += length;
     }
@@ -263,6 +379,21 @@ static bool has_key_prefix(const readosm_tag *tags, int count,
     return false;
 }
 
+static bool sort_of(const char *kind, enum osm_restriction_sort *ret)
+{
+    if (osm_is(kind, "no_u_turn"))
+        *ret = OSM_FORBIDS_U_TURN;
+    else if (is_any(kind, "no_left_turn no_right_turn no_straight_on no_entry "
+                          "no_exit"))
+        *ret = OSM_FORBIDS;
+    else if (is_any(kind, "only_left_turn only_right_turn only_straight_on "
+                          "only_u_turn"))
+        *ret = OSM_DEMANDS;
+    else
+        return false;
+    return true;
+}
+
 bool osm_restriction_rule(const readosm_tag *tags, int count, uint64_t *tally,
                           enum osm_restriction_sort *ret)
 {
@@ -273,42 +404,23 @@ bool osm_restriction_rule(const readosm_tag *tags, int count, uint64_t *tally,
     if (type == NULL || strncmp(type, "restriction", 11) != 0)
         return false;
     tally[OSM_RESTRICTIONS_READ]++;
-    const char *kind = first_tag(tags, count, keys);
-    if (kind == NULL) {
+    const char *kind = osm_first_tag(tags, count, keys);
+    if (kind == NULL)
         /* restriction:hgv, restriction:conditional, ... */
-        tally[osm_tag(tags, count, "restriction:conditional") != NULL
-                  ? OSM_RESTRICTIONS_CONDITIONAL
-              : has_key_prefix(tags, count, "restriction:")
-                  ? OSM_RESTRICTIONS_OTHERS
-                  : OSM_RESTRICTIONS_KIND]++;
-        return false;
-    }
+        return skip(tally,
+                    osm_tag(tags, count, "restriction:conditional") != NULL
+                        ? OSM_RESTRICTIONS_CONDITIONAL
+                    : has_key_prefix(tags, count, "restriction:")
+                        ? OSM_RESTRICTIONS_OTHERS
+                        : OSM_RESTRICTIONS_KIND);
     if (excepts_cars(osm_tag(tags, count, "except")) ||
-        !(is(type, "restriction") || is(type, "restriction:motorcar") ||
-          is(type, "restriction:motor_vehicle"))) {
-        tally[OSM_RESTRICTIONS_OTHERS]++;
-        return false;
-    }
+        !(osm_is(type, "restriction") || osm_is(type, "restriction:motorcar") ||
+          osm_is(type, "restriction:motor_vehicle")))
+        return skip(tally, OSM_RESTRICTIONS_OTHERS);
     /* Times of day beside a plain tag, as they were tagged before
      * restriction:conditional. */
     if (osm_tag(tags, count, "hour_on") != NULL ||
-        osm_tag(tags, count, "day_on") != NULL) {
-        tally[OSM_RESTRICTIONS_CONDITIONAL]++;
-        return false;
-    }
-    if (is(kind, "no_u_turn")) {
-        *ret = OSM_FORBIDS_U_TURN;
-    } else if (is_one_of(kind, strlen(kind),
-                         "no_left_turn no_right_turn no_straight_on no_entry "
-                         "no_exit")) {
-        *ret = OSM_FORBIDS;
-    } else if (is_one_of(kind, strlen(kind),
-                         "only_left_turn only_right_turn only_straight_on "
-                         "only_u_turn")) {
-        *ret = OSM_DEMANDS;
-    } else {
-        tally[OSM_RESTRICTIONS_KIND]++;
-        return false;
-    }
-    return true;
+        osm_tag(tags, count, "day_on") != NULL)
+        return skip(tally, OSM_RESTRICTIONS_CONDITIONAL);
+    return sort_of(kind, ret) || skip(tally, OSM_RESTRICTIONS_KIND);
 }

@@ -119,6 +119,12 @@ void ctl_copy_bool(struct ctl_copy *copy, bool value)
     put_be(copy, value, 1);
 }
 
+void ctl_copy_int2(struct ctl_copy *copy, int16_t value)
+{
+    put_be(copy, 2, 4);
+    put_be(copy, (uint16_t)value, 2);
+}
+
 void ctl_copy_int4(struct ctl_copy *copy, int32_t value)
 {
     put_be(copy, 4, 4);
@@ -148,6 +154,64 @@ void ctl_copy_text(struct ctl_copy *copy, const char *text)
     size_t size = strlen(text);
     put_be(copy, size, 4);
     put(copy, text, size);
+}
+
+/* The head of an array of one dimension (array_send() in PostgreSQL's
+ * sources): dimensions, whether nulls are in it, the elements' type, how many,
+ * the first one's number. `bytes` is what the elements take. */
+#define INT4_OID 23u
+#define TEXT_OID 25u
+
+static void put_array(struct ctl_copy *copy, uint32_t oid, uint32_t count,
+                      size_t bytes)
+{
+    put_be(copy, (count > 0 ? 20u : 12u) + bytes, 4);
+    put_be(copy, count > 0, 4);
+    put_be(copy, 0, 4);
+    put_be(copy, oid, 4);
+    if (count > 0) {
+        put_be(copy, count, 4);
+        put_be(copy, 1, 4);
+    }
+}
+
+void ctl_copy_int4_array(struct ctl_copy *copy, const int32_t *values,
+                         uint32_t count)
+{
+    put_array(copy, INT4_OID, count, (size_t)count * 8);
+    for (uint32_t i = 0; i < count; i++)
+        ctl_copy_int4(copy, values[i]);
+}
+
+/* The next word, or NULL; moves `*at` behind it. */
+static const char *next_word(const char **at, size_t *size)
+{
+    while (*at != NULL && **at != 0) {
+        const char *word = *at + strspn(*at, "; ");
+        size_t length = strcspn(word, ";");
+        *at = word + length;
+        while (length > 0 && word[length - 1] == ' ')
+            length--;
+        *size = length;
+        if (length > 0)
+            return word;
+    }
+    return NULL;
+}
+
+void ctl_copy_words(struct ctl_copy *copy, const char *text)
+{
+    uint32_t count = 0;
+    size_t bytes = 0;
+    size_t size = 0;
+    for (const char *at = text; next_word(&at, &size) != NULL; count++)
+        bytes += size + 4;
+    put_array(copy, TEXT_OID, count, bytes);
+    const char *word;
+    for (const char *at = text; (word = next_word(&at, &size)) != NULL;) {
+        put_be(copy, size, 4);
+        put(copy, word, size);
+    }
 }
 
 static void put_degrees(struct ctl_copy *copy, double degrees)

@@ -35,6 +35,13 @@ static const struct ctl_command commands[] = {
      "gateway takes it over. What was read and left out is printed and kept\n"
      "in patrol.road_network.",
      "patrolctl roads import havana.osm", cmd_roads_import},
+    {"roads profiles", "[FILE]", "who drives, and by which rules",
+     "Without FILE lists the profiles in force. With it checks the whole file\n"
+     "and puts its profiles into force: what each may use and how long it\n"
+     "takes is worked out anew from what the map said when it was imported,\n"
+     "and a running gateway takes it over. --text prints what is in force, or\n"
+     "what an import would use, to be edited.",
+     "patrolctl roads profiles profiles.ini", cmd_roads_profiles},
     {"missions import", "FILE", "add or update missions",
      "Reads missions from a CSV (first line: column names) or from GeoJSON\n"
      "points. Columns or properties: name (or sending_state, operator), lat,\n"

@@ -82,6 +82,7 @@ enum ctl_exit cmd_ca_client(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_unit_enroll(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_unit_pace(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_roads_import(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit cmd_roads_profiles(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_missions_import(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_zones_import(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_unit_add(struct ctl *ctl, int argc, char **argv);
@@ -144,10 +145,16 @@ void ctl_copy_begin(struct ctl_copy *copy, PGconn *conn, const char *sql);
 void ctl_copy_row(struct ctl_copy *copy, int fields);
 void ctl_copy_null(struct ctl_copy *copy);
 void ctl_copy_bool(struct ctl_copy *copy, bool value);
+void ctl_copy_int2(struct ctl_copy *copy, int16_t value);
 void ctl_copy_int4(struct ctl_copy *copy, int32_t value);
 void ctl_copy_int8(struct ctl_copy *copy, int64_t value);
 void ctl_copy_real(struct ctl_copy *copy, float value);
 void ctl_copy_text(struct ctl_copy *copy, const char *text); /* or NULL */
+void ctl_copy_int4_array(struct ctl_copy *copy, const int32_t *values,
+                         uint32_t count);
+/* The words of a text that `;` separates, blanks around them taken off, as a
+ * text[]; of NULL an empty one. */
+void ctl_copy_words(struct ctl_copy *copy, const char *text);
 /* Geometry in EPSG:4326 as PostGIS' extended WKB; one point is a Point,
  * more are a LineString. */
 void ctl_copy_geometry(struct ctl_copy *copy, const struct geo_point *points,

@@ -21,8 +21,6 @@ struct builder {
 /* ---------------------------------------------------------------- checks */
 static bool row_possible(const struct roads_edge_row *row)
 {
-    if (row->forward_ms == 0 && row->backward_ms == 0)
-        return false;
     if (row->forward_ms > INT32_MAX || row->backward_ms > INT32_MAX)
         return false;
     if (row->point_count < 2 || !isfinite(row->length_m) || row->length_m < 0)

@@ -40,8 +40,9 @@ struct roads_turn_row { /* a turn that may not be made */
 
 struct roads;
 
-/* Edge i of the graph is rows[i] (the database's edge_id i + 1). PT_E_RANGE
- * when there is no row, or an impossible one (no direction, a time above
+/* Edge i of the graph is rows[i] (the database's edge_id i + 1); one that is
+ * driven neither way is there, but nothing snaps to it. PT_E_RANGE
+ * when there is no row that is driven, or an impossible one (a time above
  * INT32_MAX, fewer than two points, a turn between edges that do not meet;
  * a ban on a direction that is not driven anyway is fine). */
 PT_MUST_CHECK enum pt_err roads_new(const struct roads_edge_row *rows,

@@ -62,10 +62,19 @@ static struct roads_box box_of_run(const struct roads *roads,
     return box;
 }
 
+/* Where nobody may drive nobody is looked for. */
+static bool is_driven(const struct roads *roads, uint32_t edge)
+{
+    return roads_edge_ms(roads, 2 * edge) != ROADS_NONE ||
+           roads_edge_ms(roads, 2 * edge + 1) != ROADS_NONE;
+}
+
 static uint32_t count_runs(const struct roads *roads)
 {
     uint32_t count = 0;
     for (uint32_t e = 0; e < roads->edge_count; e++) {
+        if (!is_driven(roads, e))
+            continue;
         uint32_t segments =
             roads->edges[e + 1].first_point - roads->edges[e].first_point - 1;
         count += (segments + RUN_SEGMENTS - 1) / RUN_SEGMENTS;
@@ -76,6 +85,8 @@ static uint32_t count_runs(const struct roads *roads)
 static void cut_runs(const struct roads *roads, struct roads_run *runs)
 {
     for (uint32_t e = 0; e < roads->edge_count; e++) {
+        if (!is_driven(roads, e))
+            continue;
         uint32_t last = roads->edges[e + 1].first_point - 1;
         uint32_t at = roads->edges[e].first_point;
         while (at < last) {
@@ -138,6 +149,8 @@ enum pt_err roads_tree_build(struct roads *roads)
 {
     struct roads_tree *tree = &roads->tree;
     uint32_t leaves = count_runs(roads);
+    if (leaves == 0)
+        return PT_E_RANGE;
     if (leaves == 0) /* every edge has two points */
         return PT_E_RANGE;
     size_t boxes = plan_levels(tree, leaves);

@@ -37,16 +37,24 @@ static void check_tags(char *text)
         char *value = strchr(line, '=');
         if (value != NULL) {
             *value++ = 0;
-            float kmh = osm_parse_maxspeed(value);
-            FUZZ_CHECK(kmh == 0 || (kmh >= 1 && kmh <= 200));
+            enum profile_limit limit;
+            float kmh = osm_parse_maxspeed(value, &limit);
+            FUZZ_CHECK(kmh == 0 ? limit == PROFILE_LIMIT_UNKNOWN ||
+                                      limit == PROFILE_VARIABLE
+                                : kmh >= 1 && kmh <= 200 &&
+                                      limit != PROFILE_LIMIT_UNKNOWN);
             memcpy(&tags[count++], &(readosm_tag){.key = line, .value = value},
                    sizeof *tags);
         }
         line = end;
     }
     if (osm_way_rule(tags, count, tally, &rule))
-        FUZZ_CHECK(rule.class->kmh > 0 && (rule.forward || rule.backward) &&
-                   rule.maxspeed_forward_kmh >= 0);
+        FUZZ_CHECK(profile_class(rule.street.highway) != NULL &&
+                   strlen(rule.access) < OSM_WORDS_MAX &&
+                   rule.street.limit_kmh[0] >= 0);
+    struct osm_node_rule node;
+    if (osm_node_rule(tags, count, &node))
+        FUZZ_CHECK(strlen(node.barrier) < OSM_WORDS_MAX);
     (void)osm_restriction_rule(tags, count, tally, &sort);
 }
 

@@ -202,6 +202,7 @@ def test_examples_of_help(demo, tmp_path):
     """In a directory with the demo's city files, as a newcomer would."""
     for name in ("havana.osm", "missions.csv", "zones.geojson"):
         shutil.copy(os.path.join(TOP, "deploy/havana", name), tmp_path)
+    shutil.copy(os.path.join(TOP, "deploy/config/profiles.ini"), tmp_path)
 
     def said(*words):
         return subprocess.run([os.path.join(BIN, "patrolctl"), *words, "--help"],

@@ -229,6 +229,7 @@ def compare_snaps(url, seed, count=100):
             metres = float(line.split()[3])
             sql.execute("SELECT min(ST_Distance(geom::geography, p::geography)) FROM"
                         " patrol.road_edge, ST_SetSRID(ST_Point(%s, %s), 4326) p WHERE"
+                        " (forward_ms IS NOT NULL OR backward_ms IS NOT NULL) AND"
                         " ST_DWithin(geom::geography, p::geography, %s)",
                         (x, y, 1.01 * metres + 1))
             true = sql.fetchone()[0]

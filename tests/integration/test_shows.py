@@ -25,19 +25,22 @@ UNITS = 50
 QUERIES = 1000
 K = 5
 
-# Random points beside streets, and where a street is met: by PostGIS, on the
-# metres of the city's UTM zone. Only points with one street that is nearer by
-# 2 m than all others, and met between its ends: elsewhere it is a matter of
-# centimetres which one counts.
+# Random points beside streets that patrol may use, and where such a street is
+# met: by PostGIS, on the metres of the city's UTM zone. Only points with one
+# street that is nearer by 2 m than all others, and met between its ends:
+# elsewhere it is a matter of centimetres which one counts.
 MEETINGS = """
-WITH drawn AS (
+WITH street AS (
+    SELECT edge_id, geom FROM patrol.road_edge
+    WHERE forward_ms IS NOT NULL OR backward_ms IS NOT NULL),
+drawn AS (
     SELECT n, round((ST_X(at) + east)::numeric, 6)::float8 AS lon,
            round((ST_Y(at) + north)::numeric, 6)::float8 AS lat
     FROM (VALUES %s) AS wish(n, edge, share, east, north)
-    JOIN patrol.road_edge ON edge_id = edge
+    JOIN street ON edge_id = edge
     CROSS JOIN LATERAL ST_LineInterpolatePoint(geom, share) AS at),
 zone AS (SELECT (32600 + floor((lon + 180) / 6) + 1)::integer AS utm
-         FROM drawn WHERE n = 0),
+         FROM drawn ORDER BY n LIMIT 1),
 near AS (
     SELECT n, lon, lat, edge_id, metres,
            ST_LineLocatePoint(ST_Transform(geom, utm),
@@ -45,7 +48,7 @@ near AS (
            row_number() OVER near AS place, lead(metres) OVER near AS next
     FROM drawn CROSS JOIN zone
     CROSS JOIN LATERAL ST_SetSRID(ST_MakePoint(lon, lat), 4326) AS point
-    JOIN patrol.road_edge ON ST_DWithin(geom, point, 0.0005)
+    JOIN street ON ST_DWithin(geom, point, 0.0005)
     CROSS JOIN LATERAL ST_Distance(geom::geography,
                                    point::geography) AS metres
     WINDOW near AS (PARTITION BY n ORDER BY metres))

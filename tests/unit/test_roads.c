@@ -563,7 +563,8 @@ static void refuses_impossible_rows(void **state)
         t.turns = 1;
         t.banned[0] = (struct roads_turn_row){0, 2};
         switch (fault) {
-        case 0:
+        case 0: /* nobody may drive anywhere */
+            t.rows[0].forward_ms = 0;
             row->forward_ms = 0;
             break;
         case 1:

@@ -1,0 +1,63 @@
+#ifndef PATROLCTL_ROADS_H
+#define PATROLCTL_ROADS_H
+/* The tables of the street network, as `roads import` and `roads profiles`
+ * write them. */
+#include "osm.h"
+#include "patrolctl_internal.h"
+#include "profile.h"
+
+/* How facts are read now: road_network.facts. */
+#define CTL_ROAD_FACTS "1"
+
+/* What each edge takes by each profile; index 0 forward, 1 backward, 0: not
+ * that way. */
+struct ctl_costs {
+    size_t edge_count;
+    size_t profile_count;
+    uint32_t (*ms[PROFILE_COUNT_MAX])[2];
+    /* of edges not driven at all, why not (forward) */
+    uint64_t not_driven[PROFILE_COUNT_MAX][PROFILE_WHY_COUNT];
+    uint64_t driven[PROFILE_COUNT_MAX];
+    double driven_m[PROFILE_COUNT_MAX];
+};
+
+bool ctl_costs_new(size_t edge_count, size_t profile_count,
+                   struct ctl_costs *ret); /* a complaint is made */
+void ctl_costs_clear(struct ctl_costs *costs);
+/* The next edge's, by all profiles. */
+void ctl_costs_set(struct ctl_costs *costs, size_t edge,
+                   const struct profiles *profiles,
+                   const struct profile_facts *facts);
+json_t *ctl_costs_json(const struct ctl_costs *costs,
+                       const struct profiles *profiles);
+void ctl_costs_print(const struct ctl_costs *costs,
+                     const struct profiles *profiles);
+
+/* Those in force, or the built-in ones when there are none. NULL, and a
+ * complaint made, when the database refused. profiles_free() them. */
+struct profiles *ctl_profiles_in_force(PGconn *conn);
+
+struct ctl_writing {
+    PGconn *conn;
+    struct ctl_progress *progress;
+    size_t written, total; /* rows */
+    struct ctl_copy copy;
+};
+
+/* Only one at a time changes the streets; the lock goes with the
+ * transaction. */
+bool ctl_roads_lock(PGconn *conn);
+bool ctl_write_nodes(struct ctl_writing *writing,
+                     const struct osm_network *network);
+/* With the first profile's costs. */
+bool ctl_write_edges(struct ctl_writing *writing,
+                     const struct osm_network *network,
+                     const struct ctl_costs *costs);
+bool ctl_write_turns(struct ctl_writing *writing,
+                     const struct osm_network *network);
+/* In place of those that are there. */
+bool ctl_write_profiles(struct ctl_writing *writing,
+                        const struct profiles *profiles,
+                        const struct ctl_costs *costs);
+
+#endif
