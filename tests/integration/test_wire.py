@@ -1,7 +1,6 @@
 """What a fix costs, as gateway and agent count it; and a backlog, which never
 stands before the present."""
 import re
-import time
 
 from lib_common import wait_for
 from lib_vehicle import encode, entry
