@@ -74,10 +74,12 @@ def _new_namespace():
 
 
 class Lane:
-    """One direction: packets in the order they came, each when it is due."""
+    """One direction: packets in the order they came, each when it is due.
+    `on_take` sees each that came, `on_give` each that arrives."""
 
-    def __init__(self, source, target, count):
-        self.source, self.target, self.count = source, target, count
+    def __init__(self, source, target, on_take=None, on_give=None):
+        self.source, self.target = source, target
+        self.on_take, self.on_give = on_take, on_give
         self.bytes_a_second = self.delay_s = 0
         self.queue_bytes = 1 << 20
         self.dropped = 0
@@ -93,6 +95,8 @@ class Lane:
                 return
             if packet[0] >> 4 != 4:
                 continue
+            if self.on_take:
+                self.on_take(packet)
             queued = sum(len(packet) for leaves_s, _, packet in self._waiting
                          if leaves_s > now_s)
             if is_cut or queued + len(packet) > self.queue_bytes:
@@ -111,7 +115,8 @@ class Lane:
             if is_cut:
                 self.dropped += 1
                 continue
-            self.count(packet)
+            if self.on_give:
+                self.on_give(packet)
             os.write(self.target, packet)
         return self._waiting[0][1] - now_s if self._waiting else 1
 
@@ -137,8 +142,10 @@ class Air:
         self.tap = Tap()
         self._cut = False
         self._lanes = (
-            Lane(car, room, lambda packet: self.tap.packet("up", packet)),
-            Lane(room, car, lambda packet: self.tap.packet("down", packet)))
+            Lane(car, room,
+                 on_take=lambda packet: self.tap.packet("up", packet)),
+            Lane(room, car,
+                 on_give=lambda packet: self.tap.packet("down", packet)))
         self._running = True
         self._thread = threading.Thread(target=self._forward, daemon=True)
         self._thread.start()
@@ -165,12 +172,15 @@ class Air:
     def mend(self):
         self._cut = False
 
-    def slow(self, kbit_s, delay_s, queue_s):
-        """As a far radio cell: so much each way, a queue that takes so long to
-        empty, and `delay_s` to get there."""
+    def far(self, delay_s):
+        """So long to get there, either way."""
+        for lane in self._lanes:
+            lane.delay_s = delay_s
+
+    def slow(self, kbit_s, queue_s):
+        """So much each way, and a queue that takes so long to empty."""
         for lane in self._lanes:
             lane.bytes_a_second = kbit_s * 125
-            lane.delay_s = delay_s
             lane.queue_bytes = queue_s * lane.bytes_a_second
 
     def interface(self):
