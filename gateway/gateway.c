@@ -165,6 +165,7 @@ static enum pt_err open_intake(struct gateway *gw)
         .future_max_ms = s->future_max_s * 1000,
         .jump_mps = s->jump_mps,
         .receipt_every_ms = s->receipt_every_s * 1000,
+        .probe_ms = s->broker_probe_s * 1000,
     };
     return intake_new(&gw->loop, &settings, gw->metrics, &gw->intake);
 }
@@ -189,42 +190,30 @@ static void close_database(struct gateway *gw)
     loads_close(gw);
 }
 
+static void database_up(void *context)
+{
+    watch_database_up(context);
+    loads_database_up(context);
+}
+
 static enum pt_err open_database(struct gateway *gw)
 {
     struct db_events events = {
         .context = gw,
-        .up = loads_database_up,
+        .up = database_up,
+        .down = watch_database_down,
         .notified = loads_notified,
     };
     enum pt_err err = db_new(&gw->loop, gw->settings->conninfo,
                              "patrol-gateway", &events, &gw->db);
     if (err == PT_OK)
         loads_open(gw);
+    pulse_init(&gw->watch.database, gw->settings->database_probe_s * 1000);
     return err;
 }
 
 /* --------------------------------------------------------------------------
  * http */
-static bool broker_up(void *context)
-{
-    const struct gateway *gw = context;
-    return gw->intake != NULL && intake_is_up(gw->intake);
-}
-
-/* Also false until what it holds has been read once: before that, answers
- * would be made of nothing. */
-static bool database_up(void *context)
-{
-    const struct gateway *gw = context;
-    return db_is_up(gw->db) && loads_ready(gw);
-}
-
-static bool roads_up(void *context)
-{
-    const struct gateway *gw = context;
-    return dispatch_roads(gw->dispatch) != NULL;
-}
-
 static enum pt_err open_http(struct gateway *gw)
 {
     const struct settings *s = gw->settings;
@@ -233,14 +222,8 @@ static enum pt_err open_http(struct gateway *gw)
         .connections_max = (unsigned)s->connections_max,
         .streams_max = (unsigned)s->streams_max,
     };
-    struct http_health health = {
-        .broker_up = broker_up,
-        .database_up = database_up,
-        .roads_up = roads_up,
-        .context = gw,
-    };
     return http_new(&gw->loop, &settings, &gw->catalog, gw->fleet, gw->dispatch,
-                    gw->db, gw->metrics, &health, &gw->http);
+                    gw->db, gw->metrics, &gw->watch.health, &gw->http);
 }
 
 static void close_http(struct gateway *gw)

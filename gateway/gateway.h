@@ -13,6 +13,7 @@
 #include "metrics.h"
 #include "pacing.h"
 #include "pt_err.h"
+#include "pulse.h"
 #include "roads.h"
 #include "store.h"
 #include <stdbool.h>
@@ -27,6 +28,7 @@
  */
 struct settings {
     char *conninfo;
+    int64_t database_probe_s;
 
     char *brokers;
     char *ca_file;
@@ -34,6 +36,7 @@ struct settings {
     char *key_file;
     char *client_id;
     int64_t keepalive_s;
+    int64_t broker_probe_s;
 
     char *listen;
     int64_t connections_max;
@@ -110,8 +113,13 @@ struct loads {
 /* ------------------------------------------------------------------- the fleet
  * as a whole */
 struct watch {
-    uv_timer_t again; /* when the next unit falls silent */
-    unsigned told;    /* units that fell silent or came back, this tick */
+    uv_timer_t again;   /* when the next unit falls silent */
+    unsigned told;      /* units that fell silent or came back, this tick */
+    uint64_t looked_ms; /* loop time of the last look at the parts */
+    struct pulse database;
+    int64_t database_life_ms; /* UTC, when it last answered */
+    struct http_health health;
+    uint64_t losses[HTTP_PART_COUNT];
     int64_t counted_ms;
     struct fleet_tally tally;
 };
@@ -171,9 +179,12 @@ void loads_ask_catalog(struct gateway *gw);
 
 bool loads_ready(const struct gateway *gw);
 
-/* Tick step: who falls silent and who is heard again is told, and now and then
- * counted up what vehicles say of themselves. */
+/* Tick step: broker and database are looked at and asked for signs of life; who
+ * falls silent and who is heard again is told, and now and then counted up what
+ * vehicles say of themselves. */
 void watch_follow(struct gateway *gw);
+void watch_database_up(struct gateway *gw);
+void watch_database_down(void *gateway);
 PT_MUST_CHECK enum pt_err watch_metrics(struct gateway *gw);
 
 /* The next tick is in `wait_ms`, whatever else happens; -1: it need not. */
@@ -182,6 +193,7 @@ void tick_again(uv_timer_t *timer, int64_t wait_ms);
 /* Waits for events, unless intake has work left. */
 void gateway_wait(struct gateway *gw);
 void gateway_tick(struct gateway *gw);
+int64_t gateway_wall_ms(void); /* UTC; within a tick `now_ms` is it */
 PT_MUST_CHECK enum pt_err tick_metrics(struct gateway *gw);
 
 #endif

@@ -16,6 +16,10 @@ static const struct config_option options[] = {
     {.section = "database", .name = "conninfo", .type = CONFIG_TEXT,
      .offset = AT(conninfo), .initial = "dbname=patrol",
      .help = "PostgreSQL, as libpq takes it; several hosts for a standby"},
+    {.section = "database", .name = "probe_s", .type = CONFIG_INT,
+     .offset = AT(database_probe_s), .initial = "10", .min = 1, .max = 3600,
+     .help = "so often the database is asked for a sign of life; without an "
+             "answer for as long it counts as silent"},
 
     {.section = "broker", .name = "list", .type = CONFIG_TEXT,
      .offset = AT(brokers), .initial = "localhost",
@@ -34,6 +38,11 @@ static const struct config_option options[] = {
     {.section = "broker", .name = "keepalive", .type = CONFIG_INT,
      .offset = AT(keepalive_s), .initial = "30", .min = 5, .max = 3600,
      .help = "seconds of silence after which the broker is asked"},
+    {.section = "broker", .name = "probe_s", .type = CONFIG_INT,
+     .offset = AT(broker_probe_s), .initial = "10", .min = 1, .max = 3600,
+     .help = "after so many seconds without any message we send one to "
+             "ourselves; when it is not back for as long the broker counts as "
+             "silent and is connected to anew"},
 
     {.section = "http", .name = "listen", .type = CONFIG_TEXT,
      .offset = AT(listen), .initial = "127.0.0.1:8080",
@@ -178,6 +187,13 @@ static bool settings_agree(const struct settings *s)
     if ((s->cert_file[0] == '\0') != (s->key_file[0] == '\0')) {
         fprintf(stderr, "patrol-gateway: broker.cert and broker.key go "
                         "together\n");
+        return false;
+    }
+    if (!link_device_valid(s->client_id)) {
+        fprintf(stderr,
+                "patrol-gateway: broker.client_id \"%s\": expected "
+                "1..%d of A-Z a-z 0-9 . _ -\n",
+                s->client_id, LINK_DEVICE_MAX);
         return false;
     }
     return true;

@@ -112,11 +112,16 @@ static const struct stage {
 #define STAGE_COUNT (sizeof(stages) / sizeof(stages[0]))
 _Static_assert(STAGE_COUNT <= TICK_STAGES_MAX, "stage_ns is too short");
 
-void gateway_tick(struct gateway *gw)
+int64_t gateway_wall_ms(void)
 {
     struct timespec wall;
     clock_gettime(CLOCK_REALTIME, &wall);
-    gw->now_ms = (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000;
+    return (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000;
+}
+
+void gateway_tick(struct gateway *gw)
+{
+    gw->now_ms = gateway_wall_ms();
     uint64_t before_ns = uv_hrtime();
     for (size_t i = 0; i < STAGE_COUNT; i++) {
         stages[i].run(gw);

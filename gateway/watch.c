@@ -1,5 +1,5 @@
-/* Who falls silent and who comes back, and what the fleet as a whole is like,
- * for alarms. */
+/* Whether broker and database are alive, who falls silent and who comes back,
+ * and what the fleet as a whole is like, for alarms. */
 #include "gateway.h"
 
 #include "pt_log.h"
@@ -14,6 +14,97 @@
  * for more often. */
 #define COUNT_EVERY_MS 1000
 
+/* How often broker and database are looked at; also when nothing else wakes the
+ * loop. */
+#define LOOK_EVERY_MS 1000
+
+/* ------------------------------------------------------ broker and database */
+static void on_alive(void *context, enum pt_err err, PGresult *rows)
+{
+    struct gateway *gw = context;
+    (void)rows;
+    if (err != PT_OK)
+        return; /* the connection is lost: watch_database_down() */
+    pulse_answered(&gw->watch.database, (int64_t)uv_now(&gw->loop));
+    gw->watch.database_life_ms = gateway_wall_ms();
+}
+
+void watch_database_up(struct gateway *gw)
+{
+    int64_t now_ms = (int64_t)uv_now(&gw->loop);
+    pulse_connected(&gw->watch.database, now_ms);
+    pulse_answered(&gw->watch.database, now_ms); /* connecting was asking */
+    gw->watch.database_life_ms = gateway_wall_ms();
+}
+
+void watch_database_down(void *gateway)
+{
+    struct gateway *gw = gateway;
+    pulse_lost(&gw->watch.database);
+}
+
+/* With a full queue it is asked in a second again: what waits there is waiting
+ * for an answer, too, but nobody has told us since when. */
+static void ask_database(struct gateway *gw)
+{
+    int64_t now_ms = (int64_t)uv_now(&gw->loop);
+    if (pulse_due(&gw->watch.database, now_ms) &&
+        db_query(gw->db, "SELECT 1", 0, NULL, on_alive, gw) == PT_OK)
+        pulse_asked(&gw->watch.database, now_ms);
+}
+
+/* `life_ms`: when it was last known to be alive, which is since when it is
+ * silent. */
+static void set_part(struct gateway *gw, enum http_part_id id,
+                     enum pulse_state state, int64_t life_ms)
+{
+    struct http_part *part = &gw->watch.health.parts[id];
+    struct http_part before = *part;
+    if (before.since_ms != 0 && before.state == state)
+        return;
+    part->state = state;
+    if (before.since_ms == 0 || state == PULSE_UP)
+        part->since_ms = gw->now_ms;
+    else if (before.state == PULSE_UP)
+        part->since_ms = state == PULSE_SILENT ? life_ms : gw->now_ms;
+    if (before.since_ms == 0 ||
+        (before.state == PULSE_UP) == (state == PULSE_UP))
+        return;
+    if (state != PULSE_UP)
+        gw->watch.losses[id]++;
+    if (id != HTTP_ROADS) /* of which "roads" tells */
+        http_part_changed(gw->http, id, before.since_ms);
+    if (id == HTTP_DATABASE && state == PULSE_SILENT)
+        pt_log(PT_LOG_WARN,
+               "gateway: the database is connected, but has not "
+               "answered for %" PRId64 " s",
+               gw->settings->database_probe_s);
+    else if (id == HTTP_DATABASE && before.state == PULSE_SILENT)
+        pt_log(PT_LOG_NOTICE, "gateway: the database answers again");
+}
+
+static void look_at_parts(struct gateway *gw)
+{
+    struct watch *watch = &gw->watch;
+    uint64_t now_ms = uv_now(&gw->loop);
+    if (watch->looked_ms == 0 || now_ms - watch->looked_ms >= LOOK_EVERY_MS) {
+        watch->looked_ms = now_ms;
+        intake_probe(gw->intake);
+        ask_database(gw);
+    }
+    enum pulse_state database = pulse_state(&watch->database, (int64_t)now_ms);
+    /* Until what it holds has been read once, answers would be made of
+     * nothing. */
+    if (!loads_ready(gw))
+        database = PULSE_DOWN;
+    set_part(gw, HTTP_BROKER, intake_broker(gw->intake),
+             intake_life_ms(gw->intake));
+    set_part(gw, HTTP_DATABASE, database, watch->database_life_ms);
+    set_part(gw, HTTP_ROADS,
+             dispatch_roads(gw->dispatch) != NULL ? PULSE_UP : PULSE_DOWN, 0);
+}
+
+/* -------------------------------------------------------------------- units */
 static void log_hearing(const struct gateway *gw,
                         const struct catalog_unit *unit,
                         const struct fleet_unit *state)
@@ -44,10 +135,13 @@ static void on_hearing(void *context, const struct fleet_unit *state)
 static void follow_hearing(struct gateway *gw)
 {
     struct watch *watch = &gw->watch;
+    struct intake_listening listening = intake_listening(gw->intake);
     watch->told = 0;
-    fleet_set_listening(gw->fleet, intake_listening_since_ms(gw->intake));
-    tick_again(&watch->again,
-               fleet_listen(gw->fleet, gw->now_ms, on_hearing, gw));
+    fleet_set_listening(gw->fleet, listening.since_ms, listening.until_ms);
+    int64_t wait_ms = fleet_listen(gw->fleet, gw->now_ms, on_hearing, gw);
+    if (wait_ms < 0 || wait_ms > LOOK_EVERY_MS)
+        wait_ms = LOOK_EVERY_MS;
+    tick_again(&watch->again, wait_ms);
     if (watch->told > LOGGED_MAX)
         pt_log(PT_LOG_NOTICE,
                "gateway: %u more units fell silent or were heard again",
@@ -66,6 +160,7 @@ static void count_up(struct gateway *gw)
 
 void watch_follow(struct gateway *gw)
 {
+    look_at_parts(gw);
     follow_hearing(gw);
     count_up(gw);
 }
@@ -74,6 +169,39 @@ static double number(void *context)
 {
     const double *value = context;
     return *value;
+}
+
+/* Up is alive, not only connected. */
+static double is_up(void *context)
+{
+    const struct http_part *part = context;
+    return part->state == PULSE_UP ? 1 : 0;
+}
+
+static enum pt_err add_parts(struct gateway *gw)
+{
+    struct http_part *parts = gw->watch.health.parts;
+    const uint64_t *losses = gw->watch.losses;
+    enum pt_err err =
+        metrics_add_call(gw->metrics, METRICS_GAUGE, "patrol_broker_up", NULL,
+                         "1 while connected to a broker that is alive", is_up,
+                         &parts[HTTP_BROKER]);
+    if (err == PT_OK)
+        err = metrics_add_call(gw->metrics, METRICS_GAUGE, "patrol_database_up",
+                               NULL,
+                               "1 while connected to a database that is alive",
+                               is_up, &parts[HTTP_DATABASE]);
+    if (err == PT_OK)
+        err = metrics_add(gw->metrics, METRICS_COUNTER,
+                          "patrol_broker_losses_total", NULL,
+                          "How often the broker was lost or fell silent",
+                          &losses[HTTP_BROKER]);
+    if (err == PT_OK)
+        err = metrics_add(gw->metrics, METRICS_COUNTER,
+                          "patrol_database_losses_total", NULL,
+                          "How often the database was lost or fell silent",
+                          &losses[HTTP_DATABASE]);
+    return err;
 }
 
 /* A series for each unit would be as many as there are units; who it is, the
@@ -104,7 +232,7 @@ enum pt_err watch_metrics(struct gateway *gw)
          "Age of the oldest entry held, as last said; NaN: none is",
          &t->outbox_oldest_s},
     };
-    enum pt_err err = PT_OK;
+    enum pt_err err = add_parts(gw);
     for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
         if (err == PT_OK)
             err = metrics_add_call(gw->metrics, METRICS_GAUGE, numbers[i].name,

@@ -104,10 +104,11 @@ void fleet_set_silent_factor(struct fleet *fleet, double factor);
 int64_t fleet_quiet_ms(const struct fleet *fleet,
                        const struct fleet_unit *unit);
 
-/* Since when all that vehicles say comes in, by the gateway's clock; 0: it
- * does not. Nobody falls silent while it does not, nor before it has for as
- * long as the unit may be quiet. */
-void fleet_set_listening(struct fleet *fleet, int64_t since_ms);
+/* From when to when all that vehicles say has come in, by the gateway's clock;
+ * since 0: nothing does. Nobody falls silent while nothing does, nor before it
+ * has for as long as the unit may be quiet. */
+void fleet_set_listening(struct fleet *fleet, int64_t since_ms,
+                         int64_t until_ms);
 
 /* Tick step: who has been quiet for too long becomes silent, and whoever is
  * heard is not; both stand in fleet_changes(), and `told` is called for each

@@ -12,8 +12,10 @@ void fleet_set_silent_factor(struct fleet *fleet, double factor)
     fleet->listen_again_ms = 0;
 }
 
-void fleet_set_listening(struct fleet *fleet, int64_t since_ms)
+void fleet_set_listening(struct fleet *fleet, int64_t since_ms,
+                         int64_t until_ms)
 {
+    fleet->listening_until_ms = until_ms;
     if (fleet->listening_since_ms == since_ms)
         return;
     fleet->listening_since_ms = since_ms;
@@ -72,7 +74,8 @@ static enum fleet_hearing judge(const struct fleet *fleet,
     return FLEET_UNKNOWN;
 }
 
-static void judge_all(struct fleet *fleet, int64_t now_ms)
+/* `heard_to_ms`: until when nothing can have been missed. */
+static void judge_all(struct fleet *fleet, int64_t heard_to_ms, int64_t now_ms)
 {
     int64_t next_ms = NEVER;
     for (size_t i = 0; i < fleet->count; i++) {
@@ -81,7 +84,7 @@ static void judge_all(struct fleet *fleet, int64_t now_ms)
         int64_t again_ms;
         if (unit->heard_ms > now_ms) /* our clock was set back */
             unit->heard_ms = now_ms;
-        enum fleet_hearing hearing = judge(fleet, unit, now_ms, &again_ms);
+        enum fleet_hearing hearing = judge(fleet, unit, heard_to_ms, &again_ms);
         if (again_ms < next_ms)
             next_ms = again_ms;
         if (hearing == unit->hearing)
@@ -95,8 +98,12 @@ static void judge_all(struct fleet *fleet, int64_t now_ms)
 int64_t fleet_listen(struct fleet *fleet, int64_t now_ms, fleet_told told,
                      void *context)
 {
-    if (now_ms >= fleet->listen_again_ms)
-        judge_all(fleet, now_ms);
+    /* What was not heard after the last that was is not yet missed. */
+    int64_t heard_to_ms = now_ms;
+    if (fleet->listening_since_ms != 0 && fleet->listening_until_ms < now_ms)
+        heard_to_ms = fleet->listening_until_ms;
+    if (heard_to_ms >= fleet->listen_again_ms)
+        judge_all(fleet, heard_to_ms, now_ms);
     for (size_t i = 0; i < fleet->change_count; i++) {
         struct slot *slot = &fleet->slots[fleet->changes[i]];
         enum fleet_hearing before = slot->told, now = slot->unit.hearing;
@@ -104,8 +111,8 @@ int64_t fleet_listen(struct fleet *fleet, int64_t now_ms, fleet_told told,
         if ((before == FLEET_SILENT) != (now == FLEET_SILENT))
             told(context, &slot->unit);
     }
-    if (fleet->listen_again_ms == NEVER)
-        return -1;
+    if (fleet->listen_again_ms == NEVER || fleet->listen_again_ms <= now_ms)
+        return -1; /* until something comes */
     return fleet->listen_again_ms - now_ms;
 }
 

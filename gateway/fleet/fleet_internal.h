@@ -25,7 +25,8 @@ struct fleet {
     uint64_t shape;
     double silent_factor;
     int64_t listening_since_ms; /* 0: deaf */
-    int64_t listen_again_ms;    /* nobody falls silent before */
+    int64_t listening_until_ms;
+    int64_t listen_again_ms; /* nobody falls silent before */
 };
 
 /* The unit stands in fleet_changes() from now on. */

@@ -437,7 +437,7 @@ enum pt_err http_new(uv_loop_t *loop, const struct http_settings *settings,
     http->dispatch = dispatch;
     http->db = db;
     http->metrics = metrics;
-    http->health = *health;
+    http->health = health;
     http->connections_max = settings->connections_max;
     http->streams_max = settings->streams_max;
     /* Ids go on rising when the gateway is started again, so that an id of

@@ -15,6 +15,7 @@
 #include "fleet.h"
 #include "metrics.h"
 #include "pt_err.h"
+#include "pulse.h"
 #include <stdbool.h>
 #include <uv.h>
 
@@ -24,19 +25,35 @@ struct http_settings {
     unsigned streams_max;
 };
 
-/* What /readyz looks at; each is asked when the page is. */
+/* What the gateway needs to do its work, for /readyz and for answers that are
+ * not what they should be for want of it. */
+#define HTTP_PARTS(X)            \
+    X(HTTP_BROKER, "broker")     \
+    X(HTTP_DATABASE, "database") \
+    X(HTTP_ROADS, "roads")
+
+enum http_part_id {
+#define HTTP_PART_ENUM(name, word) name,
+    HTTP_PARTS(HTTP_PART_ENUM)
+#undef HTTP_PART_ENUM
+        HTTP_PART_COUNT
+};
+
+struct http_part {
+    enum pulse_state state;
+    int64_t since_ms; /* UTC: it has been so since then, as far as is known */
+};
+
 struct http_health {
-    bool (*broker_up)(void *context);
-    bool (*database_up)(void *context);
-    bool (*roads_up)(void *context);
-    void *context;
+    struct http_part parts[HTTP_PART_COUNT];
 };
 
 struct http;
 
 /* `catalog` is the address of the gateway's pointer, which may be swapped
- * between ticks. PT_E_NETWORK: address in use (logged with the address);
- * PT_E_CONFIG: not a loopback address. */
+ * between ticks; `health` is borrowed and looked at with each answer.
+ * PT_E_NETWORK: address in use (logged with the address); PT_E_CONFIG: not a
+ * loopback address. */
 PT_MUST_CHECK enum pt_err
 http_new(uv_loop_t *loop, const struct http_settings *settings,
          struct catalog *const *catalog, struct fleet *fleet,
@@ -52,6 +69,10 @@ void http_event(struct http *http, const char *type, const char *json);
 /* `unit.silent` or `unit.heard`, as the state says. */
 void http_hearing(struct http *http, const struct catalog_unit *unit,
                   const struct fleet_unit *state);
+/* `broker.lost` and the like when the part of the health is not up, else
+ * `broker.back`; it was lost since then. */
+void http_part_changed(struct http *http, enum http_part_id id,
+                       int64_t lost_since_ms);
 /* Tick step: answers what libmicrohttpd has ready. */
 void http_serve(struct http *http);
 

@@ -147,6 +147,7 @@ static void write_nearest(struct request *rq,
             write_left_out(json, &answer->left_out[i], query->now_ms);
     jw_array_end(json);
     write_target(json, http, query->at, mission, answer);
+    write_degraded(json, http);
     jw_int(json, "network_id",
            roads_network_id(dispatch_roads(http->dispatch)));
     jw_text(json, "profile", "patrol");

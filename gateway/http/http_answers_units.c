@@ -248,6 +248,7 @@ void answer_units(struct request *rq)
             write_unit(json, unit, state, now_ms);
     }
     jw_array_end(json);
+    write_degraded(json, rq->http);
     jw_time(json, "answered_at", now_ms);
     jw_object_end(json);
 }

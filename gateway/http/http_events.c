@@ -80,10 +80,35 @@ static void begin_snapshot(struct stream *stream, const char *reason)
     jw_bytes(json, "\n\n", 2);
 }
 
+static void write_part_event(struct json *json, const struct http *http,
+                             enum http_part_id id, int64_t lost_since_ms)
+{
+    const struct http_part *part = &http->health->parts[id];
+    bool lost = part->state != PULSE_UP;
+    char type[32];
+
+    snprintf(type, sizeof type, "%s.%s", part_word(id), lost ? "lost" : "back");
+    event_begin(json, type);
+    jw_object(json, NULL);
+    jw_text(json, "part", part_word(id));
+    jw_text(json, "state", part_state_word(part->state));
+    jw_time(json, "since", part->since_ms);
+    if (!lost)
+        jw_time(json, "lost_since", lost_since_ms);
+    jw_object_end(json);
+}
+
+/* What is missing now, too, belongs to the beginning. */
 static void end_snapshot(struct stream *stream)
 {
     struct json *json = &stream->buffer;
 
+    for (size_t id = 0; id < HTTP_ROADS; id++) {
+        if (stream->http->health->parts[id].state == PULSE_UP)
+            continue;
+        write_part_event(json, stream->http, (enum http_part_id)id, 0);
+        jw_bytes(json, "\n\n", 2);
+    }
     stream->snapshot = false;
     event_id(json, stream->next_id - 1);
     event_begin(json, "ready");
@@ -340,6 +365,16 @@ void http_event(struct http *http, const char *type, const char *json)
     event_id(&http->scratch, http_ring_next_id(http->ring));
     event_begin(&http->scratch, type);
     jw_bytes(&http->scratch, json, strlen(json));
+    tell(http);
+    wake_soon(http);
+}
+
+void http_part_changed(struct http *http, enum http_part_id id,
+                       int64_t lost_since_ms)
+{
+    jw_reset(&http->scratch);
+    event_id(&http->scratch, http_ring_next_id(http->ring));
+    write_part_event(&http->scratch, http, id, lost_since_ms);
     tell(http);
     wake_soon(http);
 }

@@ -116,7 +116,7 @@ struct http {
     struct dispatch *dispatch;
     struct db *db;
     struct metrics *metrics;
-    struct http_health health;
+    const struct http_health *health;
     unsigned connections_max, streams_max;
 
     struct client *clients;
@@ -224,6 +224,10 @@ void write_unit(struct json *json, const struct catalog_unit *unit,
                 const struct fleet_unit *state, int64_t now_ms);
 /* Where a unit is believed to be, as an object of its own. */
 void write_believed(struct json *json, struct geo_point at, double forward_s);
+/* Which parts the answer lacks, as the member "degraded". */
+void write_degraded(struct json *json, const struct http *http);
+const char *part_word(enum http_part_id id);
+const char *part_state_word(enum pulse_state state);
 void write_silent(struct json *json, const struct fleet_unit *state);
 void write_mission(struct json *json, const char *key,
                    const struct catalog_mission *mission);

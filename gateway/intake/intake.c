@@ -15,54 +15,7 @@
 #define PUBLISH_AGAIN_MS 200
 #define PRESENCE_BYTES_MAX 16
 
-struct counts {
-    uint64_t reports;
-    uint64_t presences;
-    uint64_t strange;                /* on a topic that is none of ours */
-    uint64_t dropped;                /* the ring was full */
-    uint64_t deferred;               /* reports, until a newer catalog */
-    uint64_t verdict[REFUSED_COUNT]; /* entries */
-    uint64_t jumps;
-    uint64_t acts_kept;
-    uint64_t fleet_full;
-    uint64_t receipts_sent;
-    uint64_t receipts_dropped;
-};
-
-/* The report that is being taken: it may need several batches. */
-struct reading {
-    bool under_way;
-    struct pt_report report;
-    size_t next; /* entry */
-    char device[LINK_DEVICE_MAX + 1];
-    int64_t received_ms;
-    /* The fix before, for jumps. */
-    bool has_last;
-    uint32_t last_unit_id;
-    struct geo_point last_at;
-    int64_t last_ms;
-};
-
-struct intake {
-    uv_loop_t *loop;
-    struct link *link;
-    struct inbox inbox;
-    struct inbox undecided; /* reports of devices that nobody knows */
-    uint64_t catalog_ns;    /* see intake_catalog() */
-    bool asks_catalog;
-    struct judge_limits limits;
-    struct receipts *receipts;
-    struct reading reading;
-    struct counts counts;
-    int64_t listening_since_ms; /* 0: not connected */
-    struct cost cost;
-    int64_t refusals_logged_ms;
-    uint64_t refusals_unlogged;
-    void (*closed)(void *context);
-    void *closed_context;
-};
-
-static int64_t wall_ms(void)
+int64_t intake_wall_ms(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
@@ -70,20 +23,34 @@ static int64_t wall_ms(void)
 }
 
 /* ------------------------------------------------------- from the broker */
-static void subscribe(struct intake *intake, enum link_topic kind, int qos)
+static int64_t steady_ms(const struct intake *intake)
 {
-    char topic[LINK_TOPIC_MAX];
-    link_topic(kind, "+", topic);
+    return (int64_t)uv_now(intake->loop);
+}
+
+static void subscribe_to(struct intake *intake, const char *topic, int qos)
+{
     enum pt_err err = link_subscribe(intake->link, topic, qos);
     if (err != PT_OK)
         pt_log(PT_LOG_ERROR, "intake: cannot subscribe to %s: %s", topic,
                pt_strerror(err));
 }
 
+static void subscribe(struct intake *intake, enum link_topic kind, int qos)
+{
+    char topic[LINK_TOPIC_MAX];
+    link_topic(kind, "+", topic);
+    subscribe_to(intake, topic, qos);
+}
+
 static void on_connected(void *context)
 {
     struct intake *intake = context;
-    intake->listening_since_ms = wall_ms();
+    intake->connected_ms = intake->life_ms = intake_wall_ms();
+    intake->gone_silent = false;
+    pulse_connected(&intake->pulse, steady_ms(intake));
+    if (intake->probe_topic[0] != '\0')
+        subscribe_to(intake, intake->probe_topic, 0);
     subscribe(intake, LINK_REPORT, 0);
     subscribe(intake, LINK_PRESENCE, 1);
 }
@@ -91,7 +58,7 @@ static void on_connected(void *context)
 static void on_disconnected(void *context, bool taken_over)
 {
     struct intake *intake = context;
-    intake->listening_since_ms = 0;
+    pulse_lost(&intake->pulse);
     if (taken_over)
         pt_log(PT_LOG_ERROR, "intake: another client has taken our name at "
                              "the broker; is a second gateway running with "
@@ -104,8 +71,16 @@ static void on_message(void *context, const char *topic, const void *payload,
                        size_t size, bool retained)
 {
     struct intake *intake = context;
-    struct inbox_message message = {
-        .retained = retained, .received_ms = wall_ms(), .payload = payload};
+    struct inbox_message message = {.retained = retained,
+                                    .received_ms = intake_wall_ms(),
+                                    .payload = payload};
+    intake->life_ms = message.received_ms;
+    if (strcmp(topic, intake->probe_topic) == 0) {
+        pulse_answered(&intake->pulse, steady_ms(intake));
+        intake->counts.probes_answered++;
+        return;
+    }
+    pulse_alive(&intake->pulse, steady_ms(intake));
     if (!link_topic_parse(topic, &message.kind, message.device) ||
         (message.kind != LINK_REPORT && message.kind != LINK_PRESENCE)) {
         intake->counts.strange++;
@@ -415,23 +390,8 @@ bool intake_has_more(const struct intake *intake)
            next_decided(intake, &message);
 }
 
-bool intake_is_up(const struct intake *intake)
-{
-    return link_is_up(intake->link);
-}
-
-int64_t intake_listening_since_ms(const struct intake *intake)
-{
-    return intake->listening_since_ms;
-}
-
 /* -------------------------------------------------------------------- receipts
  */
-static int64_t steady_ms(const struct intake *intake)
-{
-    return (int64_t)uv_now(intake->loop);
-}
-
 static void count_dropped_receipt(struct intake *intake, const char *device,
                                   enum pt_err err)
 {
@@ -500,11 +460,6 @@ static double waiting_receipts(void *context)
     return (double)receipts_waiting(intake->receipts);
 }
 
-static double broker_up(void *context)
-{
-    return intake_is_up(context) ? 1 : 0;
-}
-
 static const struct {
     size_t offset;
     const char *name;
@@ -530,6 +485,9 @@ static const struct {
      "Receipts published"},
     {offsetof(struct counts, receipts_dropped), "patrol_receipts_dropped_total",
      "Receipts dropped for want of room; they come again with a repeat"},
+    {offsetof(struct counts, probes_answered),
+     "patrol_broker_probes_answered_total",
+     "Messages to ourselves that the broker gave back"},
 };
 
 /* Each refusal's label; the texts live as long as the program. */
@@ -579,10 +537,6 @@ static enum pt_err add_metrics(struct intake *intake, struct metrics *metrics)
         err = metrics_add_call(
             metrics, METRICS_GAUGE, "patrol_receipts_waiting", NULL,
             "Receipts not yet published", waiting_receipts, intake);
-    if (err == PT_OK)
-        err = metrics_add_call(metrics, METRICS_GAUGE, "patrol_broker_up", NULL,
-                               "1 while connected to the broker", broker_up,
-                               intake);
     return err;
 }
 
@@ -636,6 +590,9 @@ enum pt_err intake_new(uv_loop_t *loop, const struct intake_settings *settings,
         .future_max_ms = settings->future_max_ms,
         .jump_mps = settings->jump_mps,
     };
+    pulse_init(&intake->pulse, settings->probe_ms);
+    if (settings->probe_ms > 0)
+        link_topic(LINK_PROBE, settings->link.client_id, intake->probe_topic);
     enum pt_err err = open_parts(intake, settings, metrics);
     if (err != PT_OK) {
         release(intake);

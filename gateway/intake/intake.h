@@ -12,6 +12,7 @@
 #include "link.h"
 #include "metrics.h"
 #include "pt_err.h"
+#include "pulse.h"
 #include "store.h"
 #include <stdbool.h>
 #include <uv.h>
@@ -28,6 +29,8 @@ struct intake_settings {
     int64_t future_max_ms;    /* ... and one farther ahead of our clock */
     double jump_mps;          /* faster than this between two fixes: flagged */
     int64_t receipt_every_ms; /* routine receipts at most this often */
+    int64_t probe_ms; /* nothing heard of the broker for so long: it is asked;
+                         0: never */
 };
 
 struct intake;
@@ -69,8 +72,21 @@ PT_MUST_CHECK enum pt_err intake_say_settings(struct intake *intake,
                                               const uint8_t *bytes,
                                               size_t size);
 
-bool intake_is_up(const struct intake *intake); /* broker connected */
-/* Since when, UTC, everything that vehicles say comes in; 0: it does not. */
-int64_t intake_listening_since_ms(const struct intake *intake);
+/* To be called about once a second: asks a broker from which nothing came for
+ * `probe_ms`, by a message to ourselves, and gives up the connection to one
+ * that does not answer; the next broker of the list is tried then. */
+void intake_probe(struct intake *intake);
+/* PULSE_SILENT: it was connected and nothing came, until it is connected and
+ * answers again. */
+enum pulse_state intake_broker(const struct intake *intake);
+int64_t intake_life_ms(const struct intake *intake); /* UTC; 0: never up */
+
+/* From when to when, UTC, all that vehicles said has come in and been taken;
+ * 0, 0: nothing comes in. A broker may be silent for a while before that is
+ * noticed, so `until` is the last that is certain. */
+struct intake_listening {
+    int64_t since_ms, until_ms;
+};
+struct intake_listening intake_listening(const struct intake *intake);
 
 #endif

@@ -1,12 +1,15 @@
 #ifndef INTAKE_INTERNAL_H
 #define INTAKE_INTERNAL_H
-/* intake's parts that touch no socket and no clock: the inbox of waiting
- * messages, the judge, the schedule of receipts, the count of what messages
- * cost. Loop thread only. */
+/* What the files of intake share. Its parts that touch no socket and no clock:
+ * the inbox of waiting messages, the judge, the schedule of receipts, the count
+ * of what messages cost; and the struct itself, for intake.c and probe.c. Loop
+ * thread only. */
 #include "batch.h"
 #include "geo.h"
+#include "intake.h"
 #include "link.h"
 #include "metrics.h"
+#include "pulse.h"
 #include "report.h"
 #include "store.h"
 #include <stdbool.h>
@@ -138,5 +141,62 @@ void cost_receipt(struct cost *cost, size_t topic_length, size_t payload);
 /* Registers the numbers; `cost` must outlive the registry. */
 PT_MUST_CHECK enum pt_err cost_metrics(const struct cost *cost,
                                        struct metrics *metrics);
+
+/* ------------------------------------------------------------------ the whole
+ */
+int64_t intake_wall_ms(void); /* UTC */
+
+struct counts {
+    uint64_t reports;
+    uint64_t presences;
+    uint64_t strange;                /* on a topic that is none of ours */
+    uint64_t dropped;                /* the ring was full */
+    uint64_t deferred;               /* reports, until a newer catalog */
+    uint64_t verdict[REFUSED_COUNT]; /* entries */
+    uint64_t jumps;
+    uint64_t acts_kept;
+    uint64_t fleet_full;
+    uint64_t receipts_sent;
+    uint64_t receipts_dropped;
+    uint64_t probes_answered;
+};
+
+/* The report that is being taken: it may need several batches. */
+struct reading {
+    bool under_way;
+    struct pt_report report;
+    size_t next; /* entry */
+    char device[LINK_DEVICE_MAX + 1];
+    int64_t received_ms;
+    /* The fix before, for jumps. */
+    bool has_last;
+    uint32_t last_unit_id;
+    struct geo_point last_at;
+    int64_t last_ms;
+};
+
+struct intake {
+    uv_loop_t *loop;
+    struct link *link;
+    struct inbox inbox;
+    struct inbox undecided; /* reports of devices that nobody knows */
+    uint64_t catalog_ns;    /* see intake_catalog() */
+    bool asks_catalog;
+    struct judge_limits limits;
+    struct receipts *receipts;
+    struct reading reading;
+    struct counts counts;
+    struct cost cost;
+    struct pulse pulse;
+    char probe_topic[LINK_TOPIC_MAX];
+    int64_t connected_ms; /* UTC, of the last time */
+    int64_t life_ms;      /* UTC, when anything last came */
+    bool gone_silent;     /* given up for that, and not yet back */
+    bool told_mute;
+    int64_t refusals_logged_ms;
+    uint64_t refusals_unlogged;
+    void (*closed)(void *context);
+    void *closed_context;
+};
 
 #endif

@@ -1,5 +1,6 @@
 /* patrolctl nearest, route: who comes first, and which way. */
 #include "http_client.h"
+#include "unit_text.h"
 #include <string.h>
 
 /* Where to: a point from the command line, or a mission's name. */
@@ -119,6 +120,7 @@ static enum ctl_exit print_nearest(const json_t *answer)
     const json_t *units = json_object_get(answer, "units");
     struct ctl_table *table = NULL;
     enum ctl_exit end = CTL_OK;
+    ctl_print_degraded(answer);
     print_target(json_object_get(answer, "target"));
     if (json_array_size(units) == 0)
         puts("no unit can come");

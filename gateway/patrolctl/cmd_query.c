@@ -17,6 +17,7 @@ static enum ctl_exit print_listing(const struct listing *listing,
     struct ctl_table *table = NULL;
     if (ctl_table_new(listing->columns, &table) != PT_OK)
         return CTL_REFUSED;
+    ctl_print_degraded(answer);
     for (size_t i = 0; i < json_array_size(items); i++)
         listing->row(table, json_array_get(items, i));
     enum ctl_exit end = ctl_table_show(table);

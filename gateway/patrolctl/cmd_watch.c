@@ -19,6 +19,7 @@ struct watch {
     CURL *curl;
     struct ctl_sse sse;
     json_t *units; /* call sign -> unit; the table's rows */
+    json_t *lost;  /* part -> what was told of its loss */
     bool terminal;
     bool ready;         /* the state that a stream begins with has been told */
     bool changed;       /* since the last drawing */
@@ -93,6 +94,12 @@ static void draw(struct watch *watch)
         ctl_unit_row(table, unit);
     }
     fputs("\033[H\033[2J", stdout);
+    const char *part;
+    json_t *told;
+    json_object_foreach(watch->lost, part, told)
+    {
+        ctl_print_part(told);
+    }
     (void)ctl_table_show(table);
     fflush(stdout);
     ctl_table_free(table);
@@ -167,6 +174,29 @@ static void take_unit(struct watch *watch, json_t *unit)
         print_line(unit);
 }
 
+static bool ends_with(const char *text, const char *ending)
+{
+    size_t length = strlen(text), tail = strlen(ending);
+    return length > tail && strcmp(text + length - tail, ending) == 0;
+}
+
+/* "broker.lost", "database.back", ... */
+static void take_part(struct watch *watch, const char *type, json_t *data)
+{
+    const char *part = ctl_text(data, "part");
+    if (part == NULL)
+        return;
+    if (ends_with(type, ".lost"))
+        json_object_set(watch->lost, part, data);
+    else
+        json_object_del(watch->lost, part);
+    watch->changed = true;
+    if (!watch->terminal) {
+        ctl_print_part(data);
+        fflush(stdout);
+    }
+}
+
 static void take_event(void *context, const char *type, const char *text)
 {
     struct watch *watch = context;
@@ -179,10 +209,13 @@ static void take_event(void *context, const char *type, const char *text)
         take_unit(watch, data);
     } else if (strcmp(type, "reset") == 0) {
         json_object_clear(watch->units);
+        json_object_clear(watch->lost);
         watch->changed = true;
     } else if (strcmp(type, "ready") == 0) {
         watch->ready = true;
         watch->changed = true;
+    } else if (ends_with(type, ".lost") || ends_with(type, ".back")) {
+        take_part(watch, type, data);
     } else if (!watch->terminal &&
                (strcmp(type, "roads") == 0 || strcmp(type, "catalog") == 0)) {
         printf("-  %s changed\n", type);
@@ -268,7 +301,10 @@ enum ctl_exit cmd_watch(struct ctl *ctl, int argc, char **argv)
         return end;
     watch.terminal = !ctl->json && isatty(STDOUT_FILENO) == 1;
     watch.units = json_object();
-    if (watch.units == NULL) {
+    watch.lost = json_object();
+    if (watch.units == NULL || watch.lost == NULL) {
+        json_decref(watch.units);
+        json_decref(watch.lost);
         ctl_complain("out of memory");
         return CTL_REFUSED;
     }
@@ -287,5 +323,6 @@ enum ctl_exit cmd_watch(struct ctl *ctl, int argc, char **argv)
         sleep(wait_s);
     }
     json_decref(watch.units);
+    json_decref(watch.lost);
     return end;
 }

@@ -71,6 +71,30 @@ void ctl_unit_remarks(const json_t *unit, char out[CTL_REMARKS_BYTES])
         remark(out, "%.0f reports lost", value);
 }
 
+/* ---------------------------------------------------------- what is missing */
+void ctl_print_part(const json_t *part)
+{
+    char clean[256];
+    const char *name = ctl_text(part, "part");
+    const char *state = ctl_text(part, "state");
+    const char *since = ctl_text(part, "since");
+    const char *consequence = ctl_text(part, "consequence");
+    char line[512];
+    snprintf(line, sizeof line, "the %s is %s since %s%s%s",
+             name != NULL ? name : "-", state != NULL ? state : "-",
+             since != NULL ? since : "-", consequence != NULL ? ": " : "",
+             consequence != NULL ? consequence : "");
+    ctl_clean(line, clean, sizeof clean);
+    printf("! %s\n", clean);
+}
+
+void ctl_print_degraded(const json_t *answer)
+{
+    const json_t *degraded = json_object_get(answer, "degraded");
+    for (size_t i = 0; i < json_array_size(degraded); i++)
+        ctl_print_part(json_array_get(degraded, i));
+}
+
 /* -------------------------------------------------------------------- row */
 void ctl_unit_row(struct ctl_table *table, const json_t *unit)
 {

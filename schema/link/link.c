@@ -360,6 +360,15 @@ size_t link_backlog(const struct link *link)
     return link->waiting.bytes;
 }
 
+void link_give_up(struct link *link, const char *why)
+{
+    if (!link_is_up(link))
+        return;
+    snprintf(link->why, sizeof(link->why), "%s", why);
+    link->lost = true;
+    link_timer_in(link, 0);
+}
+
 /* Sent outside a callback it may have met a dead socket. */
 static void after_sending(struct link *link, int rc)
 {

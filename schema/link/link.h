@@ -28,6 +28,7 @@ enum link_topic {
     LINK_ORDER,
     LINK_SETTINGS,
     LINK_PRESENCE,
+    LINK_PROBE, /* a gateway's to itself; never a device's */
     LINK_TOPIC_COUNT
 };
 #define LINK_TOPIC_MAX 96 /* bytes with the final 0 */
@@ -83,6 +84,11 @@ PT_MUST_CHECK enum pt_err link_new(uv_loop_t *loop,
                                    struct link **ret);
 
 bool link_is_up(const struct link *link);
+
+/* The connection is of no use to the caller: it ends, from the loop, as one
+ * that was lost, with `why` in the log, and the next broker is tried. Nothing
+ * happens when it is not up. */
+void link_give_up(struct link *link, const char *why);
 
 /* Hands a message to libmosquitto. PT_E_AGAIN when not connected or when more
  * than the bound is already waiting (1 MiB or 4096 messages): the caller

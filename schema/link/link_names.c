@@ -7,7 +7,7 @@
 #define PREFIX "patrol/v1/"
 
 static const char *const kinds[LINK_TOPIC_COUNT] = {
-    "report", "receipt", "order", "settings", "presence",
+    "report", "receipt", "order", "settings", "presence", "probe",
 };
 
 static bool device_char(char c)

@@ -825,6 +825,8 @@ def test_when_the_database_is_gone(gateway):
         assert check(gateway.get("/healthz"))["status"] == "ok"
         assert check(gateway.get("/v1/nearest", lat="23", lon="-82.395"))[
             "units"][0]["call_sign"] == "near"
+        (lacking,) = check(gateway.get("/v1/units"))["degraded"]
+        assert (lacking["part"], lacking["state"]) == ("database", "down")
         track = gateway.get("/v1/units/near/track")
         assert check(track)["type"] == \
             "urn:patrol:problem:database-unavailable"

@@ -275,6 +275,9 @@ TROUBLED = dict(UNIT, call_sign="P-13", vehicle=VEHICLE, silent=True, heard_age_
                 heard_at="2024-05-01T11:56:00.000Z")
 REMARKS = ("silent for 4 min, no fix, on battery, 35 %, clock 2 h slow,"
            " reports wait since 25 min, 12 reports lost")
+LOST = {"part": "broker", "state": "silent", "since": "2024-05-01T11:58:00.000Z",
+        "consequence": "no reports come in\x1b[2J"}
+LOST_LINE = "! the broker is silent since 2024-05-01T11:58:00.000Z: no reports come in?[2J\n"
 MISSION = {"mission_id": 17, "ref": None, "name": "Canadá", "kind": "embassy", "lat": 23.118,
            "lon": -82.424, "zone": None}
 CANDIDATE = {"call_sign": "P-12", "kind": "car", "capabilities": [], "eta_s": 244.6,
@@ -312,6 +315,8 @@ class Answers(http.server.BaseHTTPRequestHandler):
             return self.send(200, [1])
         if "zone=html" in query:
             return self.send(500, None, b"<html>oops")
+        if "zone=lost" in query:
+            return self.send(200, {"units": [], "degraded": [LOST]})
         target = dict(POINT, zone="Playa", promise_s=245, mission=MISSION)
         return self.send(200, {
             "/v1/nearest": {"units": [CANDIDATE, dict(CANDIDATE, call_sign="P-3", old=True,
@@ -320,7 +325,8 @@ class Answers(http.server.BaseHTTPRequestHandler):
                                            position_age_s=45)],
                             "excluded": [{"call_sign": "P-7", "reason": "not_available",
                                           "explanation": "status busy"}],
-                            "target": target},
+                            "target": target,
+                            "degraded": [LOST] if "k=1" in query else []},
             "/v1/route": {"unit": "P-12", "drive_s": 148.2, "distance_m": 1320.4,
                           "target": POINT, "legs": [
                               {"street": "Quinta", "seconds": 120.1, "metres": 1102.3},
@@ -354,7 +360,11 @@ class Answers(http.server.BaseHTTPRequestHandler):
         events = [("reset", {"reason": "connected"}), ("unit", UNIT), ("ready", {"units": 1}),
                   ("unit", dict(UNIT, revision=6, status="busy\x1b[2J")),
                   ("unit", dict(UNIT, revision=4, status="on_scene")),
-                  ("unit", dict(TROUBLED, revision=7)), ("roads", {})]
+                  ("unit", dict(TROUBLED, revision=7)), ("roads", {}),
+                  ("broker.lost", dict(LOST, consequence=None)),
+                  ("broker.back", {"part": "broker", "state": "up",
+                                   "since": "2024-05-01T12:01:00.000Z"}),
+                  ("database.lost", dict(LOST, part="database", state="down"))]
         for kind, data in events:
             self.wfile.write(f"event: {kind}\ndata: {json.dumps(data)}\n\n".encode())
             self.wfile.flush()
@@ -399,6 +409,7 @@ def test_nearest(gateway):
     answer = json.loads(ask(gateway, "nearest", "-23.5,-46.6", "--json").stdout)
     assert gateway.asked[-1] == "/v1/nearest?lat=-23.500000&lon=-46.600000&k=5"
     assert answer["units"][0] == CANDIDATE
+    assert ask(gateway, "nearest", "1,2", "-k", "1").stdout.startswith(LOST_LINE + "Canadá, ")
 
 
 def test_problems_are_told(gateway):
@@ -422,6 +433,7 @@ def test_other_answers(gateway):
         "P-13  car   available     3 min  23.133012,-82.383501    36  yes            700"
         f"  armed, k9     {REMARKS}\n")
     assert gateway.asked == ["/v1/units?status=available"]
+    assert ask(gateway, "units", "-z", "lost").stdout.startswith(LOST_LINE + "unit  kind")
     assert ask(gateway, "route", "P-12", "1,2").stdout == (
         "23.118000,-82.380000, Calle ?[31m30 (6 m from it)\n"
         "148.2 s (2:28), 1320 m by road\n"
@@ -484,12 +496,15 @@ def watch(gateway, *words, lines):
 
 
 def test_watch_tells_each_change_once(gateway):
-    assert watch(gateway, lines=4) == [
+    assert watch(gateway, lines=7) == [
         "2024-05-01T12:00:00.000Z  P-12  available  23.132999,-82.383498  36 km/h\n",
         "2024-05-01T12:00:00.000Z  P-12  busy?[2J  23.132999,-82.383498  36 km/h\n",
         "2024-05-01T12:00:00.000Z  P-13  available  23.132999,-82.383498  36 km/h"
         f"  {REMARKS}\n",
-        "-  roads changed\n"]
+        "-  roads changed\n",
+        "! the broker is silent since 2024-05-01T11:58:00.000Z\n",
+        "! the broker is up since 2024-05-01T12:01:00.000Z\n",
+        LOST_LINE.replace("broker is silent", "database is down")]
     events = [json.loads(line) for line in watch(gateway, "--json", lines=7)]
     assert [event["event"] for event in events] == [
         "reset", "unit", "ready", "unit", "unit", "unit", "roads"]
@@ -504,14 +519,16 @@ def test_watch_draws_a_table_on_a_terminal(gateway):
     seen = b""
     try:
         end = time.monotonic() + 15
-        while b"busy?[2J" not in seen and time.monotonic() < end:
+        while b"! the database" not in seen and time.monotonic() < end:
             if select.select([leader], [], [], 0.2)[0]:
                 seen += os.read(leader, 65536)
     finally:
         child.kill()
         child.wait()
         os.close(leader)
-    assert b"\x1b[H\x1b[2Junit  kind" in seen and b"busy?[2J" in seen
+    assert b"unit  kind" in seen and b"busy?[2J" in seen
+    last = seen.rsplit(b"\x1b[H\x1b[2J", 1)[1]  # what is back is no longer shown
+    assert last.startswith(b"! the database is down") and b"! the broker" not in last
     assert b"on_scene" not in seen  # overtaken by a newer revision
 
 

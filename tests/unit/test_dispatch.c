@@ -465,7 +465,7 @@ static void silent_units_stand_below_all_others(void **state)
     fill_catalog(&w.catalog, 3);
     said.present = true;
     said.next_due_s = 10;
-    fleet_set_listening(w.fleet, 1);
+    fleet_set_listening(w.fleet, 1, INT64_MAX);
     place(&w, w.catalog.units[0].unit_id, at_m(500, 0), 0, /* clocks differ */
           PT_STATUS_AVAILABLE);
     place(&w, w.catalog.units[1].unit_id, at_m(900, 0), 80000,

@@ -255,7 +255,7 @@ static void silent_is_past_the_promise(void **state)
         const int64_t heard_ms = 1000000000;
         int64_t last_ms = heard_ms + cases[i].quiet_ms;
         fleet_set_silent_factor(fleet, cases[i].factor);
-        fleet_set_listening(fleet, 1);
+        fleet_set_listening(fleet, 1, INT64_MAX);
         hear(fleet, 7, cases[i].next_due_s, heard_ms);
         assert_int_equal(listen_at(fleet, heard_ms).silent, 0);
         struct told told = {0};
@@ -280,7 +280,7 @@ static void a_heartbeat_without_a_fix_is_heard(void **state)
 {
     (void)state;
     struct fleet *fleet = new_fleet(2);
-    fleet_set_listening(fleet, 1);
+    fleet_set_listening(fleet, 1, INT64_MAX);
     hear(fleet, 9, 10, 1000);
     assert_int_equal(fleet_heard(fleet, 9, NULL, 16000), PT_OK);
     listen_at(fleet, 31000);
@@ -294,16 +294,16 @@ static void a_deaf_gateway_calls_nobody_silent(void **state)
 {
     (void)state;
     struct fleet *fleet = new_fleet(3);
-    fleet_set_listening(fleet, 1);
+    fleet_set_listening(fleet, 1, INT64_MAX);
     hear(fleet, 1, 10, 100000);
     hear(fleet, 2, 10, 110000);
     assert_int_equal(listen_at(fleet, 115001).silent, 1);
     assert_int_equal(hearing_of(fleet, 1), FLEET_SILENT);
-    fleet_set_listening(fleet, 0);
+    fleet_set_listening(fleet, 0, INT64_MAX);
     assert_int_equal(listen_at(fleet, 500000).silent, 0);
     assert_int_equal(hearing_of(fleet, 1), FLEET_SILENT); /* was before */
     assert_int_equal(hearing_of(fleet, 2), FLEET_UNKNOWN);
-    fleet_set_listening(fleet, 500000);
+    fleet_set_listening(fleet, 500000, INT64_MAX);
     assert_int_equal(listen_at(fleet, 515000).silent, 0);
     assert_int_equal(hearing_of(fleet, 2), FLEET_UNKNOWN);
     struct told told = listen_at(fleet, 515001);
@@ -327,7 +327,7 @@ static void restored_units_are_judged_by_their_last_fix(void **state)
     hear(fleet, 3, 10, 999000);
     struct fleet_unit heard = {
         .unit_id = 3, .has_fix = true, .received_ms = 998000};
-    fleet_set_listening(fleet, 999000);
+    fleet_set_listening(fleet, 999000, INT64_MAX);
     assert_int_equal(fleet_restore(fleet, &recent), PT_OK);
     assert_int_equal(fleet_restore(fleet, &past), PT_OK);
     assert_int_equal(fleet_restore(fleet, &heard), PT_OK);
@@ -353,7 +353,7 @@ static void old_is_by_the_same_rule(void **state)
     (void)state;
     struct fleet *fleet = new_fleet(2);
     struct batch_item item = item_of(1, 5, 1, 1000000);
-    fleet_set_listening(fleet, 1);
+    fleet_set_listening(fleet, 1, INT64_MAX);
     apply_one(fleet, &item);
     const struct fleet_unit *unit = fleet_find(fleet, 1);
     assert_int_equal(fleet_old_at_ms(fleet, unit), 1090001);
@@ -376,7 +376,7 @@ static void silence_is_never_missed(void **state)
     int64_t heard_ms[UNITS] = {0}, quiet_ms[UNITS] = {0}, due_ms = 0;
     size_t silent = 0;
     srandom(31);
-    fleet_set_listening(fleet, 1);
+    fleet_set_listening(fleet, 1, INT64_MAX);
     for (int64_t now_ms = 1000000; now_ms < 3000000; now_ms += 100) {
         bool came = random() % 20 == 0;
         if (came) {
@@ -409,7 +409,7 @@ static void vehicles_are_counted_up(void **state)
 {
     (void)state;
     struct fleet *fleet = new_fleet(5);
-    fleet_set_listening(fleet, 1);
+    fleet_set_listening(fleet, 1, INT64_MAX);
     struct pt_vehicle_state unsaid = PT_VEHICLE_STATE_UNSAID;
     unsaid.present = true;
     assert_int_equal(fleet_heard(fleet, 1, &unsaid, 1000), PT_OK);

@@ -416,15 +416,10 @@ static void ring_forgets_the_oldest(void **state)
 struct world {
     struct catalog *catalog;
     struct http http;
+    struct http_health health;
     struct request rq;
     struct client client;
 };
-
-static bool down(void *context)
-{
-    (void)context;
-    return false;
-}
 
 static int open_world(void **state)
 {
@@ -437,7 +432,7 @@ static int open_world(void **state)
     assert_int_equal(dispatch_new(&settings, 10, &w->http.dispatch), PT_OK);
     assert_int_equal(metrics_new(&w->http.metrics), PT_OK);
     w->http.catalog = (struct catalog *const *)&w->catalog;
-    w->http.health = (struct http_health){down, down, down, NULL};
+    w->http.health = &w->health;
     w->http.connections_max = 1;
     w->rq.http = &w->http;
     w->rq.client = &w->client;
@@ -555,7 +550,10 @@ static void answers_of_an_empty_gateway(void **state)
     assert_int_equal(w->rq.reply.status, 503);
     assert_string_equal(w->rq.reply.body.text,
                         "{\"ready\":false,\"parts\":{\"broker\":\"down\","
-                        "\"database\":\"down\",\"roads\":\"down\"}}");
+                        "\"database\":\"down\",\"roads\":\"down\"},"
+                        "\"since\":{\"broker\":\"1970-01-01T00:00:00.000Z\","
+                        "\"database\":\"1970-01-01T00:00:00.000Z\","
+                        "\"roads\":\"1970-01-01T00:00:00.000Z\"}}");
     ask(w, "GET", "/v1/events", "localhost"); /* streams_max is 0 */
     assert_int_equal(w->rq.reply.status, 503);
 }

@@ -21,6 +21,7 @@ static void topics_are_the_contract(void **state)
         [LINK_ORDER] = "patrol/v1/car-7/order",
         [LINK_SETTINGS] = "patrol/v1/car-7/settings",
         [LINK_PRESENCE] = "patrol/v1/car-7/presence",
+        [LINK_PROBE] = "patrol/v1/car-7/probe",
     };
     for (int i = 0; i < LINK_TOPIC_COUNT; i++) {
         char topic[LINK_TOPIC_MAX];
