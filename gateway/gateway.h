@@ -108,6 +108,9 @@ struct loads {
     struct roads *roads_new;
     enum pt_err roads_err;
     char roads_message[256];
+    uv_work_t prepare_work;  /* its data is set while it is under way */
+    struct roads *preparing; /* the network in force, for long searches */
+    enum pt_err prepare_err;
 };
 
 /* ------------------------------------------------------------------- the fleet

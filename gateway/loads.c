@@ -51,6 +51,8 @@ static void fail(struct gateway *gw, struct loading *loading, const char *what,
         uv_timer_start(&gw->loads.retry, on_timer, RETRY_MS, 0);
 }
 
+static void prepare_roads(struct gateway *gw);
+
 /* Roads go to dispatch last: until there are any, it answers that it cannot,
  * which is better than an answer without the units. */
 static void install_roads(struct gateway *gw)
@@ -70,6 +72,7 @@ static void install_roads(struct gateway *gw)
            roads_edge_count(dispatch_roads(gw->dispatch)));
     if (gw->http != NULL)
         http_event(gw->http, "roads", "{}");
+    prepare_roads(gw);
 }
 
 /* ----------------------------------------------------------------------
@@ -261,6 +264,47 @@ static void load_state(struct gateway *gw)
 
 /* -------------------------------------------------------------------------
  * roads */
+static void prepare_work(uv_work_t *work) /* on the pool */
+{
+    struct gateway *gw = work->data;
+    gw->loads.prepare_err = roads_prepare(gw->loads.preparing);
+}
+
+static void prepare_done(uv_work_t *work, int status)
+{
+    struct gateway *gw = work->data;
+    struct loads *loads = &gw->loads;
+    const struct roads *in_force = dispatch_roads(gw->dispatch);
+    bool again = in_force != loads->preparing; /* another came meanwhile */
+    roads_unref(loads->preparing);
+    loads->preparing = NULL;
+    work->data = NULL;
+    if (status != 0 || loads->closing)
+        return;
+    if (again)
+        prepare_roads(gw);
+    else if (loads->prepare_err != PT_OK)
+        pt_log(PT_LOG_WARN, "gateway: searches over long ways stay slow: %s",
+               pt_strerror(loads->prepare_err));
+    else
+        pt_log(PT_LOG_INFO, "gateway: road network is ready for long ways");
+}
+
+/* A network answers from its first moment on; what makes it answer fast over
+ * long ways takes a second or more, and comes after. */
+static void prepare_roads(struct gateway *gw)
+{
+    struct loads *loads = &gw->loads;
+    const struct roads *roads = dispatch_roads(gw->dispatch);
+    if (loads->prepare_work.data != NULL || roads == NULL)
+        return;
+    loads->preparing = roads_ref((struct roads *)roads);
+    loads->prepare_work.data = gw;
+    if (uv_queue_work(&gw->loop, &loads->prepare_work, prepare_work,
+                      prepare_done) != 0)
+        prepare_done(&loads->prepare_work, UV_EIO);
+}
+
 static void roads_work(uv_work_t *work) /* on the pool */
 {
     struct gateway *gw = work->data;
@@ -426,13 +470,15 @@ void loads_stop(struct gateway *gw)
         uv_cancel((uv_req_t *)&loads->catalog_work);
     if (loads->roads.under_way && loads->roads_work.data != NULL)
         uv_cancel((uv_req_t *)&loads->roads_work);
+    if (loads->prepare_work.data != NULL)
+        uv_cancel((uv_req_t *)&loads->prepare_work);
 }
 
 void loads_close(struct gateway *gw)
 {
     struct loads *loads = &gw->loads;
     while (loads->open_timers > 0 || loads->catalog.under_way ||
-           loads->roads.under_way)
+           loads->roads.under_way || loads->prepare_work.data != NULL)
         uv_run(&gw->loop, UV_RUN_ONCE);
     catalog_free(loads->catalog_new);
     roads_unref(loads->roads_new);

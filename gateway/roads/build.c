@@ -8,16 +8,6 @@ struct end { /* where an edge meets a junction */
     uint32_t directed; /* the direction that leaves the junction here */
 };
 
-struct builder {
-    struct roads *roads;
-    const struct roads_edge_row *rows;
-    uint32_t edge_count;
-    uint32_t *tail;     /* node that a directed edge leaves */
-    uint32_t *first_in; /* node_count + 1: the arcs that lead there */
-    uint32_t *arc_tail;
-    uint32_t *scratch;
-};
-
 /* ---------------------------------------------------------------- checks */
 static bool row_possible(const struct roads_edge_row *row)
 {
@@ -156,7 +146,7 @@ static struct geo_point end_point(const struct roads *roads, uint32_t directed)
 
 /* Numbers junctions along a Hilbert curve. `ends` is sorted by id; `tail`
  * holds numbers by id and gets those. */
-static enum pt_err order_nodes(struct builder *b, const struct end *ends,
+static enum pt_err order_nodes(struct roads_builder *b, const struct end *ends,
                                size_t end_count)
 {
     struct roads_box all = {INT32_MAX, INT32_MAX, INT32_MIN, INT32_MIN};
@@ -192,16 +182,18 @@ out:
     return err;
 }
 
-static enum pt_err number_nodes(struct builder *b)
+static enum pt_err number_nodes(struct roads_builder *b)
 {
-    size_t end_count = 2 * (size_t)b->edge_count;
+    const struct roads_edge_row *rows = b->rows->edges;
+    uint32_t edge_count = b->roads->edge_count;
+    size_t end_count = 2 * (size_t)edge_count;
     struct end *ends = calloc(end_count, sizeof(*ends));
     if (ends == NULL)
         return PT_E_NOMEM;
-    for (uint32_t e = 0; e < b->edge_count; e++) {
+    for (uint32_t e = 0; e < edge_count; e++) {
         struct end *pair = ends + 2 * (size_t)e;
-        pair[0] = (struct end){b->rows[e].source, 2 * e};
-        pair[1] = (struct end){b->rows[e].target, 2 * e + 1};
+        pair[0] = (struct end){rows[e].source, 2 * e};
+        pair[1] = (struct end){rows[e].target, 2 * e + 1};
     }
     qsort(ends, end_count, sizeof(*ends), by_id);
     uint32_t nodes = 0;
@@ -215,203 +207,91 @@ static enum pt_err number_nodes(struct builder *b)
     return err;
 }
 
-/* ------------------------------------------------------------------ arcs */
-static uint32_t row_ms(const struct roads_edge_row *rows, uint32_t directed)
+static int by_node_id(const void *a, const void *b)
 {
-    const struct roads_edge_row *row = &rows[directed >> 1];
-    return directed & 1u ? row->backward_ms : row->forward_ms;
+    const struct roads_junction_row *x = a;
+    const struct roads_junction_row *y = b;
+    return x->node_id < y->node_id ? -1 : x->node_id > y->node_id;
 }
 
-/* Counting sort of the drivable directions by the junction they lead to. */
-static enum pt_err make_arcs(struct builder *b)
+/* What stands at each junction. Those at no end of an edge are no matter. */
+static enum pt_err place_controls(struct roads_builder *b)
 {
-    struct roads *roads = b->roads;
-    uint32_t directions = 2 * b->edge_count;
-    size_t nodes = (size_t)roads->node_count + 1;
-    size_t count = 0; /* one at least: rows without a direction are refused */
-    for (uint32_t d = 0; d < directions; d++)
-        count += row_ms(b->rows, d) > 0;
-    if (count == 0)
-        return PT_E_RANGE;
-    roads->arc_count = (uint32_t)count;
-    b->first_in = calloc(nodes, sizeof(*b->first_in));
-    b->arc_tail = calloc(count, sizeof(*b->arc_tail));
-    roads->arcs = calloc(count, sizeof(*roads->arcs));
-    if (b->first_in == NULL || b->arc_tail == NULL || roads->arcs == NULL)
+    size_t count = b->rows->junction_count;
+    struct roads_junction_row *sorted = calloc(count + 1, sizeof(*sorted));
+    b->control = calloc(b->roads->node_count, sizeof(*b->control));
+    if (sorted == NULL || b->control == NULL) {
+        free(sorted);
         return PT_E_NOMEM;
-    roads->bytes += count * sizeof(*roads->arcs);
-
-    for (uint32_t d = 0; d < directions; d++)
-        b->first_in[b->tail[d ^ 1u] + 1] += row_ms(b->rows, d) > 0;
-    for (uint32_t n = 0; n < roads->node_count; n++)
-        b->first_in[n + 1] += b->first_in[n];
-    memcpy(b->scratch, b->first_in, roads->node_count * sizeof(uint32_t));
-    for (uint32_t d = 0; d < directions; d++) {
-        uint32_t ms = row_ms(b->rows, d);
-        uint32_t arc = ROADS_NONE;
-        if (ms > 0) {
-            arc = b->scratch[b->tail[d ^ 1u]]++;
-            roads->arcs[arc] =
-                (struct roads_arc){.ms = ms, .bits = d << ARC_SHIFT};
-            b->arc_tail[arc] = b->tail[d];
-        }
-        roads->longest_ms = ms > roads->longest_ms ? ms : roads->longest_ms;
-        roads->edges[d >> 1].arc[d & 1u] = arc;
     }
-    for (uint32_t arc = 0; arc < roads->arc_count; arc++) {
-        uint32_t back = roads_reverse(roads_arc_directed(&roads->arcs[arc]));
-        roads->arcs[arc].reverse = roads->edges[back >> 1].arc[back & 1u];
-    }
-    return PT_OK;
-}
-
-/* ----------------------------------------------------------------- turns */
-static enum pt_err make_bans(struct builder *b,
-                             const struct roads_turn_row *turns, size_t count)
-{
-    struct roads *roads = b->roads;
-    uint32_t directions = 2 * b->edge_count;
-    uint64_t *keys = calloc(count + 1, sizeof(*keys));
-    enum pt_err err = PT_E_NOMEM;
-    size_t kept = 0;
-    size_t unique = 0;
-    if (keys == NULL)
-        goto out;
-
-    err = PT_E_RANGE;
+    enum pt_err err = PT_OK;
     for (size_t i = 0; i < count; i++) {
-        uint32_t from = turns[i].from;
-        uint32_t to = turns[i].to;
-        if (from >= directions || to >= directions ||
-            b->tail[from ^ 1u] != b->tail[to])
-            goto out;
-        uint32_t from_arc = roads->edges[from >> 1].arc[from & 1u];
-        uint32_t to_arc = roads->edges[to >> 1].arc[to & 1u];
-        if (from_arc != ROADS_NONE && to_arc != ROADS_NONE)
-            keys[kept++] = (uint64_t)to_arc << 32 | from_arc;
+        sorted[i] = b->rows->junctions[i];
+        if ((unsigned)sorted[i].control >= ROADS_CONTROLS)
+            err = PT_E_RANGE;
     }
-    roads_sort_keys(keys, kept);
-
-    err = PT_E_NOMEM;
-    roads->bans = calloc(kept + 1, sizeof(*roads->bans));
-    if (roads->bans == NULL)
-        goto out;
-    for (size_t i = 0; i < kept; i++) {
-        if (i > 0 && keys[i] == keys[i - 1])
-            continue;
-        uint32_t to = (uint32_t)(keys[i] >> 32);
-        roads->bans[unique++] = (struct roads_ban){to, (uint32_t)keys[i]};
-        roads->arcs[to].bits |= ARC_BANNED_INTO;
+    qsort(sorted, count, sizeof(*sorted), by_node_id);
+    for (uint32_t d = 0; err == PT_OK && d < 2 * b->roads->edge_count; d++) {
+        const struct roads_edge_row *row = &b->rows->edges[d >> 1];
+        struct roads_junction_row key = {d & 1u ? row->target : row->source, 0};
+        const struct roads_junction_row *found =
+            bsearch(&key, sorted, count, sizeof(*sorted), by_node_id);
+        if (found != NULL)
+            b->control[b->tail[d]] = (uint8_t)found->control;
     }
-    roads->ban_count = (uint32_t)unique;
-    roads->bytes += (kept + 1) * sizeof(*roads->bans);
-    err = PT_OK;
-out:
-    free(keys);
+    free(sorted);
     return err;
 }
 
-/* Turning round at a junction is allowed where there is no other way on:
- * dead ends, a street that meets only streets which lead here, or one whose
- * every other turn is forbidden. */
-static void mark_turns_round(struct builder *b)
-{
-    struct roads *roads = b->roads;
-    uint32_t *ways_on = b->scratch; /* for each node: arcs that leave it */
-    uint32_t *forbidden = b->tail;  /* for each arc; tails have served */
-    memset(ways_on, 0, roads->node_count * sizeof(*ways_on));
-    memset(forbidden, 0, roads->arc_count * sizeof(*forbidden));
-    for (uint32_t arc = 0; arc < roads->arc_count; arc++)
-        ways_on[b->arc_tail[arc]]++;
-    for (uint32_t i = 0; i < roads->ban_count; i++) {
-        const struct roads_ban *ban = &roads->bans[i];
-        forbidden[ban->from] += ban->to != roads->arcs[ban->from].reverse;
-    }
-    for (uint32_t node = 0; node < roads->node_count; node++) {
-        for (uint32_t arc = b->first_in[node]; arc < b->first_in[node + 1];
-             arc++) {
-            if (roads->arcs[arc].reverse != ROADS_NONE &&
-                ways_on[node] == forbidden[arc] + 1)
-                roads->arcs[arc].bits |= ARC_TURNS_ROUND;
-        }
-    }
-}
-
-/* What lets the search leave things out (search.c). */
-static void mark_shortcuts(struct builder *b)
-{
-    struct roads *roads = b->roads;
-    for (uint32_t i = 0; i < roads->ban_count; i++) {
-        uint32_t node = b->arc_tail[roads->bans[i].to];
-        for (uint32_t arc = b->first_in[node]; arc < b->first_in[node + 1];
-             arc++)
-            roads->arcs[arc].bits |= ARC_TO_BAN;
-    }
-    for (uint32_t arc = 0; arc < roads->arc_count; arc++) {
-        struct roads_arc *a = &roads->arcs[arc];
-        uint32_t first = b->first_in[b->arc_tail[arc]];
-        uint32_t end = b->first_in[b->arc_tail[arc] + 1];
-        a->before = first < end ? first : ROADS_NONE;
-        if (end - first == (a->reverse != ROADS_NONE ? 1 : 0))
-            a->bits |= ARC_FROM_END;
-    }
-    for (uint32_t node = 0; node < roads->node_count; node++) {
-        if (b->first_in[node] < b->first_in[node + 1])
-            roads->arcs[b->first_in[node + 1] - 1].bits |= ARC_LAST;
-    }
-}
-
 /* -------------------------------------------------------------- together */
-static enum pt_err build(struct builder *b, const struct roads_turn_row *turns,
-                         size_t turn_count, size_t point_count)
+static enum pt_err build(struct roads_builder *b, size_t point_count)
 {
-    enum pt_err err = copy_edges(b->roads, b->rows, point_count);
+    enum pt_err err = copy_edges(b->roads, b->rows->edges, point_count);
     if (err == PT_OK)
         err = number_nodes(b);
     if (err == PT_OK)
-        err = make_arcs(b);
+        err = place_controls(b);
     if (err == PT_OK)
-        err = make_bans(b, turns, turn_count);
-    if (err != PT_OK)
-        return err;
-    mark_turns_round(b);
-    mark_shortcuts(b);
-    return roads_tree_build(b->roads);
+        err = roads_states_new(b);
+    if (err == PT_OK)
+        err = roads_arcs_build(b);
+    if (err == PT_OK)
+        err = roads_turns_build(b);
+    if (err == PT_OK)
+        err = roads_metrics_build(b);
+    if (err == PT_OK)
+        err = roads_tree_build(b->roads);
+    return err;
 }
 
-enum pt_err roads_new(const struct roads_edge_row *rows, size_t edge_count,
-                      const struct roads_turn_row *turns, size_t turn_count,
-                      struct roads **ret)
+enum pt_err roads_new(const struct roads_rows *rows, struct roads **ret)
 {
     uint64_t point_count = 0;
-    enum pt_err err = check_rows(rows, edge_count, &point_count);
-    if (err == PT_OK && turn_count > ROADS_TURNS_MAX)
+    enum pt_err err = check_rows(rows->edges, rows->edge_count, &point_count);
+    if (err == PT_OK && (rows->turn_count > ROADS_TURNS_MAX ||
+                         rows->profile_count > ROADS_PROFILES_MAX))
         err = PT_E_RANGE;
     if (err != PT_OK)
         return err;
 
-    struct builder b = {.rows = rows, .edge_count = (uint32_t)edge_count};
+    struct roads_builder b = {.rows = rows};
     b.roads = calloc(1, sizeof(*b.roads));
     if (b.roads == NULL)
         return PT_E_NOMEM;
     atomic_init(&b.roads->references, 1);
-    b.tail = calloc(2 * edge_count, sizeof(*b.tail));
-    b.scratch = calloc(2 * edge_count, sizeof(*b.scratch));
-    err = PT_E_NOMEM;
-    if (b.tail == NULL || b.scratch == NULL)
-        goto out;
-    b.roads->edge_count = b.edge_count;
+    b.roads->edge_count = (uint32_t)rows->edge_count;
     b.roads->bytes = sizeof(*b.roads);
-    err = build(&b, turns, turn_count, point_count);
-    if (err != PT_OK)
-        goto out;
-    *ret = b.roads;
-    b.roads = NULL;
-out:
+    b.tail = calloc(2 * rows->edge_count, sizeof(*b.tail));
+    err = b.tail == NULL ? PT_E_NOMEM : build(&b, (size_t)point_count);
+    if (err == PT_OK) {
+        *ret = b.roads;
+        b.roads = NULL;
+    }
     roads_unref(b.roads);
+    if (b.states != NULL)
+        free(b.states->states);
+    free(b.states);
     free(b.tail);
-    free(b.first_in);
-    free(b.arc_tail);
-    free(b.scratch);
+    free(b.control);
     return err;
 }

@@ -18,7 +18,14 @@ void roads_unref(struct roads *roads)
     free(roads->along_m);
     free(roads->names);
     free(roads->arcs);
-    free(roads->bans);
+    free(roads->first_in);
+    free(roads->first_out);
+    free(roads->out);
+    free(roads->turns);
+    free(roads->ghosts);
+    for (uint32_t i = 0; i < roads->profile_count; i++)
+        roads_metric_free(roads->profiles[i]);
+    roads_hierarchy_free(atomic_load(&roads->hierarchy));
     free(roads->tree.boxes);
     free(roads->tree.runs);
     free(roads);
@@ -41,7 +48,12 @@ uint32_t roads_network_id(const struct roads *roads)
 
 size_t roads_bytes(const struct roads *roads)
 {
-    return roads->bytes;
+    const struct roads_hierarchy *hierarchy =
+        atomic_load_explicit(&roads->hierarchy, memory_order_acquire);
+    size_t bytes = roads->bytes + (hierarchy != NULL ? hierarchy->bytes : 0);
+    for (uint32_t i = 0; i < roads->profile_count; i++)
+        bytes += roads_metric_bytes(roads->profiles[i]);
+    return bytes;
 }
 
 static const struct roads_edge *edge_of(const struct roads *roads,
@@ -53,10 +65,7 @@ static const struct roads_edge *edge_of(const struct roads *roads,
 
 uint32_t roads_edge_ms(const struct roads *roads, uint32_t directed)
 {
-    const struct roads_edge *edge = edge_of(roads, directed);
-    if (edge == NULL || edge->arc[directed & 1u] == ROADS_NONE)
-        return ROADS_NONE;
-    return roads->arcs[edge->arc[directed & 1u]].ms;
+    return roads_metric_ms(roads->profiles[0], directed);
 }
 
 double roads_edge_length_m(const struct roads *roads, uint32_t directed)
@@ -86,16 +95,13 @@ bool roads_place_valid(const struct roads *roads,
            place->fraction <= 1.0; /* false for NaN, too */
 }
 
-/* First ban with a key of at least (to, from). */
-static size_t ban_position(const struct roads *roads, uint32_t to,
-                           uint32_t from)
+uint32_t roads_first_ghost(const struct roads *roads, uint32_t directed)
 {
-    size_t low = 0;
-    size_t high = roads->ban_count;
+    uint32_t low = 0;
+    uint32_t high = roads->ghost_count;
     while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        const struct roads_ban *ban = &roads->bans[middle];
-        if (ban->to < to || (ban->to == to && ban->from < from))
+        uint32_t middle = low + (high - low) / 2;
+        if (roads->ghosts[middle].directed < directed)
             low = middle + 1;
         else
             high = middle;
@@ -103,43 +109,43 @@ static size_t ban_position(const struct roads *roads, uint32_t to,
     return low;
 }
 
-bool roads_turn_banned(const struct roads *roads, uint32_t from, uint32_t to)
+/* Can one get onto an arc, or one of its ghosts, from `in`? */
+static bool may_turn(const struct roads_metric *metric, uint32_t in,
+                     uint32_t arc)
 {
-    size_t at = ban_position(roads, to, from);
-    return at < roads->ban_count && roads->bans[at].to == to &&
-           roads->bans[at].from == from;
-}
-
-/* See roads.h on turns: back into the same street only where nothing else is
- * allowed. */
-static bool may_turn(const struct roads *roads, uint32_t from, uint32_t into)
-{
-    const struct roads_arc *a = &roads->arcs[from];
-    const struct roads_arc *b = &roads->arcs[into];
-    if (from == b->reverse && !(a->bits & ARC_TURNS_ROUND))
-        return false;
-    return !(b->bits & ARC_BANNED_INTO) ||
-           !roads_turn_banned(roads, from, into);
+    const struct roads *roads = metric->roads;
+    uint32_t directed = roads_arc_directed(&roads->arcs[arc]);
+    uint32_t ghost = roads_first_ghost(roads, directed);
+    uint32_t entry = in - roads->first_in[roads->arcs[arc].tail];
+    for (;;) {
+        const uint8_t *turns = roads_turns_of(roads, &roads->arcs[arc]);
+        if (roads_turn_cost(metric, turns[entry], in) != ROADS_NONE)
+            return true;
+        if (ghost == roads->ghost_count ||
+            roads->ghosts[ghost].directed != directed)
+            return false;
+        arc = roads->ghosts[ghost++].arc;
+    }
 }
 
 size_t roads_turns_into(const struct roads *roads, uint32_t directed,
                         uint32_t *ret, size_t max)
 {
-    const struct roads_edge *edge = edge_of(roads, directed);
-    if (edge == NULL || edge->arc[directed & 1u] == ROADS_NONE)
+    const struct roads_metric *metric = roads->profiles[0];
+    if (roads_edge_ms(roads, directed) == ROADS_NONE)
         return 0;
-    uint32_t into = edge->arc[directed & 1u];
-    uint32_t from = roads->arcs[into].before;
+    uint32_t arc = roads->edges[directed >> 1].arc[directed & 1u];
+    uint32_t node = roads->arcs[arc].tail;
     size_t count = 0;
-    if (from == ROADS_NONE)
-        return 0;
-    do {
-        if (!may_turn(roads, from, into))
+    for (uint32_t in = roads->first_in[node]; in < roads->first_in[node + 1];
+         in++) {
+        if (roads->arcs[in].bits & ARC_GHOST || metric->ms[in] == ROADS_NONE ||
+            !may_turn(metric, in, arc))
             continue;
         if (count < max)
-            ret[count] = roads_arc_directed(&roads->arcs[from]);
+            ret[count] = roads_arc_directed(&roads->arcs[in]);
         count++;
-    } while (!(roads->arcs[from++].bits & ARC_LAST));
+    }
     return count;
 }
 

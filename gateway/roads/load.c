@@ -262,7 +262,7 @@ static enum pt_err turn_row(struct loader *l, struct cursor *c)
               sizeof(*l->turns)))
         return PT_E_NOMEM;
     l->turns[l->turn_count++] =
-        (struct roads_turn_row){(uint32_t)from, (uint32_t)to};
+        (struct roads_turn_row){.from = (uint32_t)from, .to = (uint32_t)to};
     return PT_OK;
 }
 
@@ -431,7 +431,11 @@ static enum pt_err load(struct loader *l, const char *conninfo,
         return err;
 
     settle_rows(l);
-    err = roads_new(l->edges, l->edge_count, l->turns, l->turn_count, ret);
+    err = roads_new(&(struct roads_rows){.edges = l->edges,
+                                         .edge_count = l->edge_count,
+                                         .turns = l->turns,
+                                         .turn_count = l->turn_count},
+                    ret);
     if (err == PT_E_RANGE)
         return say(l, PT_E_CORRUPT, "network",
                    l->edge_count == 0 ? "has no edges"

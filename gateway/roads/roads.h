@@ -9,9 +9,13 @@
  * from any thread, and is counted: roads_ref() / roads_unref().
  *
  * Turns: from an edge into every edge that leaves the junction it leads to,
- * except what is forbidden. Turning round, back into the edge one came on,
- * is allowed only where no other turn is (a dead end), unless it is
- * forbidden, too. */
+ * at the cost that the profile sets for its kind. What is forbidden may not
+ * be done, unless the profile says at what cost it is. Turning round, back
+ * into the edge one came on, has a cost of its own where no other turn is
+ * allowed (a dead end), and another one everywhere else.
+ *
+ * Who may drive where, and how fast, is a `profile`; with what is closed or
+ * slowed just now it becomes a `metric`, on which searches run. */
 #include "geo.h"
 #include "pt_err.h"
 #include <stdbool.h>
@@ -19,6 +23,8 @@
 #include <stdint.h>
 
 #define ROADS_NONE UINT32_MAX /* no edge; also "unknown" as a time */
+/* A drive of this and more (24 days) counts as none at all. */
+#define ROADS_FAR_MS 0x7fffffffu
 #define ROADS_EDGES_MAX 50000000u
 #define ROADS_TURNS_MAX 50000000u
 
@@ -33,28 +39,93 @@ struct roads_edge_row {
     const struct geo_point *points; /* from source to target; copied */
 };
 
-struct roads_turn_row { /* a turn that may not be made */
-    uint32_t from;      /* directed edges */
+/* Edges that may not be driven one after the other: from, the via ways if
+ * there are any, to. Directed edges, each beginning where the last ends. */
+struct roads_turn_row {
+    uint32_t from;
     uint32_t to;
+    const uint32_t *via; /* borrowed until roads_new() is done */
+    uint32_t via_count;  /* up to ROADS_VIA_MAX */
+    bool not_emergency;  /* "except" emergency vehicles */
+};
+#define ROADS_VIA_MAX 16u
+
+/* What stands at a junction. */
+enum roads_control {
+    ROADS_UNCONTROLLED,
+    ROADS_SIGNALS,
+    ROADS_STOP,
+    ROADS_GIVE_WAY,
+    ROADS_CONTROLS
+};
+
+struct roads_junction_row { /* those that have one; any order */
+    int64_t node_id;
+    enum roads_control control;
+};
+
+/* Kinds of turns. Straight on is up to 30 degrees to either side, and
+ * wherever there is no other way on; sharp is more than 120. The course is
+ * that of the last and first 12 m. */
+enum roads_turn {
+    ROADS_AHEAD,
+    ROADS_RIGHT,
+    ROADS_LEFT,
+    ROADS_SHARP_RIGHT,
+    ROADS_SHARP_LEFT,
+    ROADS_ROUND_AT_END, /* back, at a dead end */
+    ROADS_ROUND,        /* back, anywhere else */
+    ROADS_TURNS
+};
+
+#define ROADS_PROFILES_MAX 8u
+#define ROADS_PROFILE_NAME 32u
+struct roads_profile {
+    char name[ROADS_PROFILE_NAME];
+    /* For each directed edge; 0: not allowed. NULL: the rows' forward_ms and
+     * backward_ms. Borrowed until roads_new() is done. */
+    const uint32_t *edge_ms;
+    uint32_t turn_ms[ROADS_TURNS];       /* ROADS_NONE: not made */
+    uint32_t control_ms[ROADS_CONTROLS]; /* on top of it, but for U-turns */
+    uint32_t forbidden_ms;               /* on top of it; ROADS_NONE */
+    bool emergency;                      /* not_emergency is not for it */
+};
+#define ROADS_TURN_MS_MAX 3600000u /* the most of each, an hour */
+
+struct roads_rows {
+    const struct roads_edge_row *edges;
+    size_t edge_count;
+    const struct roads_turn_row *turns;
+    size_t turn_count;
+    const struct roads_junction_row *junctions;
+    size_t junction_count;
+    /* None: one that is called "patrol", with the rows' times, turns that
+     * take none, and no turning round but at dead ends. */
+    const struct roads_profile *profiles;
+    size_t profile_count;
 };
 
 struct roads;
 
-/* Edge i of the graph is rows[i] (the database's edge_id i + 1); one that is
- * driven neither way is there, but nothing snaps to it. PT_E_RANGE
- * when there is no row that is driven, or an impossible one (a time above
- * INT32_MAX, fewer than two points, a turn between edges that do not meet;
- * a ban on a direction that is not driven anyway is fine). */
-PT_MUST_CHECK enum pt_err roads_new(const struct roads_edge_row *rows,
-                                    size_t edge_count,
-                                    const struct roads_turn_row *turns,
-                                    size_t turn_count, struct roads **ret);
+/* Edge i of the graph is edges[i] (the database's edge_id i + 1); to one that
+ * the first profile does not drive nothing snaps. PT_E_RANGE
+ * when there is no row, or an impossible one (a time above INT32_MAX, fewer
+ * than two points, turns between edges that do not meet), no edge that the
+ * first profile may drive, two profiles of one name, or more than the limits.
+ * A ban on a direction that is not driven anyway is fine. */
+PT_MUST_CHECK enum pt_err roads_new(const struct roads_rows *rows,
+                                    struct roads **ret);
 /* The network in force, by binary COPY over a connection of its own, all of
  * it from one snapshot. Blocks: pool thread. PT_E_NOTFOUND when none was
  * imported; PT_E_DB; PT_E_CORRUPT when the tables do not hold what they
  * promise. `message` says more, also about success. */
 PT_MUST_CHECK enum pt_err roads_load(const char *conninfo, struct roads **ret,
                                      char *message, size_t message_size);
+/* Builds what searches over long ways, time tables and spreads need: a
+ * hierarchy over the arcs. Searches may run meanwhile, and are the faster
+ * once it is there; their answers stay the same. Pool thread: a second or two
+ * for a city. One call at a time; what is there already is kept. */
+PT_MUST_CHECK enum pt_err roads_prepare(struct roads *roads);
 struct roads *roads_ref(struct roads *roads);
 void roads_unref(struct roads *roads); /* NULL is fine */
 
@@ -68,7 +139,8 @@ static inline uint32_t roads_reverse(uint32_t directed)
 {
     return directed ^ 1u;
 }
-/* Milliseconds to travel it; ROADS_NONE when not allowed that way. */
+/* Milliseconds to travel it with the first profile; ROADS_NONE when not
+ * allowed that way. */
 uint32_t roads_edge_ms(const struct roads *roads, uint32_t directed);
 double roads_edge_length_m(const struct roads *roads, uint32_t directed);
 const char *roads_edge_name(const struct roads *roads, uint32_t directed);
@@ -76,8 +148,8 @@ int64_t roads_edge_way(const struct roads *roads, uint32_t directed);
 /* Course at a place, in the direction of travel; degrees from true north. */
 double roads_course_deg(const struct roads *roads, uint32_t directed,
                         double travelled);
-/* Those from which one may turn into `directed`. Writes at most `max`,
- * returns how many there are; 0 when it is not driven. */
+/* Those from which one may turn into `directed` with the first profile.
+ * Writes at most `max`, returns how many there are; 0 when it is not driven. */
 size_t roads_turns_into(const struct roads *roads, uint32_t directed,
                         uint32_t *ret, size_t max);
 
@@ -134,6 +206,40 @@ void roads_standing_put(struct roads_standing *standing, uint32_t slot,
                         const struct roads_place *place);
 void roads_standing_remove(struct roads_standing *standing, uint32_t slot);
 
+/* ----------------------------------------------------------------- metrics */
+/* What a search's times are: a profile on this network, with or without
+ * closures. Never changes; any thread; counted. */
+struct roads_metric;
+
+/* A street that is closed or slowed. */
+struct roads_slowing {
+    uint32_t directed;
+    uint32_t ms; /* to travel it now; ROADS_NONE: closed */
+};
+
+/* The network's own, without closures; NULL when no profile has that name.
+ * NULL for `name`: the first. Lives as long as the network. */
+const struct roads_metric *roads_profile(const struct roads *roads,
+                                         const char *name);
+/* The names in their order; NULL past the last. */
+const char *roads_profile_name(const struct roads *roads, size_t index);
+
+/* `base` with other times on some directed edges; a later one of the same
+ * edge counts. What `base` does not allow stays so. PT_E_RANGE: an edge that
+ * is none, a time of 0 or above INT32_MAX. Prepared when the network is: pool
+ * thread. The caller gives it to roads_metric_unref(). */
+PT_MUST_CHECK enum pt_err
+roads_metric_slowed(const struct roads_metric *base,
+                    const struct roads_slowing *slowings, size_t count,
+                    struct roads_metric **ret);
+struct roads_metric *roads_metric_ref(const struct roads_metric *metric);
+void roads_metric_unref(struct roads_metric *metric); /* NULL is fine */
+const struct roads *roads_metric_roads(const struct roads_metric *metric);
+size_t roads_metric_bytes(const struct roads_metric *metric);
+bool roads_prepared(const struct roads_metric *metric);
+/* Milliseconds to travel a directed edge; ROADS_NONE. */
+uint32_t roads_metric_ms(const struct roads_metric *metric, uint32_t directed);
+
 /* --------------------------------------------------------------- searches */
 /* Working memory, reused between searches: no allocation per query. One
  * thread at a time. Counts the network. */
@@ -141,6 +247,15 @@ struct roads_search;
 PT_MUST_CHECK enum pt_err roads_search_new(const struct roads *roads,
                                            struct roads_search **ret);
 void roads_search_free(struct roads_search *search);
+/* What later searches run on; the first profile until then. Counts it.
+ * PT_E_RANGE when it is not of the search's network. */
+PT_MUST_CHECK enum pt_err roads_search_use(struct roads_search *search,
+                                           const struct roads_metric *metric);
+/* How roads_nearest() finds its answer, which is the same by either: by a
+ * search from the target until it has met k, or by asking the hierarchy about
+ * each unit. Left alone, it takes what is likely to be cheaper. */
+enum roads_method { ROADS_CHEAPER, ROADS_BY_SEARCH, ROADS_BY_HIERARCHY };
+void roads_search_by(struct roads_search *search, enum roads_method method);
 
 struct roads_arrival {
     uint32_t slot;
@@ -166,6 +281,7 @@ struct roads_leg {
     double from_fraction; /* in the direction of travel, 0..1 */
     double to_fraction;
     uint32_t ms;
+    uint32_t turn_ms; /* to turn into it; not part of `ms` */
     double length_m;
 };
 
@@ -179,7 +295,9 @@ struct roads_route {
 };
 
 /* The fastest way: the one whose time and distance roads_nearest() tells. At
- * least one leg and two points; legs of no length are left out beside others.
+ * least one leg and two points; legs of no length are left out beside others,
+ * unless the last is turned into at a cost. drive_ms is the sum of their ms and
+ * turn_ms.
  * PT_E_UNREACHABLE when there is none: never 0 s. PT_E_RANGE as above. The
  * caller gives `ret` to roads_route_clear(). */
 PT_MUST_CHECK enum pt_err roads_route(struct roads_search *search,
@@ -187,5 +305,65 @@ PT_MUST_CHECK enum pt_err roads_route(struct roads_search *search,
                                       const struct roads_place *to,
                                       struct roads_route *ret);
 void roads_route_clear(struct roads_route *route); /* cleared is fine */
+
+/* ------------------------------------------------------------ time tables */
+/* How long from anywhere to each of some places that do not move, missions:
+ * one backward sweep over the network each, in tenths of a second up to
+ * ROADS_TABLE_MS. Never changes; any thread; counts its metric. */
+struct roads_tables;
+#define ROADS_TABLE_MS 6553400u /* what takes longer counts as unknown */
+
+/* `targets` is copied; one that is no place (edge ROADS_NONE) is unknown from
+ * everywhere. Pool thread: some ms a target. PT_E_RANGE when a target is not
+ * of the network or `metric` is not prepared; PT_E_NOMEM. */
+PT_MUST_CHECK enum pt_err roads_tables_new(const struct roads_metric *metric,
+                                           const struct roads_place *targets,
+                                           size_t count,
+                                           struct roads_tables **ret);
+void roads_tables_free(struct roads_tables *tables); /* NULL is fine */
+size_t roads_tables_bytes(const struct roads_tables *tables);
+const struct roads_metric *
+roads_tables_metric(const struct roads_tables *tables);
+
+/* Milliseconds from a place to each target, right to 50 ms; ROADS_NONE where
+ * there is no way, and everywhere from what is no place. `ret` has room for
+ * as many as there are targets. */
+void roads_tables_from(const struct roads_tables *tables,
+                       const struct roads_place *from, uint32_t *ret);
+
+/* ---------------------------------------------------------------- spreads */
+/* The first few units to arrive at every street, by one sweep from all of
+ * them at once. Working memory and result in one, for one thread; counts the
+ * network. */
+struct roads_spread;
+#define ROADS_SPREAD_MAX 8u
+
+struct roads_reach {
+    uint32_t ms;   /* ROADS_NONE: nobody (else) */
+    uint32_t slot; /* ROADS_NONE */
+};
+
+/* For standings of up to `max_slots`; `k` is 1 to ROADS_SPREAD_MAX. */
+PT_MUST_CHECK enum pt_err roads_spread_new(const struct roads *roads,
+                                           size_t max_slots, size_t k,
+                                           struct roads_spread **ret);
+void roads_spread_free(struct roads_spread *spread);
+/* Sweeps. `standing` and `wanted` as in roads_nearest(); who needs more than
+ * `limit_ms` does not arrive. PT_E_RANGE when the two or the metric are not of
+ * its network, or that is not prepared. The result stands until the next. */
+PT_MUST_CHECK enum pt_err
+roads_spread_run(struct roads_spread *spread, const struct roads_metric *metric,
+                 const struct roads_standing *standing, uint32_t limit_ms,
+                 bool (*wanted)(void *context, uint32_t slot), void *context);
+/* The k first at the start of a directed edge, in order of arrival (ties:
+ * lower slot). Those who stand on that edge are among them only where they
+ * come round to its start. */
+const struct roads_reach *roads_spread_at(const struct roads_spread *spread,
+                                          uint32_t directed);
+/* The k first at a place; it may be on an edge on which some stand (as they
+ * did when it was run: `standing` as then). `ret` has room for k. */
+void roads_spread_to(const struct roads_spread *spread,
+                     const struct roads_standing *standing,
+                     const struct roads_place *place, struct roads_reach *ret);
 
 #endif

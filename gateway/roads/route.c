@@ -4,7 +4,7 @@
 
 /* Legs and points are counted first and written then, by the same walk. */
 struct walk {
-    const struct roads_search *search;
+    struct roads_search *search;
     struct roads_route *route;
     bool writing;
 };
@@ -40,15 +40,31 @@ static struct geo_point leg_point(const struct walk *w,
                           roads_travelled(leg->directed, fraction));
 }
 
-/* Travels an arc between two fractions of it. */
-static void add_leg(struct walk *w, uint32_t arc, double from, double to)
+/* Milliseconds to turn into the arc number `i` of the way. */
+static uint32_t turn_into(const struct walk *w, uint32_t i)
 {
+    const struct roads_search *s = w->search;
+    const struct roads *roads = s->roads;
+    if (i == 0)
+        return 0;
+    const struct roads_arc *to = &roads->arcs[s->way[i]];
+    uint32_t from = s->way[i - 1];
+    uint8_t turn = roads_turns_of(roads, to)[from - roads->first_in[to->tail]];
+    return roads_turn_cost(s->metric, turn, from);
+}
+
+/* Travels arc number `i` of the way between two fractions of it. */
+static void add_leg(struct walk *w, uint32_t i, double from, double to)
+{
+    uint32_t arc = w->search->way[i];
     const struct roads *roads = w->search->roads;
     const struct roads_arc *a = &roads->arcs[arc];
     struct roads_leg leg = {.directed = roads_arc_directed(a),
                             .from_fraction = from,
                             .to_fraction = to};
-    leg.ms = roads_ms_to(a->ms, to) - roads_ms_to(a->ms, from);
+    uint32_t ms = w->search->metric->ms[arc];
+    leg.ms = roads_ms_to(ms, to) - roads_ms_to(ms, from);
+    leg.turn_ms = turn_into(w, i);
     leg.length_m =
         (to - from) * (double)roads->edges[leg.directed >> 1].length_m;
     if (w->route->point_count == 0)
@@ -62,30 +78,22 @@ static void add_leg(struct walk *w, uint32_t arc, double from, double to)
     w->route->leg_count++;
 }
 
-/* From a departure to the target. */
-static void walk_way(struct walk *w, struct roads_departure from, double gone)
+/* Along search->way, from the share `gone` of its first arc. */
+static void walk_way(struct walk *w, double gone)
 {
     const struct roads_search *s = w->search;
-    double goal = 0.0;
     w->route->leg_count = 0;
     w->route->point_count = 0;
     w->route->distance_m = 0.0;
-    uint32_t arc = from.arc;
-    double start = gone;
-    if (!from.straight) {
-        if (gone < 1.0)
-            add_leg(w, arc, gone, 1.0);
-        start = 0.0;
-        arc = roads_next_arc(s, arc);
-        while (arc != s->goal[0] && arc != s->goal[1]) {
-            add_leg(w, arc, 0.0, 1.0);
-            arc = roads_next_arc(s, arc);
-        }
+    for (uint32_t i = 0; i < s->way_count; i++) {
+        uint32_t directed = roads_arc_directed(&s->roads->arcs[s->way[i]]);
+        bool last = i + 1 == s->way_count;
+        double from = i == 0 ? gone : 0.0;
+        double to = last ? roads_travelled(directed, s->target.fraction) : 1.0;
+        if (from < to ||
+            (last && (w->route->leg_count == 0 || turn_into(w, i) > 0)))
+            add_leg(w, i, from, to);
     }
-    goal = roads_travelled(roads_arc_directed(&s->roads->arcs[arc]),
-                           s->target.fraction);
-    if (start < goal || w->route->leg_count == 0)
-        add_leg(w, arc, start, goal);
 }
 
 enum pt_err roads_route(struct roads_search *search,
@@ -104,14 +112,12 @@ enum pt_err roads_route(struct roads_search *search,
     if (found == 0)
         return PT_E_UNREACHABLE;
 
-    struct roads_departure departure = roads_departure_of(
-        search, from->edge, from->fraction, arrival.drive_ms);
-    double gone =
-        roads_travelled(roads_arc_directed(&search->roads->arcs[departure.arc]),
-                        from->fraction);
+    roads_way_of(search, from->edge, from->fraction, arrival.drive_ms);
+    uint32_t first = roads_arc_directed(&search->roads->arcs[search->way[0]]);
+    double gone = roads_travelled(first, from->fraction);
     struct roads_route route = {.drive_ms = arrival.drive_ms};
     struct walk w = {.search = search, .route = &route};
-    walk_way(&w, departure, gone);
+    walk_way(&w, gone);
     route.legs = calloc(route.leg_count, sizeof(*route.legs));
     route.points = calloc(route.point_count, sizeof(*route.points));
     if (route.legs == NULL || route.points == NULL) {
@@ -119,7 +125,7 @@ enum pt_err roads_route(struct roads_search *search,
         return PT_E_NOMEM;
     }
     w.writing = true;
-    walk_way(&w, departure, gone);
+    walk_way(&w, gone);
     *ret = route;
     return PT_OK;
 }

@@ -1,25 +1,20 @@
-/* Dijkstra's search, backwards from a place over arcs and turns.
+/* Who reaches a place first.
  *
- * The queue orders arcs by the time from their start to the target. When an
- * arc comes out of it, every arc that may turn into it and has no label yet
- * gets its final label there and then: nothing that comes later is faster.
- * So an arc enters the queue once and its time is never lowered.
+ * Where units are many, Dijkstra's search, backwards from the place over arcs
+ * and turns: it ends with the k-th unit it meets. An arc that comes out of the
+ * queue has its final time; whoever may turn into it gets a time by it.
  *
- * The first arc a that comes out at a junction serves all that lead there,
- * but its own reverse, which would have to turn round. That one can do
- * without: who stands on it has a in front of him, and is sooner at the
- * target by a than by coming here and taking another arc, all of which take
- * at least as long as the whole of a. Who comes onto it from its start, a's
- * end, would be sooner by what a does next there - unless that turn is
- * forbidden to him. So only past a junction with a forbidden turn
- * (LABEL_PAST_BAN) a junction waits for its second arc. */
+ * Where units are few, that search would go over half the network; there each
+ * unit's time is asked of the hierarchy (climb.c). Which it will be is guessed
+ * from how thinly they stand; a search that has met fewer than it should have
+ * by then gives up, and the hierarchy goes on. */
 #include "roads_internal.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* ----------------------------------------------------------------- queue */
-static void heap_push(struct roads_queue *q, uint64_t key)
+static void heap_insert(struct roads_queue *q, uint64_t key)
 {
     size_t at = q->heap_count++;
     while (at > 0 && q->heap[(at - 1) / 2] > key) {
@@ -49,6 +44,48 @@ static uint64_t heap_pop(struct roads_queue *q)
     return top;
 }
 
+/* ------------------------------------------------------------------ labels */
+static bool is_marked(const struct roads_search *s, uint32_t arc, uint32_t mark)
+{
+    uint32_t marks = s->marks[arc];
+    return marks / (MARKS + 1) == s->generation && (marks & mark) != 0;
+}
+
+static void mark(struct roads_search *s, uint32_t arc, uint32_t what)
+{
+    uint32_t marks = s->marks[arc];
+    if (marks / (MARKS + 1) != s->generation)
+        marks = s->generation * (MARKS + 1);
+    s->marks[arc] = (uint8_t)(marks | what);
+}
+
+static uint64_t start_ms(const struct roads_search *s, uint32_t arc)
+{
+    return (uint64_t)s->labels[arc].end_ms + s->metric->ms[arc];
+}
+
+/* Leaves out the entries of arcs whose time has fallen since. */
+static void heap_tidy(struct roads_search *s)
+{
+    struct roads_queue *q = &s->queue;
+    size_t count = q->heap_count;
+    q->heap_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t arc = (uint32_t)q->heap[i];
+        if (!is_marked(s, arc, MARK_DONE) &&
+            start_ms(s, arc) == q->heap[i] >> 32)
+            heap_insert(q, q->heap[i]);
+    }
+}
+
+/* There is room for twice as many entries as there are arcs. */
+static void heap_push(struct roads_search *s, uint64_t key)
+{
+    if (s->queue.heap_count == s->queue.heap_room)
+        heap_tidy(s);
+    heap_insert(&s->queue, key);
+}
+
 static void queue_start(struct roads_queue *q, uint32_t ms)
 {
     memset(q->used, 0, sizeof(q->used));
@@ -56,22 +93,44 @@ static void queue_start(struct roads_queue *q, uint32_t ms)
     q->now = ms >> q->shift;
 }
 
-/* `ms` is no less than that of the last taken, and no more than the longest
- * arc beyond it: it falls within the ring. */
-static void queue_push(struct roads_search *s, uint32_t item, uint32_t ms)
+static void list_remove(struct roads_search *s, uint32_t arc, uint32_t bucket)
+{
+    struct roads_queue *q = &s->queue;
+    const struct roads_label *label = &s->labels[arc];
+    uint32_t slot = bucket % QUEUE_RING;
+    if (label->later != ROADS_NONE)
+        s->labels[label->later].earlier = label->earlier;
+    if (label->earlier != ROADS_NONE)
+        s->labels[label->earlier].later = label->later;
+    else
+        q->first[slot] = label->later;
+    if (q->first[slot] == ROADS_NONE)
+        q->used[slot / 64] &= ~(UINT64_C(1) << (slot % 64));
+}
+
+/* Queues an arc, anew when it was there with a time (`before`, else
+ * ROADS_NONE). `ms` is no less than that of the last taken, or of the goal
+ * that is nearer its edge's start; and no more than two longest arcs and turns
+ * beyond it: it falls within the ring. */
+static void queue_push(struct roads_search *s, uint32_t arc, uint32_t ms,
+                       uint32_t before)
 {
     struct roads_queue *q = &s->queue;
     uint32_t bucket = ms >> q->shift;
+    if (before != ROADS_NONE && before >> q->shift != q->now)
+        list_remove(s, arc, before >> q->shift);
     if (bucket == q->now) {
-        heap_push(q, (uint64_t)ms << 32 | item);
+        heap_push(s, (uint64_t)ms << 32 | arc);
         return;
     }
     uint32_t slot = bucket % QUEUE_RING;
     uint64_t bit = UINT64_C(1) << (slot % 64);
-    s->labels[item].start_ms = ms;
-    s->labels[item].queued =
-        q->used[slot / 64] & bit ? q->first[slot] : ROADS_NONE;
-    q->first[slot] = item;
+    uint32_t first = q->used[slot / 64] & bit ? q->first[slot] : ROADS_NONE;
+    s->labels[arc].later = first;
+    s->labels[arc].earlier = ROADS_NONE;
+    if (first != ROADS_NONE)
+        s->labels[first].earlier = arc;
+    q->first[slot] = arc;
     q->used[slot / 64] |= bit;
 }
 
@@ -102,12 +161,9 @@ static bool queue_refill(struct roads_search *s)
     q->now += steps;
     uint32_t slot = q->now % QUEUE_RING;
     q->used[slot / 64] &= ~(UINT64_C(1) << (slot % 64));
-    uint32_t item = q->first[slot];
-    while (item != ROADS_NONE) {
-        const struct roads_label *label = &s->labels[item];
-        heap_push(q, (uint64_t)label->start_ms << 32 | item);
-        item = label->queued;
-    }
+    for (uint32_t arc = q->first[slot]; arc != ROADS_NONE;
+         arc = s->labels[arc].later)
+        heap_push(s, start_ms(s, arc) << 32 | arc);
     return true;
 }
 
@@ -118,21 +174,27 @@ enum pt_err roads_search_new(const struct roads *roads,
     struct roads_search *s = calloc(1, sizeof(*s));
     if (s == NULL)
         return PT_E_NOMEM;
-    size_t items = (size_t)roads->arc_count + 2;
+    size_t arcs = roads->arc_count;
     s->roads = roads_ref((struct roads *)roads);
-    s->labels = calloc(items, sizeof(*s->labels));
-    s->marks = calloc(items, sizeof(*s->marks));
-    s->queue.heap = calloc(items, sizeof(*s->queue.heap));
-    if (s->labels == NULL || s->marks == NULL || s->queue.heap == NULL ||
-        roads_standing_new(roads, 1, &s->alone) != PT_OK) {
+    s->labels = calloc(arcs, sizeof(*s->labels));
+    s->marks = calloc(arcs, sizeof(*s->marks));
+    s->queue.heap_room = 2 * arcs;
+    s->queue.heap = calloc(s->queue.heap_room, sizeof(*s->queue.heap));
+    s->far = calloc(arcs, sizeof(*s->far));
+    s->stack = calloc(arcs, sizeof(*s->stack));
+    s->reached = calloc(arcs, sizeof(*s->reached));
+    s->way = calloc(arcs + 1, sizeof(*s->way));
+    enum pt_err err = PT_E_NOMEM;
+    if (s->labels != NULL && s->marks != NULL && s->queue.heap != NULL &&
+        s->far != NULL && s->stack != NULL && s->reached != NULL &&
+        s->way != NULL)
+        err = roads_standing_new(roads, 1, &s->alone);
+    if (err == PT_OK)
+        err = roads_search_use(s, roads_profile(roads, NULL));
+    if (err != PT_OK) {
         roads_search_free(s);
-        return PT_E_NOMEM;
+        return err;
     }
-    /* The ring must be longer than the longest arc; 16 ms where that is
-     * short: a finer order than the heap needs costs empty buckets. */
-    s->queue.shift = 4;
-    while ((roads->longest_ms >> s->queue.shift) >= QUEUE_RING - 2)
-        s->queue.shift++;
     *ret = s;
     return PT_OK;
 }
@@ -141,12 +203,39 @@ void roads_search_free(struct roads_search *search)
 {
     if (search == NULL)
         return;
+    roads_metric_unref(search->metric);
     roads_standing_free(search->alone);
     roads_unref(search->roads);
     free(search->labels);
     free(search->marks);
     free(search->queue.heap);
+    free(search->far);
+    free(search->stack);
+    free(search->reached);
+    free(search->way);
     free(search);
+}
+
+enum pt_err roads_search_use(struct roads_search *search,
+                             const struct roads_metric *metric)
+{
+    if (metric->roads != search->roads)
+        return PT_E_RANGE;
+    struct roads_metric *before = search->metric;
+    search->metric = roads_metric_ref(metric);
+    roads_metric_unref(before);
+    /* The ring must be longer than two of the longest arc and turn; 16 ms
+     * where that is short: finer than the heap needs costs empty buckets. */
+    search->queue.shift = 4;
+    while (2 * (uint64_t)metric->longest_ms >> search->queue.shift >=
+           QUEUE_RING - 2)
+        search->queue.shift++;
+    return PT_OK;
+}
+
+void roads_search_by(struct roads_search *search, enum roads_method method)
+{
+    search->method = method;
 }
 
 /* Forgets the last search: its marks count as none. */
@@ -158,26 +247,38 @@ static void next_generation(struct roads_search *s)
     s->generation = 1;
 }
 
-static void mark(struct roads_search *s, uint32_t arc, uint32_t what)
-{
-    uint32_t marks = s->marks[arc];
-    if (marks / (MARKS + 1) != s->generation)
-        marks = s->generation * (MARKS + 1);
-    s->marks[arc] = (uint8_t)(marks | what);
-}
-
-static void set_target(struct roads_search *s, const struct roads_place *target)
+void roads_search_aim(struct roads_search *s, const struct roads_place *target)
 {
     next_generation(s);
     s->target = *target;
+    s->climbed = false;
+    s->weights =
+        atomic_load_explicit(&s->metric->weights, memory_order_acquire);
+    s->hierarchy =
+        atomic_load_explicit(&s->roads->hierarchy, memory_order_acquire);
     for (uint32_t way = 0; way < 2; way++) {
-        uint32_t arc = s->roads->edges[target->edge].arc[way];
-        s->goal[way] = arc;
+        uint32_t ms = roads_metric_ms(s->metric, 2 * target->edge + way);
         s->goal_ms[way] =
-            arc == ROADS_NONE
+            ms == ROADS_NONE
                 ? ROADS_NONE
-                : roads_ms_to(s->roads->arcs[arc].ms,
-                              roads_travelled(way, target->fraction));
+                : roads_ms_to(ms, roads_travelled(way, target->fraction));
+    }
+}
+
+void roads_each_goal(const struct roads_search *search, roads_goal call,
+                     void *context)
+{
+    const struct roads *roads = search->roads;
+    for (uint32_t way = 0; way < 2; way++) {
+        uint32_t directed = 2 * search->target.edge + way;
+        if (search->goal_ms[way] == ROADS_NONE)
+            continue;
+        call(context, roads->edges[directed >> 1].arc[way],
+             search->goal_ms[way]);
+        for (uint32_t i = roads_first_ghost(roads, directed);
+             i < roads->ghost_count && roads->ghosts[i].directed == directed;
+             i++)
+            call(context, roads->ghosts[i].arc, search->goal_ms[way]);
     }
 }
 
@@ -228,17 +329,19 @@ static void offer(struct nearest *n, uint32_t slot, uint64_t ms64)
         n->bound_ms = n->best[n->k - 1].drive_ms;
 }
 
-/* Those who stand on an arc, now that the time from its end is known. */
+/* Those who stand on an arc, which the time to its end is known of. What an
+ * arc's ghosts can do, it can, too, and sooner: who stands there has no past.
+ */
 static void offer_arc(struct nearest *n, uint32_t arc, uint32_t after_ms)
 {
-    const struct roads_arc *a = &n->search->roads->arcs[arc];
-    uint32_t directed = roads_arc_directed(a);
-    uint32_t slot = n->standing->first[directed >> 1];
+    uint32_t ms = n->search->metric->ms[arc];
+    uint32_t bits = n->search->roads->arcs[arc].bits;
+    uint32_t slot =
+        bits & ARC_GHOST ? ROADS_NONE : n->standing->first[bits >> 1];
     while (slot != ROADS_NONE) {
         const struct roads_stand *stand = &n->standing->slots[slot];
-        uint32_t gone =
-            roads_ms_to(a->ms, roads_travelled(directed, stand->fraction));
-        offer(n, slot, (uint64_t)after_ms + a->ms - gone);
+        uint32_t gone = roads_ms_to(ms, roads_travelled(bits, stand->fraction));
+        offer(n, slot, (uint64_t)after_ms + ms - gone);
         slot = stand->next;
     }
 }
@@ -248,9 +351,9 @@ static void offer_straight(struct nearest *n)
 {
     const struct roads_search *s = n->search;
     for (uint32_t way = 0; way < 2; way++) {
-        if (s->goal[way] == ROADS_NONE)
+        if (s->goal_ms[way] == ROADS_NONE)
             continue;
-        uint32_t ms = s->roads->arcs[s->goal[way]].ms;
+        uint32_t ms = roads_metric_ms(s->metric, 2 * s->target.edge + way);
         double goal = roads_travelled(way, s->target.fraction);
         uint32_t slot = n->standing->first[s->target.edge];
         while (slot != ROADS_NONE) {
@@ -263,136 +366,199 @@ static void offer_straight(struct nearest *n)
     }
 }
 
-/* `in` may turn into an arc out of the queue: its time is final. */
+/* `in` may turn into an arc and has `end_ms` from its own end by that. */
 static void label_arc(struct nearest *n, uint32_t in, uint32_t next,
-                      uint32_t ms)
+                      uint64_t end_ms)
 {
     struct roads_search *s = n->search;
-    const struct roads_arc *from = &s->roads->arcs[in];
     struct roads_label *label = &s->labels[in];
-    if (from->bits & ARC_TO_BAN)
-        next |= LABEL_PAST_BAN;
+    uint32_t before = ROADS_NONE;
+    if (end_ms > n->bound_ms)
+        return;
+    if (is_marked(s, in, MARK_KNOWN) && label->end_ms <= end_ms)
+        return;
+    if (is_marked(s, in, MARK_QUEUED))
+        before = (uint32_t)start_ms(s, in);
     mark(s, in, MARK_KNOWN);
-    label->start_ms = ms + from->ms;
+    label->end_ms = (uint32_t)end_ms;
     label->next = next;
     if (n->standing->occupied[in / 64] >> (in % 64) & 1u)
-        offer_arc(n, in, ms);
+        offer_arc(n, in, (uint32_t)end_ms);
+    if (start_ms(s, in) > n->bound_ms && before == ROADS_NONE)
+        return;
+    mark(s, in, MARK_QUEUED);
+    queue_push(s, in, (uint32_t)start_ms(s, in), before);
+}
 
-    /* Nobody comes from a dead end but who stands there, and he has been
-     * offered; past a ban, cars turn round in it. An arc of the target's own
-     * edge may come by here, too, but later than its `goal`, which has
-     * labelled all that may turn into it. */
-    uint64_t start_ms = (uint64_t)ms + from->ms;
-    if (start_ms <= n->bound_ms &&
-        (!(from->bits & ARC_FROM_END) || next & LABEL_PAST_BAN) &&
-        from->before != ROADS_NONE &&
-        !roads_marked(s, from->before, MARK_DONE)) {
-        __builtin_prefetch(&s->roads->arcs[from->before]);
-        queue_push(s, in, (uint32_t)start_ms);
+/* Gives a time to those who may turn into `arc`, whose start, or on which the
+ * target, is `ms` from it. */
+static void settle(struct nearest *n, uint32_t arc, uint32_t ms, uint32_t next)
+{
+    const struct roads_metric *metric = n->search->metric;
+    const struct roads *roads = metric->roads;
+    const struct roads_arc *to = &roads->arcs[arc];
+    const uint8_t *turn = roads_turns_of(roads, to);
+    uint32_t end = roads->first_in[to->tail + 1];
+    for (uint32_t in = roads->first_in[to->tail]; in < end; in++, turn++) {
+        if (metric->ms[in] == ROADS_NONE || is_marked(n->search, in, MARK_DONE))
+            continue;
+        uint32_t cost = roads_turn_cost(metric, *turn, in);
+        if (cost != ROADS_NONE)
+            label_arc(n, in, next, (uint64_t)ms + cost);
     }
 }
 
-/* `arc`, whose start is `ms` from the target, came out of the queue: labels
- * what turns into it. `past_ban`: LABEL_PAST_BAN or 0. */
-static void settle(struct nearest *n, uint32_t arc, uint32_t past_ban,
-                   uint32_t ms)
+static void settle_goal(void *context, uint32_t arc, uint32_t ms)
 {
-    struct roads_search *s = n->search;
-    const struct roads *roads = s->roads;
-    const struct roads_arc *to = &roads->arcs[arc];
-    uint32_t first = to->before;
-    if (first == ROADS_NONE || roads_marked(s, first, MARK_DONE))
-        return;
-    bool done = true;
-    uint32_t in = first;
-    do {
-        if (roads_marked(s, in, MARK_KNOWN))
-            continue;
-        if (in == to->reverse && !(roads->arcs[in].bits & ARC_TURNS_ROUND))
-            done = done && past_ban == 0;
-        else if (to->bits & ARC_BANNED_INTO &&
-                 roads_turn_banned(roads, in, arc))
-            done = false;
-        else
-            label_arc(n, in, arc | past_ban, ms);
-    } while (!(roads->arcs[in++].bits & ARC_LAST));
-    if (done)
-        mark(s, first, MARK_DONE);
+    settle(context, arc, ms, arc | NEXT_IS_GOAL);
 }
 
-static void search_backwards(struct nearest *n)
+/* False: gave up after `most` arcs. */
+static bool search_backwards(struct nearest *n, uint32_t most)
 {
     struct roads_search *s = n->search;
-    uint32_t arcs = s->roads->arc_count;
     uint32_t first =
         s->goal_ms[0] < s->goal_ms[1] ? s->goal_ms[0] : s->goal_ms[1];
     queue_start(&s->queue, first);
-    for (uint32_t way = 0; way < 2; way++) {
-        if (s->goal[way] != ROADS_NONE && s->goal_ms[way] <= n->bound_ms)
-            queue_push(s, arcs + way, s->goal_ms[way]);
-    }
-    while (s->queue.heap_count > 0 || queue_refill(s)) {
+    roads_each_goal(s, settle_goal, n);
+    for (uint32_t count = 0; s->queue.heap_count > 0 || queue_refill(s);) {
         uint64_t key = heap_pop(&s->queue);
         uint32_t ms = (uint32_t)(key >> 32);
-        uint32_t item = (uint32_t)key;
+        uint32_t arc = (uint32_t)key;
+        if (is_marked(s, arc, MARK_DONE))
+            continue; /* its time had fallen: this is an old entry */
         if (ms > n->bound_ms)
             break;
-        if (item < arcs)
-            settle(n, item, s->labels[item].next & LABEL_PAST_BAN, ms);
-        else /* who came back over the target's edge would have arrived */
-            settle(n, s->goal[item - arcs], 0, ms);
+        if (++count > most)
+            return false;
+        mark(s, arc, MARK_DONE);
+        settle(n, arc, ms, arc);
+    }
+    return true;
+}
+
+/* ------------------------------------------------------ by the hierarchy */
+static void climb_from(struct nearest *n, uint32_t slot)
+{
+    struct roads_search *s = n->search;
+    const struct roads_stand *stand = &n->standing->slots[slot];
+    for (uint32_t way = 0; way < 2; way++) {
+        uint32_t directed = 2 * stand->edge + way;
+        uint32_t ms = roads_metric_ms(s->metric, directed);
+        if (ms == ROADS_NONE)
+            continue;
+        uint32_t start = roads_climb(s, s->roads->edges[stand->edge].arc[way]);
+        uint32_t gone = roads_ms_to(ms, roads_travelled(way, stand->fraction));
+        if (start < ROADS_FAR)
+            offer(n, slot, start - gone);
     }
 }
 
-struct roads_departure roads_departure_of(const struct roads_search *s,
-                                          uint32_t edge, double fraction,
-                                          uint32_t drive_ms)
+static void climb_all(struct nearest *n)
 {
-    const struct roads *roads = s->roads;
+    roads_climb_start(n->search);
+    n->search->climbed = true;
+    for (uint32_t slot = 0; slot < n->standing->max_slots; slot++) {
+        if (n->standing->slots[slot].edge != ROADS_NONE &&
+            (n->wanted == NULL || n->wanted(n->context, slot)))
+            climb_from(n, slot);
+    }
+}
+
+/* Arcs that the search backwards may look at before the hierarchy is the
+ * cheaper way: a unit asked of it costs as much as so many arcs. */
+#define ARCS_A_CLIMB 64u
+#define ARCS_AT_LEAST 1024u
+
+static void find_nearest(struct nearest *n)
+{
+    uint64_t count = n->standing->count;
+    uint64_t climbing = ARCS_AT_LEAST + ARCS_A_CLIMB * count;
+    uint64_t arcs = n->search->roads->arc_count;
+    uint64_t expected = count > 0 ? arcs * n->k / count : arcs;
+    bool climb = expected > 2 * climbing;
+    uint64_t most = 2 * climbing;
+    if (n->search->method != ROADS_CHEAPER) {
+        climb = n->search->method == ROADS_BY_HIERARCHY;
+        most = UINT32_MAX;
+    }
+    if (n->search->weights == NULL) {
+        climb = false;
+        most = UINT32_MAX;
+    }
+    if (climb ||
+        !search_backwards(n, most < UINT32_MAX ? (uint32_t)most : UINT32_MAX))
+        climb_all(n);
+}
+
+/* ----------------------------------------------------------------- the way */
+/* Milliseconds from an arc's start to the target by other arcs; ROADS_FAR. */
+static uint64_t known_ms(const struct roads_search *s, uint32_t arc)
+{
+    if (s->climbed)
+        return s->far[s->hierarchy->rank[arc]].ms;
+    return is_marked(s, arc, MARK_KNOWN) ? start_ms(s, arc) : ROADS_FAR;
+}
+
+/* The arc on which a place has its arrival; `straight`: the target lies
+ * ahead on the same. */
+static uint32_t departure(const struct roads_search *s, uint32_t edge,
+                          double fraction, uint32_t drive_ms, bool *straight)
+{
     for (uint32_t way = 0; way < 2; way++) {
-        uint32_t arc = roads->edges[edge].arc[way];
-        if (arc == ROADS_NONE)
+        uint32_t ms = roads_metric_ms(s->metric, 2 * edge + way);
+        if (ms == ROADS_NONE)
             continue;
-        uint32_t ms = roads->arcs[arc].ms;
+        uint32_t arc = s->roads->edges[edge].arc[way];
         double from = roads_travelled(way, fraction);
         uint32_t gone = roads_ms_to(ms, from);
-        if (edge == s->target.edge &&
-            from <= roads_travelled(way, s->target.fraction) &&
-            s->goal_ms[way] - gone == drive_ms)
-            return (struct roads_departure){arc, true};
-        uint32_t after_ms = s->labels[arc].start_ms - ms;
-        if (roads_marked(s, arc, MARK_KNOWN) &&
-            (uint64_t)after_ms + ms - gone == drive_ms)
-            return (struct roads_departure){arc, false};
+        *straight = edge == s->target.edge &&
+                    from <= roads_travelled(way, s->target.fraction) &&
+                    s->goal_ms[way] - gone == drive_ms;
+        if (*straight || known_ms(s, arc) == (uint64_t)drive_ms + gone)
+            return arc;
     }
-    assert(false); /* every arrival came from a label or from straight */
-    return (struct roads_departure){ROADS_NONE, false};
+    assert(false); /* every arrival came from one of the two */
+    return ROADS_NONE;
+}
+
+void roads_way_of(struct roads_search *s, uint32_t edge, double fraction,
+                  uint32_t drive_ms)
+{
+    bool straight = false;
+    uint32_t arc = departure(s, edge, fraction, drive_ms, &straight);
+    s->way_count = 0;
+    s->way[s->way_count++] = arc;
+    if (straight)
+        return;
+    if (s->climbed) {
+        roads_climb_way(s, arc);
+        return;
+    }
+    uint32_t next;
+    do {
+        next = s->labels[arc].next;
+        arc = next & ~NEXT_IS_GOAL;
+        s->way[s->way_count++] = arc;
+    } while (!(next & NEXT_IS_GOAL));
 }
 
 /* Metres along the way that took `drive_ms`. */
-static double way_length_m(const struct roads_search *s, uint32_t edge,
+static double way_length_m(struct roads_search *s, uint32_t edge,
                            double fraction, uint32_t drive_ms)
 {
     const struct roads *roads = s->roads;
-    struct roads_departure from =
-        roads_departure_of(s, edge, fraction, drive_ms);
-    uint32_t directed = roads_arc_directed(&roads->arcs[from.arc]);
-    double gone = roads_travelled(directed, fraction);
-    double goal = roads_travelled(directed, s->target.fraction);
-    double length = (double)roads->edges[edge].length_m;
-    if (from.straight)
-        return (goal - gone) * length;
-
-    double sum = (1.0 - gone) * length;
-    uint32_t arc = roads_next_arc(s, from.arc);
-    while (arc != s->goal[0] && arc != s->goal[1]) {
-        directed = roads_arc_directed(&roads->arcs[arc]);
-        sum += (double)roads->edges[directed >> 1].length_m;
-        arc = roads_next_arc(s, arc);
+    roads_way_of(s, edge, fraction, drive_ms);
+    double sum = 0.0;
+    for (uint32_t i = 0; i < s->way_count; i++) {
+        uint32_t directed = roads_arc_directed(&roads->arcs[s->way[i]]);
+        double from = i == 0 ? roads_travelled(directed, fraction) : 0.0;
+        double to = i + 1 == s->way_count
+                        ? roads_travelled(directed, s->target.fraction)
+                        : 1.0;
+        sum += (to - from) * (double)roads->edges[directed >> 1].length_m;
     }
-    directed = roads_arc_directed(&roads->arcs[arc]);
-    goal = roads_travelled(directed, s->target.fraction);
-    return sum + goal * (double)roads->edges[directed >> 1].length_m;
+    return sum;
 }
 
 enum pt_err roads_nearest(struct roads_search *search,
@@ -412,13 +578,13 @@ enum pt_err roads_nearest(struct roads_search *search,
                         .context = context,
                         .k = k,
                         .best = ret,
-                        /* ROADS_NONE is "unknown", never an arrival */
+                        /* ROADS_FAR is "no way", never an arrival */
                         .bound_ms =
-                            limit_ms == ROADS_NONE ? ROADS_NONE - 1 : limit_ms};
+                            limit_ms < ROADS_FAR ? limit_ms : ROADS_FAR - 1};
     if (k > 0) {
-        set_target(search, target);
+        roads_search_aim(search, target);
         offer_straight(&n);
-        search_backwards(&n);
+        find_nearest(&n);
     }
     for (size_t i = 0; i < n.found; i++) {
         const struct roads_stand *stand = &standing->slots[ret[i].slot];

@@ -64,6 +64,7 @@ void roads_standing_remove(struct roads_standing *standing, uint32_t slot)
     uint32_t edge = stand->edge;
     if (edge == ROADS_NONE)
         return;
+    standing->count--;
     if (stand->previous != ROADS_NONE)
         standing->slots[stand->previous].next = stand->next;
     else
@@ -89,5 +90,6 @@ void roads_standing_put(struct roads_standing *standing, uint32_t slot,
     if (first != ROADS_NONE)
         standing->slots[first].previous = slot;
     standing->first[place->edge] = slot;
+    standing->count++;
     mark_occupied(standing, place->edge);
 }

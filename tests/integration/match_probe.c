@@ -177,7 +177,9 @@ int main(int argc, char **argv)
         return 2;
     read_files(&net, argv + 1);
     make_edges(&net);
-    enum pt_err err = roads_new(net.rows, net.edge_count, NULL, 0, &roads);
+    enum pt_err err = roads_new(
+        &(struct roads_rows){.edges = net.rows, .edge_count = net.edge_count},
+        &roads);
     if (err == PT_OK)
         err = match_new(roads, &match_defaults, &match);
     if (err == PT_OK)

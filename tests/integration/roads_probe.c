@@ -6,6 +6,7 @@
  *   nearest EDGE FRACTION K      -> nearest N [SLOT MS METRES]...
  *   route EDGE FRACTION EDGE FRACTION
  *                                -> route MS METRES LEGS POINTS | unreachable
+ *   by search | by hierarchy     how the answers after it are found
  *   snap LAT_E6 LON_E6 REACH_M   -> snap EDGE FRACTION METRES | offroad
  *
  * A failure is told as "error ...", and ends it. */
@@ -81,6 +82,15 @@ static enum pt_err do_route(struct probe *p, const char *words)
     return PT_OK;
 }
 
+static enum pt_err do_by(struct probe *p, const char *words)
+{
+    bool search = strncmp(words, "search", strlen("search")) == 0;
+    if (!search && strncmp(words, "hierarchy", strlen("hierarchy")) != 0)
+        return PT_E_MALFORMED;
+    roads_search_by(p->search, search ? ROADS_BY_SEARCH : ROADS_BY_HIERARCHY);
+    return PT_OK;
+}
+
 static enum pt_err do_snap(struct probe *p, const char *words)
 {
     struct geo_point point;
@@ -104,10 +114,8 @@ static const struct command {
     const char *word;
     enum pt_err (*run)(struct probe *p, const char *words);
 } commands[] = {
-    {"unit ", do_unit},
-    {"nearest ", do_nearest},
-    {"route ", do_route},
-    {"snap ", do_snap},
+    {"unit ", do_unit}, {"nearest ", do_nearest}, {"route ", do_route},
+    {"by ", do_by},     {"snap ", do_snap},
 };
 
 static enum pt_err run_line(struct probe *p, const char *line)
@@ -134,8 +142,10 @@ int main(int argc, char **argv)
         printf("loaded %zu %zu %" PRIu32 "\n", roads_edge_count(p.roads),
                roads_node_count(p.roads), roads_network_id(p.roads));
         message[0] = '\0';
-        err = roads_search_new(p.roads, &p.search);
+        err = roads_prepare(p.roads);
     }
+    if (err == PT_OK)
+        err = roads_search_new(p.roads, &p.search);
     if (err == PT_OK)
         err = roads_standing_new(p.roads, SLOTS, &p.standing);
     while (err == PT_OK && fgets(line, sizeof(line), stdin) != NULL)

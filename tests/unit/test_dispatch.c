@@ -141,7 +141,10 @@ static struct roads *make_grid(double one_way_share, bool island)
         }
     }
     struct roads *roads;
-    assert_int_equal(roads_new(rows, count, NULL, 0, &roads), PT_OK);
+    assert_int_equal(
+        roads_new(&(struct roads_rows){.edges = rows, .edge_count = count},
+                  &roads),
+        PT_OK);
     return roads;
 }
 
@@ -392,7 +395,9 @@ static struct roads *make_street(void)
                                  .points = points,
                                  .point_count = 2};
     struct roads *roads;
-    assert_int_equal(roads_new(&row, 1, NULL, 0, &roads), PT_OK);
+    assert_int_equal(
+        roads_new(&(struct roads_rows){.edges = &row, .edge_count = 1}, &roads),
+        PT_OK);
     return roads;
 }
 
@@ -768,7 +773,9 @@ static void a_bridge_is_not_the_road_below(void **state)
                                      .points = north,
                                      .point_count = 2}};
     struct roads *roads;
-    assert_int_equal(roads_new(rows, 2, NULL, 0, &roads), PT_OK);
+    assert_int_equal(
+        roads_new(&(struct roads_rows){.edges = rows, .edge_count = 2}, &roads),
+        PT_OK);
     start(&w, roads);
     fill_catalog(&w.catalog, 1);
     uint32_t unit_id = w.catalog.units[0].unit_id;

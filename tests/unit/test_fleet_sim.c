@@ -217,7 +217,10 @@ static struct world angle_of_streets(void)
          .point_count = 2},
     };
     struct world world = {0};
-    assert_int_equal(roads_new(rows, 2, NULL, 0, &world.roads), PT_OK);
+    assert_int_equal(
+        roads_new(&(struct roads_rows){.edges = rows, .edge_count = 2},
+                  &world.roads),
+        PT_OK);
     assert_int_equal(roads_search_new(world.roads, &world.search), PT_OK);
     return world;
 }

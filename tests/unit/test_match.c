@@ -51,7 +51,10 @@ static struct match *matcher(const struct town *t)
 {
     struct roads *roads = NULL;
     struct match *match = NULL;
-    assert_int_equal(roads_new(t->rows, t->edges, NULL, 0, &roads), PT_OK);
+    assert_int_equal(roads_new(&(struct roads_rows){.edges = t->rows,
+                                                    .edge_count = t->edges},
+                               &roads),
+                     PT_OK);
     assert_int_equal(match_new(roads, &match_defaults, &match), PT_OK);
     roads_unref(roads);
     return match;
@@ -309,7 +312,10 @@ static void survives_each_failed_allocation(void **state)
     for (int i = 0; i < 20; i++)
         fixes[i] = fix(i, 20 + 25 * i, 4);
     struct roads *roads = NULL;
-    assert_int_equal(roads_new(t.rows, t.edges, NULL, 0, &roads), PT_OK);
+    assert_int_equal(
+        roads_new(&(struct roads_rows){.edges = t.rows, .edge_count = t.edges},
+                  &roads),
+        PT_OK);
     enum pt_err err = PT_E_NOMEM;
     size_t fail;
     for (fail = 0; err == PT_E_NOMEM && fail < 100; fail++) {

@@ -106,14 +106,19 @@ static void random_town(struct town *t, struct geo_point centre,
         uint32_t from = any(2 * (uint32_t)t->edges);
         uint32_t to = any(2 * (uint32_t)t->edges);
         if (head_id(t, from) == tail_id(t, to))
-            t->banned[t->turns++] = (struct roads_turn_row){from, to};
+            t->banned[t->turns++] =
+                (struct roads_turn_row){.from = from, .to = to};
     }
 }
 
 static struct roads *town_roads(const struct town *t)
 {
     struct roads *roads = NULL;
-    assert_int_equal(roads_new(t->rows, t->edges, t->banned, t->turns, &roads),
+    assert_int_equal(roads_new(&(struct roads_rows){.edges = t->rows,
+                                                    .edge_count = t->edges,
+                                                    .turns = t->banned,
+                                                    .turn_count = t->turns},
+                               &roads),
                      PT_OK);
     return roads;
 }
@@ -293,7 +298,7 @@ static void check_nearest(struct fleet_model *f, uint32_t limit_ms)
     for (uint32_t slot = 0; slot < MAX_UNITS; slot++) {
         uint64_t ms = naive_ms(f->town, &f->places[slot], &target, after);
         if ((f->standing_mask & mask) >> slot & 1u && ms <= limit_ms &&
-            ms < ROADS_NONE)
+            ms < ROADS_FAR_MS)
             expect[expected++] = (struct model_arrival){ms, slot};
     }
     qsort(expect, expected, sizeof(expect[0]), by_ms_slot);
@@ -331,7 +336,7 @@ static void check_all_routes(struct fleet_model *f)
         uint64_t ms = naive_ms(f->town, &f->places[slot], &target, after);
         enum pt_err err =
             roads_route(f->search, &f->places[slot], &target, &route);
-        if (ms >= ROADS_NONE) {
+        if (ms >= ROADS_FAR_MS) {
             assert_int_equal(err, PT_E_UNREACHABLE);
             assert_int_equal(route.drive_ms, 12345); /* untouched */
             continue;
@@ -358,11 +363,82 @@ static void move_units(struct fleet_model *f)
     }
 }
 
+/* Time tables from every unit's place to a few, against the same model. */
+static void check_tables(struct fleet_model *f, const struct roads *roads)
+{
+    struct roads_place targets[12];
+    uint32_t got[MAX_UNITS][12];
+    uint64_t after[2 * MAX_EDGES];
+    size_t count = any(13);
+    uint32_t longest = 0;
+    struct roads_tables *tables = NULL;
+    for (uint32_t d = 0; d < 2 * f->town->edges; d++)
+        longest = ms_of(f->town, d) > longest ? ms_of(f->town, d) : longest;
+    for (size_t i = 0; i < count; i++) {
+        targets[i] = random_place(f->town);
+        if (any(10) == 0)
+            targets[i].edge = ROADS_NONE;
+    }
+    assert_int_equal(
+        roads_tables_new(roads_profile(roads, NULL), targets, count, &tables),
+        PT_OK);
+    for (uint32_t slot = 0; slot < MAX_UNITS; slot++)
+        roads_tables_from(tables, &f->places[slot], got[slot]);
+    for (size_t i = 0; i < count; i++) {
+        bool is_place = targets[i].edge != ROADS_NONE;
+        if (is_place)
+            lower_all(f->town, &targets[i], after);
+        for (uint32_t slot = 0; slot < MAX_UNITS; slot++) {
+            uint64_t ms = is_place ? naive_ms(f->town, &f->places[slot],
+                                              &targets[i], after)
+                                   : NEVER;
+            /* the cap is on the time from an edge's start */
+            if (ms == NEVER)
+                assert_int_equal(got[slot][i], ROADS_NONE);
+            else if (ms + longest <= ROADS_TABLE_MS)
+                assert_true(llabs((long long)(ms - got[slot][i])) <= 50);
+            else
+                assert_true(got[slot][i] + 50ull >= ms);
+        }
+    }
+    roads_tables_free(tables);
+}
+
+/* Who is first at places anywhere, against the nearest of the same. */
+static void check_spread(struct fleet_model *f, const struct roads *roads)
+{
+    size_t k = 1 + any(ROADS_SPREAD_MAX);
+    uint32_t limit_ms = any(2) ? ROADS_NONE : any(200);
+    uint32_t mask = any(2) ? UINT32_MAX : any(1u << MAX_UNITS);
+    struct roads_spread *spread = NULL;
+    assert_int_equal(roads_spread_new(roads, MAX_UNITS, k, &spread), PT_OK);
+    assert_int_equal(roads_spread_run(spread, roads_profile(roads, NULL),
+                                      f->standing, limit_ms, masked, &mask),
+                     PT_OK);
+    for (int i = 0; i < 10; i++) {
+        struct roads_arrival expect[ROADS_SPREAD_MAX];
+        struct roads_reach got[ROADS_SPREAD_MAX];
+        struct roads_place place = random_place(f->town);
+        size_t found = 0;
+        assert_int_equal(roads_nearest(f->search, f->standing, &place, k,
+                                       limit_ms, masked, &mask, expect, &found),
+                         PT_OK);
+        roads_spread_to(spread, f->standing, &place, got);
+        for (size_t j = 0; j < k; j++) {
+            assert_int_equal(got[j].ms,
+                             j < found ? expect[j].drive_ms : ROADS_NONE);
+            assert_int_equal(got[j].slot,
+                             j < found ? expect[j].slot : ROADS_NONE);
+        }
+    }
+    roads_spread_free(spread);
+}
+
 static void agrees_with_the_model(void **state)
 {
     (void)state;
     static struct town town;
-    static const uint32_t longest[] = {4, 60, 5000, 1000000, INT32_MAX};
+    static const uint32_t longest[] = {4, 60, 5000, 1000000, 40000000};
     random_state = 20240601;
     for (int round = 0; round < 3000; round++) {
         random_town(&town, (struct geo_point){23130000, -82380000},
@@ -372,12 +448,19 @@ static void agrees_with_the_model(void **state)
         assert_int_equal(roads_search_new(roads, &f.search), PT_OK);
         assert_int_equal(roads_standing_new(roads, MAX_UNITS, &f.standing),
                          PT_OK);
-        roads_unref(roads); /* the two hold it */
         for (int query = 0; query < 4; query++) {
+            if (query == 1)
+                assert_int_equal(roads_prepare(roads), PT_OK);
+            roads_search_by(f.search, (enum roads_method)any(3));
             move_units(&f);
             check_nearest(&f, any(2) ? ROADS_NONE : any(200));
             check_all_routes(&f);
+            if (query > 1 && round % 4 == 0) {
+                check_tables(&f, roads);
+                check_spread(&f, roads);
+            }
         }
+        roads_unref(roads); /* the two hold it */
         roads_search_free(f.search);
         roads_standing_free(f.standing);
     }
@@ -463,7 +546,7 @@ static void turns_round_at_dead_ends_only(void **state)
     street(&t, 2, 3, 700, 700);   /* 1 */
     street(&t, 2, 5, 1000, 1000); /* 2 */
     t.turns = 1;
-    t.banned[0] = (struct roads_turn_row){0, 4};
+    t.banned[0] = (struct roads_turn_row){.from = 0, .to = 4};
     assert_int_equal(drive(&t, 0, 1.0, 2, 0.5), 700 + 700 + 500);
     /* The dead end gets a way on: 3 -> 6. It is none for turning now. */
     street(&t, 3, 6, 10000, 10000);
@@ -473,8 +556,457 @@ static void turns_round_at_dead_ends_only(void **state)
     assert_int_equal(drive(&t, 0, 1.0, 2, 0.5), 700 + 700 + 500);
     /* Turning round is forbidden there, too: no way is left. */
     t.turns = 2;
-    t.banned[1] = (struct roads_turn_row){2, 3};
+    t.banned[1] = (struct roads_turn_row){.from = 2, .to = 3};
     assert_int_equal(drive(&t, 0, 1.0, 2, 0.5), ROADS_NONE);
+}
+
+/* ------------------------------------------- turns that cost, and profiles */
+static const struct roads_profile costly = {
+    .name = "costly",
+    .turn_ms = {[ROADS_AHEAD] = 10,
+                [ROADS_RIGHT] = 200,
+                [ROADS_LEFT] = 3000,
+                [ROADS_SHARP_RIGHT] = 40000,
+                [ROADS_SHARP_LEFT] = 500000,
+                [ROADS_ROUND_AT_END] = 1500000,
+                [ROADS_ROUND] = 2500000},
+    .control_ms = {[ROADS_SIGNALS] = 7, [ROADS_STOP] = 8, [ROADS_GIVE_WAY] = 9},
+    .forbidden_ms = ROADS_NONE,
+};
+
+/* From the start of an edge to the end of another, with one profile. */
+static uint32_t drive_by(const struct town *t, const struct roads_profile *by,
+                         enum roads_control at_5, uint32_t from, uint32_t to)
+{
+    struct roads_junction_row junction = {5, at_5};
+    struct roads_rows rows = {.edges = t->rows,
+                              .edge_count = t->edges,
+                              .turns = t->banned,
+                              .turn_count = t->turns,
+                              .junctions = &junction,
+                              .junction_count = 1,
+                              .profiles = by,
+                              .profile_count = 1};
+    struct roads *roads = NULL;
+    struct roads_search *search = NULL;
+    uint32_t ms[2];
+    assert_int_equal(roads_new(&rows, &roads), PT_OK);
+    assert_int_equal(roads_search_new(roads, &search), PT_OK);
+    assert_int_equal(roads_prepare(roads), PT_OK);
+    for (int i = 0; i < 2; i++) {
+        struct roads_route route = {.drive_ms = ROADS_NONE};
+        struct roads_place a = {.edge = from / 2, .fraction = from % 2};
+        struct roads_place b = {.edge = to / 2, .fraction = !(to % 2)};
+        roads_search_by(search, i == 0 ? ROADS_BY_SEARCH : ROADS_BY_HIERARCHY);
+        enum pt_err err = roads_route(search, &a, &b, &route);
+        assert_true(err == PT_OK || err == PT_E_UNREACHABLE);
+        ms[i] = route.drive_ms;
+        uint64_t sum = 0;
+        for (size_t leg = 0; leg < route.leg_count; leg++)
+            sum += route.legs[leg].ms + route.legs[leg].turn_ms;
+        assert_true(err != PT_OK || sum == route.drive_ms);
+        roads_route_clear(&route);
+    }
+    assert_int_equal(ms[0], ms[1]);
+    roads_search_free(search);
+    roads_unref(roads);
+    return ms[0];
+}
+
+/* 5 in the middle of 2 (south), 4 (west), 6 (east), 8 (north), 3 (south-east)
+ * and 1 (south-west); all seconds of 1,000 ms. */
+static void star(struct town *t)
+{
+    memset(t, 0, sizeof(*t));
+    street(t, 2, 5, 1000, 1000); /* 0 */
+    street(t, 5, 8, 1000, 1000); /* 1 */
+    street(t, 5, 6, 1000, 1000); /* 2 */
+    street(t, 5, 4, 1000, 1000); /* 3 */
+    street(t, 5, 3, 1000, 1000); /* 4 */
+    street(t, 5, 1, 1000, 1000); /* 5 */
+}
+
+static void turns_cost_what_the_profile_says(void **state)
+{
+    (void)state;
+    static struct town t;
+    star(&t);
+    const enum roads_control none = ROADS_UNCONTROLLED;
+    assert_int_equal(drive_by(&t, &costly, none, 0, 2), 2010);  /* ahead */
+    assert_int_equal(drive_by(&t, &costly, none, 0, 4), 2200);  /* right */
+    assert_int_equal(drive_by(&t, &costly, none, 0, 6), 5000);  /* left */
+    assert_int_equal(drive_by(&t, &costly, none, 0, 8), 42000); /* sharp */
+    /* Sharp left would cost 500,000 ms; there is no way round. */
+    assert_int_equal(drive_by(&t, &costly, none, 0, 10), 502000);
+    assert_int_equal(drive_by(&t, &costly, none, 3, 1), 2010); /* 8 to 2 */
+    assert_int_equal(drive_by(&t, &costly, none, 3, 6), 2200); /* 8 to 4 */
+    assert_int_equal(drive_by(&t, &costly, ROADS_SIGNALS, 0, 2), 2017);
+    assert_int_equal(drive_by(&t, &costly, ROADS_STOP, 0, 4), 2208);
+    assert_int_equal(drive_by(&t, &costly, ROADS_GIVE_WAY, 0, 6), 5009);
+
+    /* Right is forbidden: on to 8, a dead end, round, and left. */
+    t.turns = 1;
+    t.banned[0] = (struct roads_turn_row){.from = 0, .to = 4};
+    assert_int_equal(drive_by(&t, &costly, none, 0, 4),
+                     1000 + 10 + 1000 + 1500000 + 1000 + 3000 + 1000);
+    /* 8 gets a way on: round in it costs more, and signals nothing. */
+    street(&t, 8, 9, 90000000, 0);
+    struct roads_profile p = costly;
+    p.turn_ms[ROADS_ROUND_AT_END] = ROADS_NONE;
+    assert_int_equal(drive_by(&t, &p, none, 0, 4),
+                     1000 + 10 + 1000 + 2500000 + 1000 + 3000 + 1000);
+    p.control_ms[ROADS_UNCONTROLLED] = 1; /* at 5 twice; at 8 none */
+    assert_int_equal(drive_by(&t, &p, none, 0, 4),
+                     1000 + 11 + 1000 + 2500000 + 1000 + 3001 + 1000);
+    t.turns = 0;
+
+    /* Where there is no other way on, a bend is no turn. */
+    t.edges = 1;
+    street(&t, 5, 4, 1000, 1000);
+    assert_int_equal(drive_by(&t, &costly, none, 0, 2), 2010);
+    assert_int_equal(drive_by(&t, &costly, ROADS_STOP, 0, 2), 2018);
+}
+
+static void a_detour_may_be_cheaper_than_a_turn(void **state)
+{
+    (void)state;
+    static struct town t;
+    star(&t);
+    street(&t, 2, 1, 3000, 3000); /* 6 */
+    street(&t, 1, 4, 3000, 3000); /* 7 */
+    const enum roads_control none = ROADS_UNCONTROLLED;
+    assert_int_equal(drive_by(&t, &costly, none, 0, 6), 1000 + 3000 + 1000);
+    /* By 1, where it is a right turn; at 2 and 4 there is one way on. */
+    struct roads_profile dear = costly;
+    dear.turn_ms[ROADS_LEFT] = 20000;
+    assert_int_equal(drive_by(&t, &dear, none, 0, 6),
+                     10 + 3000 + 200 + 3000 + 10);
+}
+
+static void who_may_breaks_a_rule_at_its_cost(void **state)
+{
+    (void)state;
+    static struct town t;
+    star(&t);
+    t.turns = 1;
+    t.banned[0] = (struct roads_turn_row){.from = 0, .to = 6};
+    struct roads_profile p = costly;
+    p.turn_ms[ROADS_ROUND_AT_END] = ROADS_NONE;
+    p.turn_ms[ROADS_ROUND] = ROADS_NONE;
+    const enum roads_control none = ROADS_UNCONTROLLED;
+    assert_int_equal(drive_by(&t, &p, none, 0, 6), ROADS_NONE);
+    p.emergency = true;
+    assert_int_equal(drive_by(&t, &p, none, 0, 6), ROADS_NONE);
+    t.banned[0].not_emergency = true;
+    assert_int_equal(drive_by(&t, &p, none, 0, 6), 5000);
+    p.emergency = false;
+    assert_int_equal(drive_by(&t, &p, none, 0, 6), ROADS_NONE);
+    p.forbidden_ms = 600;
+    assert_int_equal(drive_by(&t, &p, none, 0, 6), 5600);
+}
+
+static void profiles_have_their_own_streets(void **state)
+{
+    (void)state;
+    static struct town t;
+    star(&t);
+    t.rows[1].forward_ms = 0; /* the rows' times are the first profile's */
+    uint32_t ms[12];
+    for (uint32_t d = 0; d < 12; d++)
+        ms[d] = d == 4 ? 0 : 500;
+    struct roads_profile both[2] = {costly, costly};
+    memcpy(both[1].name, "other", sizeof("other"));
+    both[1].edge_ms = ms;
+    struct roads_rows rows = {.edges = t.rows,
+                              .edge_count = t.edges,
+                              .profiles = both,
+                              .profile_count = 2};
+    struct roads *roads = NULL;
+    struct roads_search *search = NULL;
+    struct roads_route route;
+    struct roads_place south = {.edge = 0, .fraction = 0.0};
+    struct roads_place north = {.edge = 1, .fraction = 1.0};
+    struct roads_place east = {.edge = 2, .fraction = 1.0};
+    assert_int_equal(roads_new(&rows, &roads), PT_OK);
+    assert_string_equal(roads_profile_name(roads, 1), "other");
+    assert_null(roads_profile_name(roads, 2));
+    assert_null(roads_profile(roads, "othe"));
+    assert_int_equal(roads_edge_ms(roads, 2), ROADS_NONE);
+    assert_int_equal(roads_metric_ms(roads_profile(roads, "other"), 2), 500);
+    assert_int_equal(roads_metric_ms(roads_profile(roads, "other"), 4),
+                     ROADS_NONE);
+
+    assert_int_equal(roads_search_new(roads, &search), PT_OK);
+    assert_int_equal(roads_route(search, &south, &north, &route),
+                     PT_E_UNREACHABLE);
+    assert_int_equal(roads_route(search, &south, &east, &route), PT_OK);
+    roads_route_clear(&route);
+    assert_int_equal(roads_search_use(search, roads_profile(roads, "other")),
+                     PT_OK);
+    assert_int_equal(roads_route(search, &south, &east, &route),
+                     PT_E_UNREACHABLE);
+    assert_int_equal(roads_route(search, &south, &north, &route), PT_OK);
+    assert_int_equal(route.drive_ms, 1010);
+    roads_route_clear(&route);
+    roads_search_free(search);
+    roads_unref(roads);
+
+    memcpy(both[1].name, both[0].name, sizeof(both[1].name));
+    assert_int_equal(roads_new(&rows, &roads), PT_E_RANGE);
+    memcpy(both[1].name, "other", sizeof("other"));
+    both[1].turn_ms[0] = ROADS_TURN_MS_MAX + 1;
+    assert_int_equal(roads_new(&rows, &roads), PT_E_RANGE);
+}
+
+/* --------------------------------------------------- forbidden sequences */
+/* The model drives forward and remembers up to four edges, the last in the
+ * lowest byte, 0xff for none; what it has been on with what time it keeps in
+ * a table. Turns cost nothing here. */
+#define MEMORIES 65536u
+
+struct memory {
+    uint32_t known[MEMORIES]; /* edges; UINT32_MAX: free */
+    uint64_t ms[MEMORIES];    /* at the end of the last edge */
+};
+
+static uint64_t *memory_of(struct memory *m, uint32_t edges)
+{
+    uint32_t at = edges * 2654435761u >> 16; /* Knuth, vol. 3, 6.4 */
+    while (m->known[at] != UINT32_MAX && m->known[at] != edges)
+        at = (at + 1) % MEMORIES;
+    if (m->known[at] == UINT32_MAX) {
+        m->known[at] = edges;
+        m->ms[at] = NEVER;
+    }
+    return &m->ms[at];
+}
+
+/* Does going on to `next` complete a forbidden sequence? */
+static bool completes(const struct town *t, uint32_t edges, uint32_t next)
+{
+    for (size_t i = 0; i < t->turns; i++) {
+        const struct roads_turn_row *row = &t->banned[i];
+        bool same = row->to == next;
+        for (uint32_t back = 0; same && back <= row->via_count; back++) {
+            uint32_t at = row->via_count - back; /* of from and the vias */
+            uint32_t edge = at == 0 ? row->from : row->via[at - 1];
+            same = (edges >> (8 * back) & 0xffu) == edge;
+        }
+        if (same)
+            return true;
+    }
+    return false;
+}
+
+/* No turning round but at a dead end: where nothing else may be done by one
+ * with this memory. */
+static bool may_go_on(const struct town *t, uint32_t edges, uint32_t next)
+{
+    uint32_t last = edges & 0xffu;
+    if (ms_of(t, next) == 0 || head_id(t, last) != tail_id(t, next) ||
+        completes(t, edges, next))
+        return false;
+    for (uint32_t d = 0; next == (last ^ 1u) && d < 2 * t->edges; d++) {
+        if (d != next && ms_of(t, d) > 0 && head_id(t, last) == tail_id(t, d) &&
+            !completes(t, edges, d))
+            return false;
+    }
+    return true;
+}
+
+static uint64_t remembering_ms(const struct town *t,
+                               const struct roads_place *from,
+                               const struct roads_place *to)
+{
+    static struct memory m;
+    static uint32_t todo[MEMORIES]; /* first come, first served */
+    uint32_t count = 0;
+    uint32_t done = 0;
+    uint64_t best = NEVER;
+    memset(m.known, 0xff, sizeof(m.known));
+    for (uint32_t d = 2 * from->edge; d <= 2 * from->edge + 1; d++) {
+        if (ms_of(t, d) == 0)
+            continue;
+        uint64_t gone = ms_behind(t, from, d);
+        if (from->edge == to->edge && behind(from, d) <= behind(to, d) &&
+            ms_behind(t, to, d) - gone < best)
+            best = ms_behind(t, to, d) - gone;
+        *memory_of(&m, 0xffffff00u | d) = ms_of(t, d) - gone;
+        todo[count++] = 0xffffff00u | d;
+    }
+    while (done != count) {
+        uint32_t edges = todo[done++ % MEMORIES];
+        uint64_t ms = *memory_of(&m, edges);
+        for (uint32_t next = 0; next < 2 * t->edges; next++) {
+            if (!may_go_on(t, edges, next))
+                continue;
+            if (next / 2 == to->edge && ms + ms_behind(t, to, next) < best)
+                best = ms + ms_behind(t, to, next);
+            uint64_t *then = memory_of(&m, edges << 8 | next);
+            if (ms + ms_of(t, next) < *then) {
+                *then = ms + ms_of(t, next);
+                assert_true(count - done < MEMORIES);
+                todo[count++ % MEMORIES] = edges << 8 | next;
+            }
+        }
+    }
+    return best;
+}
+
+/* A walk of `length` edges, none of them back at once; false: stuck. */
+static bool random_walk(const struct town *t, uint32_t *edges, uint32_t length)
+{
+    uint32_t count = 2 * (uint32_t)t->edges;
+    edges[0] = any(count);
+    for (uint32_t i = 1; i < length; i++) {
+        uint32_t first = any(count);
+        uint32_t d = 0;
+        while (d < count &&
+               (head_id(t, edges[i - 1]) != tail_id(t, (first + d) % count) ||
+                (first + d) % count == (edges[i - 1] ^ 1u)))
+            d++;
+        if (d == count)
+            return false;
+        edges[i] = (first + d) % count;
+    }
+    return true;
+}
+
+static void remembers_forbidden_sequences(void **state)
+{
+    (void)state;
+    static struct town t;
+    static uint32_t vias[MAX_TURNS][ROADS_VIA_MAX];
+    random_state = 20261121;
+    for (int round = 0; round < 100; round++) {
+        do
+            random_town(&t, (struct geo_point){23130000, -82380000}, 60);
+        while (t.edges > 9 || t.nodes < 5);
+        t.turns = t.turns > 4 ? 4 : t.turns;
+        for (uint32_t i = 0; i < 12; i++) {
+            uint32_t edges[5];
+            uint32_t length = 3 + any(3);
+            if (!random_walk(&t, edges, length))
+                continue;
+            memcpy(vias[t.turns], edges + 1, sizeof(edges) - sizeof(edges[0]));
+            t.banned[t.turns] =
+                (struct roads_turn_row){.from = edges[0],
+                                        .to = edges[length - 1],
+                                        .via = vias[t.turns],
+                                        .via_count = length - 2};
+            t.turns++;
+        }
+        struct roads *roads = town_roads(&t);
+        struct roads_search *search = NULL;
+        assert_int_equal(roads_search_new(roads, &search), PT_OK);
+        assert_int_equal(roads_prepare(roads), PT_OK);
+        for (int i = 0; i < 8; i++) {
+            struct roads_place from = random_place(&t);
+            struct roads_place to = random_place(&t);
+            struct roads_route route = {.drive_ms = ROADS_NONE};
+            uint64_t expect = remembering_ms(&t, &from, &to);
+            roads_search_by(search,
+                            i % 2 ? ROADS_BY_SEARCH : ROADS_BY_HIERARCHY);
+            enum pt_err err = roads_route(search, &from, &to, &route);
+            assert_int_equal(err, expect == NEVER ? PT_E_UNREACHABLE : PT_OK);
+            if (err == PT_OK)
+                assert_int_equal(route.drive_ms, expect);
+            roads_route_clear(&route);
+        }
+        roads_search_free(search);
+        roads_unref(roads);
+    }
+}
+
+/* ----------------------------------------------------------------- closures */
+/* A network with streets closed and slowed answers as one that was made with
+ * those times. */
+static void closures_are_as_if_built_so(void **state)
+{
+    (void)state;
+    static struct town town;
+    random_state = 77;
+    for (int round = 0; round < 300; round++) {
+        random_town(&town, (struct geo_point){-33900000, 18400000}, 5000);
+        struct roads *roads = town_roads(&town);
+        struct fleet_model f = {.town = &town};
+        struct roads_slowing slowings[10];
+        struct roads_metric *metric = NULL;
+        size_t count = any(11);
+        assert_int_equal(roads_search_new(roads, &f.search), PT_OK);
+        assert_int_equal(roads_standing_new(roads, MAX_UNITS, &f.standing),
+                         PT_OK);
+        if (any(2))
+            assert_int_equal(roads_prepare(roads), PT_OK);
+        for (size_t i = 0; i < count; i++)
+            slowings[i] =
+                (struct roads_slowing){any(2 * (uint32_t)town.edges),
+                                       any(2) ? ROADS_NONE : 1 + any(20000)};
+        assert_int_equal(roads_metric_slowed(roads_profile(roads, NULL),
+                                             slowings, count, &metric),
+                         PT_OK);
+        for (size_t i = 0; i < count; i++) {
+            struct roads_edge_row *row = &town.rows[slowings[i].directed / 2];
+            uint32_t *ms =
+                slowings[i].directed % 2 ? &row->backward_ms : &row->forward_ms;
+            bool last = true;
+            for (size_t j = i + 1; j < count; j++)
+                last = last && slowings[j].directed != slowings[i].directed;
+            if (last && *ms != 0)
+                *ms = slowings[i].ms == ROADS_NONE ? 0 : slowings[i].ms;
+        }
+        assert_int_equal(roads_search_use(f.search, metric), PT_OK);
+        roads_metric_unref(metric); /* the search holds it */
+        roads_unref(roads);
+        for (int query = 0; query < 4; query++) {
+            roads_search_by(f.search, (enum roads_method)any(3));
+            move_units(&f);
+            check_nearest(&f, ROADS_NONE);
+            check_all_routes(&f);
+        }
+        roads_search_free(f.search);
+        roads_standing_free(f.standing);
+    }
+}
+
+static void refuses_impossible_closures(void **state)
+{
+    (void)state;
+    static struct town t;
+    star(&t);
+    struct roads *roads = town_roads(&t);
+    struct roads *other = town_roads(&t);
+    struct roads_metric *metric = NULL;
+    struct roads_search *search = NULL;
+    const struct roads_slowing bad[] = {
+        {12, 1000}, {3, 0}, {3, (uint32_t)INT32_MAX + 1}};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_int_equal(roads_metric_slowed(roads_profile(roads, NULL),
+                                             &bad[i], 1, &metric),
+                         PT_E_RANGE);
+    assert_int_equal(roads_search_new(roads, &search), PT_OK);
+    assert_int_equal(roads_search_use(search, roads_profile(other, NULL)),
+                     PT_E_RANGE);
+    /* What is not prepared gives no tables and no spreads. */
+    struct roads_tables *tables = NULL;
+    struct roads_spread *spread = NULL;
+    struct roads_standing *standing = NULL;
+    assert_int_equal(
+        roads_tables_new(roads_profile(roads, NULL), NULL, 0, &tables),
+        PT_E_RANGE);
+    assert_int_equal(roads_spread_new(roads, 2, 0, &spread), PT_E_RANGE);
+    assert_int_equal(roads_spread_new(roads, 2, ROADS_SPREAD_MAX + 1, &spread),
+                     PT_E_RANGE);
+    assert_int_equal(roads_spread_new(roads, 2, 1, &spread), PT_OK);
+    assert_int_equal(roads_standing_new(roads, 2, &standing), PT_OK);
+    assert_int_equal(roads_spread_run(spread, roads_profile(roads, NULL),
+                                      standing, ROADS_NONE, NULL, NULL),
+                     PT_E_RANGE);
+    roads_standing_free(standing);
+    roads_spread_free(spread);
+    roads_search_free(search);
+    roads_unref(roads);
+    roads_unref(other);
 }
 
 static void follows_the_line(void **state)
@@ -561,7 +1093,7 @@ static void refuses_impossible_rows(void **state)
         struct roads_edge_row *row = &t.rows[1];
         row->points = t.points[1];
         t.turns = 1;
-        t.banned[0] = (struct roads_turn_row){0, 2};
+        t.banned[0] = (struct roads_turn_row){.from = 0, .to = 2};
         switch (fault) {
         case 0: /* nobody may drive anywhere */
             t.rows[0].forward_ms = 0;
@@ -591,14 +1123,18 @@ static void refuses_impossible_rows(void **state)
         default:
             t.edges = 0;
         }
-        assert_int_equal(roads_new(t.rows, t.edges, t.banned, t.turns, &roads),
+        assert_int_equal(roads_new(&(struct roads_rows){.edges = t.rows,
+                                                        .edge_count = t.edges,
+                                                        .turns = t.banned,
+                                                        .turn_count = t.turns},
+                                   &roads),
                          PT_E_RANGE);
         assert_null(roads);
     }
     /* A ban on what may not be driven anyway says nothing new. */
     struct town t = good;
     t.turns = 1;
-    t.banned[0] = (struct roads_turn_row){3, 1};
+    t.banned[0] = (struct roads_turn_row){.from = 3, .to = 1};
     roads_unref(town_roads(&t));
 }
 
@@ -888,7 +1424,10 @@ static void handles_a_grid(void **state)
     }
     struct roads *roads = NULL;
     struct roads_search *search;
-    assert_int_equal(roads_new(rows, count, NULL, 0, &roads), PT_OK);
+    assert_int_equal(
+        roads_new(&(struct roads_rows){.edges = rows, .edge_count = count},
+                  &roads),
+        PT_OK);
     assert_int_equal(roads_node_count(roads), BLOCKS * BLOCKS);
     assert_int_equal(roads_search_new(roads, &search), PT_OK);
     random_state = 99;
@@ -914,6 +1453,11 @@ static void handles_a_grid(void **state)
         /* On the same column: to the nearer corner, 1/4, and back. */
         assert_int_equal(r.drive_ms, 1000 * blocks + (u == x ? 500 : 0));
         roads_route_clear(&r);
+        if (i == 100)
+            assert_int_equal(roads_prepare(roads), PT_OK);
+        if (i >= 100)
+            roads_search_by(search,
+                            i % 2 ? ROADS_BY_HIERARCHY : ROADS_BY_SEARCH);
     }
     roads_search_free(search);
     roads_unref(roads);
@@ -926,14 +1470,32 @@ static enum pt_err make_everything(const struct town *t)
     struct roads_search *search = NULL;
     struct roads_standing *standing = NULL;
     struct roads_route route = {0};
+    struct roads_metric *metric = NULL;
+    struct roads_tables *tables = NULL;
+    struct roads_spread *spread = NULL;
     struct roads_place place = {.edge = 0, .fraction = 0.5};
-    enum pt_err err = roads_new(t->rows, t->edges, t->banned, t->turns, &roads);
+    enum pt_err err = roads_new(&(struct roads_rows){.edges = t->rows,
+                                                     .edge_count = t->edges,
+                                                     .turns = t->banned,
+                                                     .turn_count = t->turns},
+                                &roads);
     if (err == PT_OK)
         err = roads_search_new(roads, &search);
     if (err == PT_OK)
         err = roads_standing_new(roads, 5, &standing);
     if (err == PT_OK)
         err = roads_route(search, &place, &place, &route);
+    if (err == PT_OK)
+        err = roads_prepare(roads);
+    if (err == PT_OK)
+        err = roads_metric_slowed(roads_profile(roads, NULL), NULL, 0, &metric);
+    if (err == PT_OK)
+        err = roads_tables_new(metric, &place, 1, &tables);
+    if (err == PT_OK)
+        err = roads_spread_new(roads, 5, 3, &spread);
+    roads_spread_free(spread);
+    roads_tables_free(tables);
+    roads_metric_unref(metric);
     roads_route_clear(&route);
     roads_standing_free(standing);
     roads_search_free(search);
@@ -949,7 +1511,7 @@ static void survives_each_failed_allocation(void **state)
     street(&t, 1, 2, 1000, 1000);
     street(&t, 2, 3, 1000, 1000);
     t.turns = 1;
-    t.banned[0] = (struct roads_turn_row){0, 2};
+    t.banned[0] = (struct roads_turn_row){.from = 0, .to = 2};
     long fail = -1;
     enum pt_err err = PT_E_NOMEM;
     while (err != PT_OK) {
@@ -968,6 +1530,13 @@ int main(void)
         cmocka_unit_test(goes_round_the_block),
         cmocka_unit_test(knows_islands),
         cmocka_unit_test(turns_round_at_dead_ends_only),
+        cmocka_unit_test(turns_cost_what_the_profile_says),
+        cmocka_unit_test(a_detour_may_be_cheaper_than_a_turn),
+        cmocka_unit_test(who_may_breaks_a_rule_at_its_cost),
+        cmocka_unit_test(profiles_have_their_own_streets),
+        cmocka_unit_test(remembers_forbidden_sequences),
+        cmocka_unit_test(closures_are_as_if_built_so),
+        cmocka_unit_test(refuses_impossible_closures),
         cmocka_unit_test(follows_the_line),
         cmocka_unit_test(tells_facts),
         cmocka_unit_test(refuses_impossible_rows),

@@ -71,10 +71,90 @@ static bool nobody(void *context, uint32_t slot)
     return false;
 }
 
+static void place_units(const struct roads *roads,
+                        struct roads_standing *standing, size_t units)
+{
+    for (uint32_t slot = 0; slot < units; slot++) {
+        struct roads_place place = bench_place(roads);
+        roads_standing_put(standing, slot, &place);
+    }
+}
+
+static void measure_prepare(struct roads *roads)
+{
+    size_t before = roads_bytes(roads);
+    uint64_t start = bench_now_ns();
+    must("prepare", roads_prepare(roads));
+    samples[0] = bench_now_ns() - start;
+    bench_tell("prepare for long ways", samples, 1);
+    printf("%-44s %17.1f MB more\n", "",
+           (double)(roads_bytes(roads) - before) / 1e6);
+    struct roads_slowing closed = {0, ROADS_NONE};
+    for (int i = 0; i < LOADS; i++) {
+        struct roads_metric *metric;
+        start = bench_now_ns();
+        must("closure", roads_metric_slowed(roads_profile(roads, NULL), &closed,
+                                            1, &metric));
+        samples[i] = bench_now_ns() - start;
+        roads_metric_unref(metric);
+    }
+    bench_tell("close a street", samples, LOADS);
+}
+
+#define TABLES 100
+static void measure_tables(const struct roads *roads)
+{
+    struct roads_place targets[TABLES];
+    struct roads_tables *tables = NULL;
+    static uint32_t ms[TABLES];
+    for (size_t i = 0; i < TABLES; i++)
+        targets[i] = bench_place(roads);
+    for (int i = 0; i < LOADS; i++) {
+        roads_tables_free(tables);
+        uint64_t start = bench_now_ns();
+        must("tables", roads_tables_new(roads_profile(roads, NULL), targets,
+                                        TABLES, &tables));
+        samples[i] = bench_now_ns() - start;
+    }
+    bench_tell("time tables of 100 missions", samples, LOADS);
+    printf("%-44s %17.1f MB\n", "", (double)roads_tables_bytes(tables) / 1e6);
+    for (size_t i = 0; i < QUERIES; i++) {
+        struct roads_place from = bench_place(roads);
+        uint64_t start = bench_now_ns();
+        roads_tables_from(tables, &from, ms);
+        samples[i] = bench_now_ns() - start;
+    }
+    bench_tell("from a unit to 100 missions, by the tables", samples, QUERIES);
+    roads_tables_free(tables);
+}
+
+static void measure_spread(const struct roads *roads, size_t units)
+{
+    struct roads_spread *spread;
+    struct roads_standing *standing;
+    char what[64];
+    must("standing", roads_standing_new(roads, units, &standing));
+    must("spread", roads_spread_new(roads, units, 3, &spread));
+    for (size_t i = 0; i < FULL_QUERIES; i++) {
+        place_units(roads, standing, units);
+        uint64_t start = bench_now_ns();
+        must("spread", roads_spread_run(spread, roads_profile(roads, NULL),
+                                        standing, ROADS_NONE, NULL, NULL));
+        samples[i] = bench_now_ns() - start;
+    }
+    snprintf(what, sizeof(what), "all streets, first three of %zu units",
+             units);
+    bench_tell(what, samples, FULL_QUERIES);
+    roads_spread_free(spread);
+    roads_standing_free(standing);
+}
+
 /* Returns the seconds that the fifth needs in 99 of 100 questions. */
 static double measure_nearest(const struct roads *roads,
-                              struct roads_search *search, size_t units)
+                              struct roads_search *search, size_t units,
+                              enum roads_method method)
 {
+    static const char *const by[] = {"", ", by search", ", by hierarchy"};
     static uint64_t fifth_ms[QUERIES];
     struct roads_standing *standing;
     struct roads_arrival best[BENCH_NEAREST];
@@ -82,10 +162,8 @@ static double measure_nearest(const struct roads *roads,
     size_t found = 0;
     char what[64];
     must("standing", roads_standing_new(roads, units, &standing));
-    for (uint32_t slot = 0; slot < units; slot++) {
-        struct roads_place place = bench_place(roads);
-        roads_standing_put(standing, slot, &place);
-    }
+    place_units(roads, standing, units);
+    roads_search_by(search, method);
     for (size_t i = 0; i < QUERIES; i++) {
         struct roads_place target = bench_place(roads);
         uint64_t start = bench_now_ns();
@@ -95,8 +173,8 @@ static double measure_nearest(const struct roads *roads,
         if (found == BENCH_NEAREST)
             fifth_ms[known++] = best[found - 1].drive_ms;
     }
-    snprintf(what, sizeof(what), "nearest %d of %zu units", BENCH_NEAREST,
-             units);
+    snprintf(what, sizeof(what), "nearest %d of %zu units%s", BENCH_NEAREST,
+             units, by[method]);
     bench_tell(what, samples, QUERIES);
     if (known == 0)
         bench_die("nearest", "no place is reached by five");
@@ -114,6 +192,7 @@ static void measure_everywhere(const struct roads *roads,
     struct roads_arrival best;
     size_t found = 0;
     must("standing", roads_standing_new(roads, 1, &standing));
+    roads_search_by(search, ROADS_BY_SEARCH);
     for (size_t i = 0; i < FULL_QUERIES; i++) {
         struct roads_place target = bench_place(roads);
         uint64_t start = bench_now_ns();
@@ -176,10 +255,21 @@ int main(int argc, char **argv)
     }
     struct roads *roads = measure_load(argv[1]);
     must("search", roads_search_new(roads, &search));
-    double needed_s = measure_nearest(roads, search, BENCH_UNITS);
-    measure_nearest(roads, search, 25);
+    measure_prepare(roads);
+    double needed_s =
+        measure_nearest(roads, search, BENCH_UNITS, ROADS_CHEAPER);
+    static const size_t sparse[] = {250, 25, 5};
+    for (size_t i = 0; i < sizeof(sparse) / sizeof(sparse[0]); i++) {
+        measure_nearest(roads, search, sparse[i], ROADS_BY_SEARCH);
+        measure_nearest(roads, search, sparse[i], ROADS_BY_HIERARCHY);
+        measure_nearest(roads, search, sparse[i], ROADS_CHEAPER);
+    }
     measure_everywhere(roads, search);
+    roads_search_by(search, ROADS_CHEAPER);
     measure_routes(roads, search);
+    measure_tables(roads);
+    measure_spread(roads, 25);
+    measure_spread(roads, BENCH_UNITS);
     measure_snaps(roads, search);
     bench_sql(argv[1], roads, needed_s);
     roads_search_free(search);
