@@ -74,8 +74,9 @@ enum pt_err osm_turns_forbid(struct osm_turns *turns,
         return err;
     if (network->via_count > UINT32_MAX - sequence->via_count)
         return PT_E_RANGE;
-    memcpy(network->vias + first, sequence->via,
-           sequence->via_count * sizeof *sequence->via);
+    if (sequence->via_count > 0)
+        memcpy(network->vias + first, sequence->via,
+               sequence->via_count * sizeof *sequence->via);
     network->via_count += sequence->via_count;
     network->turns[network->turn_count++] = (struct osm_turn){
         .from_edge = sequence->from / 2,

@@ -107,7 +107,8 @@ static enum pt_err join(struct joiner *j, uint32_t v, size_t begin, size_t *end)
     for (uint32_t c = j->child[v]; c != ROADS_NONE; c = j->sibling[c])
         at = add_heads(j, v, h->head + h->first[c],
                        h->first[c + 1] - h->first[c], at);
-    qsort(h->head + begin, at - begin, sizeof(*h->head), by_rank);
+    if (at > begin)
+        qsort(h->head + begin, at - begin, sizeof(*h->head), by_rank);
     *end = at;
     return PT_OK;
 }
