@@ -669,6 +669,19 @@ static enum pt_err answer_query(struct dispatch *dispatch,
     return err;
 }
 
+bool dispatch_knows(const struct dispatch *dispatch, const char *profile)
+{
+    return dispatch->roads != NULL &&
+           roads_profile(dispatch->roads, profile) != NULL;
+}
+
+static enum pt_err use_profile(struct dispatch *dispatch, const char *profile)
+{
+    const struct roads_metric *metric = roads_profile(dispatch->roads, profile);
+    return metric == NULL ? PT_E_RANGE
+                          : roads_search_use(dispatch->search, metric);
+}
+
 enum pt_err dispatch_nearest(struct dispatch *dispatch,
                              const struct catalog *catalog, struct fleet *fleet,
                              const struct dispatch_query *query,
@@ -679,8 +692,10 @@ enum pt_err dispatch_nearest(struct dispatch *dispatch,
     if (dispatch->roads == NULL)
         return PT_E_NOTFOUND;
     struct dispatch_answer answer = {0};
-    enum pt_err err = roads_snap(dispatch->roads, query->at,
-                                 DISPATCH_ACCESS_MAX_M, &answer.target);
+    enum pt_err err = use_profile(dispatch, query->profile);
+    if (err == PT_OK)
+        err = roads_snap(dispatch->roads, query->at, DISPATCH_ACCESS_MAX_M,
+                         &answer.target);
     if (err == PT_OK)
         err = grow_slots(dispatch, fleet_count(fleet));
     if (err == PT_OK)
@@ -699,7 +714,7 @@ enum pt_err dispatch_nearest(struct dispatch *dispatch,
 
 enum pt_err dispatch_route(struct dispatch *dispatch, const struct fleet *fleet,
                            const struct fleet_unit *unit, struct geo_point at,
-                           struct roads_route *ret)
+                           const char *profile, struct roads_route *ret)
 {
     struct roads_place to;
     uint32_t slot;
@@ -709,8 +724,9 @@ enum pt_err dispatch_route(struct dispatch *dispatch, const struct fleet *fleet,
     const struct roads_place *from = &dispatch->stood_at[slot];
     if (from->edge == ROADS_NONE)
         return PT_E_OFFROAD;
-    enum pt_err err =
-        roads_snap(dispatch->roads, at, DISPATCH_ACCESS_MAX_M, &to);
+    enum pt_err err = use_profile(dispatch, profile);
+    if (err == PT_OK)
+        err = roads_snap(dispatch->roads, at, DISPATCH_ACCESS_MAX_M, &to);
     if (err == PT_OK)
         err = roads_route(dispatch->search, from, &to, ret);
     return err;

@@ -112,11 +112,16 @@ struct dispatch_query {
     struct geo_point at;
     size_t k;               /* 1..DISPATCH_K_MAX */
     const char *capability; /* NULL: any */
+    const char *profile;    /* by whose rules they drive; NULL: the first */
     int64_t now_ms;
 };
 
+/* Whether the network knows a profile of that name; NULL: the first one's. */
+bool dispatch_knows(const struct dispatch *dispatch, const char *profile);
+
 /* PT_E_NOTFOUND: no network loaded. PT_E_OFFROAD: no road within
- * DISPATCH_ACCESS_MAX_M of the point. PT_E_RANGE: k or the point. Of each
+ * DISPATCH_ACCESS_MAX_M of the point. PT_E_RANGE: k, the point or the
+ * profile. Of each
  * unit the first reason that holds is told, in the order kind, capability, no
  * position, status (unknown is not available), age, off the road, no way;
  * the last only when the answer is short of k units, for otherwise the search
@@ -131,11 +136,13 @@ PT_MUST_CHECK enum pt_err dispatch_nearest(struct dispatch *dispatch,
 /* The way of one unit from where dispatch_follow() last put it to a point,
  * from road to road: the access at either end
  * is not in it. PT_E_NOTFOUND: no network or no position; PT_E_OFFROAD: one
- * end is too far from any road; PT_E_UNREACHABLE. The caller clears `ret`. */
+ * end is too far from any road; PT_E_UNREACHABLE; PT_E_RANGE: the profile.
+ * The caller clears `ret`. */
 PT_MUST_CHECK enum pt_err dispatch_route(struct dispatch *dispatch,
                                          const struct fleet *fleet,
                                          const struct fleet_unit *unit,
                                          struct geo_point at,
+                                         const char *profile,
                                          struct roads_route *ret);
 
 #endif

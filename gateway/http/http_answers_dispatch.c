@@ -5,15 +5,31 @@
 
 #define K_DEFAULT 5u
 
-/* The profiles that roads knows so far. */
-static bool check_profile(struct request *rq)
+/* By whose rules units drive. Without a network there is no telling: that is
+ * answered later. */
+static bool check_profile(struct request *rq, const char **ret)
 {
+    const struct roads *roads = dispatch_roads(rq->http->dispatch);
     const char *profile = params_get(&rq->params, "profile");
+    char names[ROADS_PROFILES_MAX * (ROADS_PROFILE_NAME + 2) + 32];
 
-    if (profile == NULL || strcmp(profile, "patrol") == 0)
+    *ret = profile;
+    if (profile == NULL || roads == NULL ||
+        dispatch_knows(rq->http->dispatch, profile))
         return true;
-    reply_parameter(rq, "profile", "the only profile so far is patrol");
+    char *at = stpcpy(names, "the profiles are: ");
+    for (size_t i = 0; roads_profile_name(roads, i) != NULL; i++)
+        at = stpcpy(stpcpy(at, i == 0 ? "" : ", "),
+                    roads_profile_name(roads, i));
+    reply_parameter(rq, "profile", names);
     return false;
+}
+
+static void write_profile(struct json *json, const struct roads *roads,
+                          const char *profile)
+{
+    jw_text(json, "profile",
+            profile != NULL ? profile : roads_profile_name(roads, 0));
 }
 
 static void reply_no_way(struct request *rq, enum pt_err err)
@@ -150,7 +166,7 @@ static void write_nearest(struct request *rq,
     write_degraded(json, http);
     jw_int(json, "network_id",
            roads_network_id(dispatch_roads(http->dispatch)));
-    jw_text(json, "profile", "patrol");
+    write_profile(json, dispatch_roads(http->dispatch), query->profile);
     jw_time(json, "answered_at", query->now_ms);
     jw_object_end(json);
 }
@@ -171,7 +187,8 @@ void answer_nearest(struct request *rq)
         reply_parameter(rq, "k", "a whole number from 1 to 100 is expected");
         return;
     }
-    if (!check_profile(rq) || !request_target(rq, &query.at, &mission))
+    if (!check_profile(rq, &query.profile) ||
+        !request_target(rq, &query.at, &mission))
         return;
     query.k = k;
     enum pt_err err = dispatch_nearest(http->dispatch, *http->catalog,
@@ -202,7 +219,7 @@ static void write_legs(struct json *json, const struct roads *roads,
         for (; i < route->leg_count &&
                same_name(name, roads_edge_name(roads, route->legs[i].directed));
              i++) {
-            ms += route->legs[i].ms;
+            ms += (int64_t)route->legs[i].turn_ms + route->legs[i].ms;
             length_m += route->legs[i].length_m;
         }
         jw_object(json, NULL);
@@ -237,6 +254,7 @@ struct ends {
     const struct fleet_unit *state;
     struct geo_point at;
     const struct catalog_mission *mission;
+    const char *profile;
     struct roads_place target;
 };
 
@@ -250,7 +268,8 @@ static bool find_ends(struct request *rq, struct ends *ret)
         reply_parameter(rq, "unit", "the unit's call sign is needed");
         return false;
     }
-    if (!check_profile(rq) || !request_target(rq, &ret->at, &ret->mission))
+    if (!check_profile(rq, &ret->profile) ||
+        !request_target(rq, &ret->at, &ret->mission))
         return false;
     ret->unit = request_unit(rq, call_sign);
     if (ret->unit == NULL)
@@ -295,7 +314,7 @@ static void write_route(struct request *rq, const struct ends *ends,
     write_line(json, route, ends->target.at);
     write_legs(json, roads, route);
     jw_int(json, "network_id", roads_network_id(roads));
-    jw_text(json, "profile", "patrol");
+    write_profile(json, roads, ends->profile);
     jw_time(json, "answered_at", now_ms);
     jw_object_end(json);
 }
@@ -308,7 +327,7 @@ void answer_route(struct request *rq)
     if (!find_ends(rq, &ends))
         return;
     enum pt_err err = dispatch_route(rq->http->dispatch, rq->http->fleet,
-                                     ends.state, ends.at, &route);
+                                     ends.state, ends.at, ends.profile, &route);
     if (err == PT_E_OFFROAD) /* the target is near one: find_ends() looked */
         reply_problem(rq, PROBLEM_UNIT_PLACE,
                       "unit %s is more than %.0f m from any road",

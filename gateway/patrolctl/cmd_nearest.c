@@ -137,11 +137,17 @@ static enum ctl_exit print_nearest(const json_t *answer)
                          : end;
 }
 
+#define PROFILE_OPTION(where)                                              \
+    {                                                                      \
+        "profile", 'p', CTL_TEXT, where, "NAME",                           \
+            "by whose rules they drive (patrol); see roads profiles", 0, 0 \
+    }
+
 enum ctl_exit cmd_nearest(struct ctl *ctl, int argc, char **argv)
 {
     struct aim aim = {0};
     long k = 5;
-    const char *capability = NULL;
+    const char *capability = NULL, *profile = NULL;
     char k_text[24];
     enum ctl_exit end;
     json_t *answer = NULL;
@@ -151,6 +157,7 @@ enum ctl_exit cmd_nearest(struct ctl *ctl, int argc, char **argv)
         {"count", 'k', CTL_NUMBER, &k, "N", "how many units (5)", 1, 100},
         {"capability", 'c', CTL_TEXT, &capability, "NAME",
          "only units that have it", 0, 0},
+        PROFILE_OPTION(&profile),
         {.name = NULL},
     };
     if (!ctl_parse(ctl, options, argc, argv, 0, 1, &end))
@@ -164,7 +171,8 @@ enum ctl_exit cmd_nearest(struct ctl *ctl, int argc, char **argv)
                    {"lat", aim.is_point ? aim.lat : NULL},
                    {"lon", aim.is_point ? aim.lon : NULL},
                    {"k", k_text},
-                   {"capability", capability}}};
+                   {"capability", capability},
+                   {"profile", profile}}};
     end = ctl_get(ctl, &request, &answer);
     if (end == CTL_OK && ctl->json)
         ctl_print_json(answer);
@@ -202,11 +210,13 @@ static enum ctl_exit print_route(const json_t *answer)
 enum ctl_exit cmd_route(struct ctl *ctl, int argc, char **argv)
 {
     struct aim aim = {0};
+    const char *profile = NULL;
     enum ctl_exit end;
     json_t *answer = NULL;
     const struct ctl_option options[] = {
         {"mission", 'm', CTL_TEXT, &aim.mission, "NAME",
          "a mission's number, or words of its name", 0, 0},
+        PROFILE_OPTION(&profile),
         {.name = NULL},
     };
     if (!ctl_parse(ctl, options, argc, argv, 1, 2, &end))
@@ -218,7 +228,8 @@ enum ctl_exit cmd_route(struct ctl *ctl, int argc, char **argv)
         .params = {{"unit", ctl->argv[0]},
                    {"mission", aim.mission},
                    {"lat", aim.is_point ? aim.lat : NULL},
-                   {"lon", aim.is_point ? aim.lon : NULL}}};
+                   {"lon", aim.is_point ? aim.lon : NULL},
+                   {"profile", profile}}};
     end = ctl_get(ctl, &request, &answer);
     if (end == CTL_OK && ctl->json)
         ctl_print_json(answer);

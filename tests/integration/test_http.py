@@ -55,6 +55,11 @@ INSERT INTO road_edge SELECT edge_id, edge_id, source, target, 'residential',
     backward_ms, NULL, NULL, ST_MakeLine(a.geom, b.geom)
     FROM piece JOIN road_node a ON a.node_id = source
                JOIN road_node b ON b.node_id = target;
+INSERT INTO road_profile VALUES
+    (1, 'patrol', false, true, '{0,0,0,0,0,0,NULL,NULL}', '{0,0,0,0}', ''),
+    (2, 'emergency', true, true, '{0,0,0,0,0,0,NULL,NULL}', '{0,0,0,0}', '');
+INSERT INTO road_cost SELECT 1, edge_id, forward_ms, backward_ms FROM road_edge
+    UNION ALL SELECT 2, edge_id, forward_ms / 2, backward_ms / 2 FROM road_edge;
 INSERT INTO road_network (source, nodes, edges, turns, length_m, summary)
     SELECT 'test', 17, 15, 0, sum(length_m), '{}' FROM road_edge;
 """
@@ -356,6 +361,21 @@ def test_nearest_of_some(gateway):
                         and u["call_sign"] == "near"}
 
 
+def test_nearest_with_blue_light(gateway):
+    answer = check(gateway.get("/v1/nearest", lat="23.0", lon="-82.395",
+                               profile="emergency"))
+    assert [(u["call_sign"], u["eta_s"]) for u in answer["units"][:2]] == [
+        ("near", pytest.approx(10, abs=0.05)), ("far", pytest.approx(25, abs=0.05))]
+    assert answer["profile"] == "emergency"
+    route = check(gateway.get("/v1/route", unit="near", lat="23.0", lon="-82.395",
+                              profile="emergency"))
+    assert route["drive_s"] == pytest.approx(10, abs=0.05)
+    assert route["profile"] == "emergency"
+    problem = check(gateway.get("/v1/nearest", lat="23.0", lon="-82.395", profile="taxi"))
+    assert problem["parameter"] == "profile"
+    assert "patrol, emergency" in problem["detail"]
+
+
 @pytest.mark.parametrize("typed", ["1", "Embajada del Canadá",
                                    "embajada CANADA", "canada embajada"])
 def test_nearest_to_a_mission(gateway, typed):
@@ -458,7 +478,7 @@ def test_health_and_metrics(gateway):
     ("/v1/nearest?lat=23&lon=0&k=-1", "k"),
     ("/v1/nearest?lat=23&lon=0&k=2.5", "k"),
     ("/v1/nearest?lat=23&lon=0&k=99999999999999999999", "k"),
-    ("/v1/nearest?lat=23&lon=0&profile=emergency", "profile"),
+    ("/v1/nearest?lat=23&lon=0&profile=bicycle", "profile"),
     ("/v1/nearest?lat=23&lon=0&mission=1", "mission"),
     ("/v1/nearest?lat=23&lon=0&Lat=1", "Lat"),
     ("/v1/nearest?lat=23&lon=0&capability=", "capability"),

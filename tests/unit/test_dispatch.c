@@ -425,6 +425,67 @@ static void a_yard_is_not_the_street(void **state)
     stop(&w);
 }
 
+/* A street that is one-way to the east, but not for blue light, which also
+ * drives it twice as fast. */
+static void by_another_profile(void **state)
+{
+    (void)state;
+    struct geo_point points[] = {at_m(0, 0), at_m(1000, 0)};
+    struct roads_edge_row row = {.way_id = 1,
+                                 .source = 1,
+                                 .target = 2,
+                                 .forward_ms = 100000,
+                                 .length_m = 1000,
+                                 .points = points,
+                                 .point_count = 2};
+    const uint32_t blue_ms[] = {50000, 50000};
+    struct roads_profile profiles[] = {
+        {.name = "patrol", .forbidden_ms = ROADS_NONE},
+        {.name = "emergency", .forbidden_ms = ROADS_NONE, .edge_ms = blue_ms}};
+    struct world w;
+    struct roads *roads;
+    struct roads_route route;
+    struct dispatch_answer answer;
+    assert_int_equal(roads_new(&(struct roads_rows){.edges = &row,
+                                                    .edge_count = 1,
+                                                    .profiles = profiles,
+                                                    .profile_count = 2},
+                               &roads),
+                     PT_OK);
+    start(&w, roads);
+    fill_catalog(&w.catalog, 1);
+    uint32_t unit_id = w.catalog.units[0].unit_id;
+    place(&w, unit_id, at_m(900, 0), 0, PT_STATUS_AVAILABLE);
+    tick(&w);
+    struct dispatch_query query = {
+        .at = at_m(500, 0), .k = 1, .profile = "emergency", .now_ms = NOW_MS};
+    assert_int_equal(
+        dispatch_nearest(w.dispatch, &w.catalog, w.fleet, &query, &answer),
+        PT_OK);
+    assert_int_equal(answer.count, 1);
+    assert_true(fabs(answer.units[0].eta_s - 20) < 0.1);
+    assert_int_equal(ask(&w, at_m(500, 0), 1, NULL, &answer), PT_OK);
+    assert_int_equal(answer.count, 0);
+    assert_int_equal(answer.left_out[0].why, LEFT_OUT_NO_WAY);
+
+    const struct fleet_unit *unit = fleet_find(w.fleet, unit_id);
+    assert_int_equal(
+        dispatch_route(w.dispatch, w.fleet, unit, at_m(500, 0), NULL, &route),
+        PT_E_UNREACHABLE);
+    assert_int_equal(dispatch_route(w.dispatch, w.fleet, unit, at_m(500, 0),
+                                    "emergency", &route),
+                     PT_OK);
+    assert_in_range(route.drive_ms, 19900, 20100);
+    roads_route_clear(&route);
+    query.profile = "taxi";
+    assert_int_equal(
+        dispatch_nearest(w.dispatch, &w.catalog, w.fleet, &query, &answer),
+        PT_E_RANGE);
+    assert_false(dispatch_knows(w.dispatch, "taxi"));
+    assert_true(dispatch_knows(w.dispatch, NULL));
+    stop(&w);
+}
+
 static void old_positions_stand_below(void **state)
 {
     (void)state;
@@ -715,7 +776,8 @@ static void stands_where_it_is_believed(void **state)
     assert_drive(&w, 70);
     const struct fleet_unit *unit = fleet_find(w.fleet, unit_id);
     assert_int_equal(
-        dispatch_route(w.dispatch, w.fleet, unit, at_m(900, 0), &route), PT_OK);
+        dispatch_route(w.dispatch, w.fleet, unit, at_m(900, 0), NULL, &route),
+        PT_OK);
     assert_true(abs((int)route.drive_ms - 70000) < 100);
     roads_route_clear(&route);
     /* By the clock alone, no report. */
@@ -828,18 +890,19 @@ static void routes_one_unit(void **state)
     fill_catalog(&w.catalog, 1);
     uint32_t unit_id = w.catalog.units[0].unit_id;
     struct fleet_unit nowhere = {.unit_id = unit_id};
-    assert_int_equal(
-        dispatch_route(w.dispatch, w.fleet, &nowhere, at_m(900, 0), &route),
-        PT_E_NOTFOUND);
+    assert_int_equal(dispatch_route(w.dispatch, w.fleet, &nowhere, at_m(900, 0),
+                                    NULL, &route),
+                     PT_E_NOTFOUND);
     place(&w, unit_id, at_m(100, 10), 0, PT_STATUS_BUSY);
     tick(&w);
     const struct fleet_unit *unit = fleet_find(w.fleet, unit_id);
     assert_int_equal(
-        dispatch_route(w.dispatch, w.fleet, unit, at_m(900, 0), &route), PT_OK);
+        dispatch_route(w.dispatch, w.fleet, unit, at_m(900, 0), NULL, &route),
+        PT_OK);
     assert_true(abs((int)route.drive_ms - 80000) < 50);
     roads_route_clear(&route);
     assert_int_equal(
-        dispatch_route(w.dispatch, w.fleet, unit, at_m(900, 400), &route),
+        dispatch_route(w.dispatch, w.fleet, unit, at_m(900, 400), NULL, &route),
         PT_E_OFFROAD);
     stop(&w);
 }
@@ -907,6 +970,7 @@ int main(void)
         cmocka_unit_test(stands_where_it_said_where_no_road_is),
         cmocka_unit_test(a_bridge_is_not_the_road_below),
         cmocka_unit_test(moves_on_all_of_a_fleet),
+        cmocka_unit_test(by_another_profile),
         cmocka_unit_test(follows_catalog_and_fleet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
