@@ -9,6 +9,7 @@ class Drawing:
 
     def __init__(self):
         self.nodes = {}
+        self.node_tags = {}  # of those that have some
         self.ways = {}
         self.relations = {}
 
@@ -24,7 +25,8 @@ class Drawing:
     def write(self, path, shuffled_by=None):
         """In order of type and id, as osm2pgrouting needs it; with a seed in
         any order, ways before nodes too."""
-        parts = [f'<node id="{n}" version="1" lat="{lat:.7f}" lon="{lon:.7f}"/>'
+        parts = [f'<node id="{n}" version="1" lat="{lat:.7f}" lon="{lon:.7f}">'
+                 + self._tags(self.node_tags.get(n, {})) + "</node>"
                  for n, (lat, lon) in sorted(self.nodes.items())]
         for n, (refs, tags) in sorted(self.ways.items()):
             parts.append(f'<way id="{n}" version="1">' + "".join(
