@@ -90,13 +90,14 @@ class Receiver(Port):
                 return
             self.lat += self.step[0]
             self.lon += self.step[1]
+            mode = self.mode  # once: others change it
             text = epoch(when, self.lat, self.lon, self.speed_mps,
-                         self.course_deg, self.mode)
+                         self.course_deg, mode)
             try:
                 os.write(self._ends[0], text.encode())
             except BlockingIOError:
                 continue  # nobody reads
-            if self.mode >= 2:
+            if mode >= 2:
                 self.said.append((when * 1000, self.lat, self.lon))
 
 

@@ -279,19 +279,26 @@ class CertificateExpired(Fault):
     lasts = (3.0, 7.0)
 
     def inject(self):
-        self._before = self._refused()
         self.vehicle.renew(*self.vehicle.authority.issue_for(
             self.vehicle.name, 1))
         expired = time.monotonic() + 2
         self.vehicle.stop()
         time.sleep(max(0.0, expired - time.monotonic()))
+        self._before = self._told()
         self.vehicle.revive()
 
-    def _refused(self):
-        return self.vehicle.process.log().count("certificate expired")
+    def _told(self):
+        """Attempts that failed, connections, and what the broker refused. The
+        agent may hear no more of why than that it was thrown out."""
+        log = self.vehicle.process.log()
+        return (log.count("could not connect"), log.count("connected to broker"),
+                self.world.broker.process.log().count(
+                    "certificate verify failed"))
 
     def lift(self):
-        self.happened = self._refused() > self._before
+        failed, connected, refused = (
+            now - before for now, before in zip(self._told(), self._before))
+        self.happened = failed > 0 and connected == 0 and refused > 0
         self.vehicle.renew(*self.vehicle.authority.issue(self.vehicle.name))
 
 

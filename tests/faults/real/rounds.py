@@ -38,6 +38,7 @@ BOUND_S = 180      # to recover within, after the last fault has ended
 AFTER_S = 1.5      # fixes go on so long after the faults
 BEFORE_S = 1.0     # and begin so long before
 ALL_KILLED_ONE_IN = 5
+SLOW_S = 20        # worth a word
 TRIED_ENOUGH = 8   # a fault may meet one that keeps it from having an effect
 
 
@@ -229,12 +230,15 @@ class Run:
             session.close()
 
     def recover(self, since_ms, lifted):
-        """Until nothing is wrong: (how long that took, the last look)."""
+        """Until nothing is wrong: (how long that took, what was wrong just
+        before)."""
+        last = []
         while True:
-            look = self.look(since_ms)
+            found = self.look(since_ms).found
             passed_s = time.monotonic() - lifted
-            if not look.found or passed_s > BOUND_S:
-                return passed_s, look
+            if not found or passed_s > BOUND_S:
+                return passed_s, last
+            last = found
             time.sleep(0.5)
 
     def round(self, number):
@@ -251,7 +255,7 @@ class Run:
         time.sleep(AFTER_S)
         for vehicle in vehicles:
             vehicle.rest()
-        passed_s, _ = self.recover(since_ms, lifted)
+        passed_s, slowest = self.recover(since_ms, lifted)
         last = self.look(0)
         for fault in plan:
             fault.look_back()
@@ -262,6 +266,9 @@ class Run:
         if not all(said):
             raise RuntimeError(f"a vehicle was handed nothing: {said}")
         self.tell(number, plan, last, passed_s, sum(said))
+        if passed_s > SLOW_S and slowest:
+            print(f"    the last to recover: {slowest[0].kind},"
+                  f" {slowest[0].text}", flush=True)
         return not last.found
 
     def tell(self, number, plan, look, passed_s, said):

@@ -33,6 +33,7 @@ class Means:
     """What this machine lets us do; why not, where it does not."""
 
     def __init__(self, own_world):
+        self.own_world = own_world
         none = "" if own_world else "no permission (namespaces)"
         self.mounts = none
         self.tun = none or _no_permission(network.missing_tun())
@@ -53,6 +54,8 @@ class World:
         self.authority.issue("localhost",
                              f"DNS:localhost,IP:127.0.0.1,IP:{HOME}", "broker")
         self.relay = self.load = None
+        if means.own_world:
+            network.set_up_home()
         self._start_database()
         self._start_broker()
         self.gateway = Gateway(
@@ -82,8 +85,6 @@ class World:
                 f"mission {number}", lon, lat)
 
     def _start_broker(self):
-        if not self.means.tun:
-            network.set_up_home()
         self.broker = Broker(self.path("broker"), self.authority)
         if not self.means.tun:
             # this network is ours alone: every address of it will do
