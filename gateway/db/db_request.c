@@ -320,6 +320,10 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 
     if (db->state != STATE_UP || db->poll != poll)
         return;
+    /* libuv stops to watch a socket with an error. That need not show below:
+     * what the server said last is read first, and its end only after it. */
+    if (status < 0)
+        db->polled = 0;
     if (status < 0 || (events & UV_READABLE)) /* an error shows when read */
         alive = PQconsumeInput(db->conn) == 1;
     tell_notifications(db);

@@ -5,6 +5,9 @@ import os
 import queue
 import re
 import shutil
+import signal
+import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -633,6 +636,60 @@ def test_notifications_and_a_lost_connection(db, probes):
     probe.expect("up")
     probe.say("query SELECT 1")
     probe.expect("answer ok 1 1")
+
+
+class LastWords:
+    """A server that accepts one session, and when that asks something says a
+    last word, does not read the question and goes: what a PostgreSQL does
+    whose other process has crashed."""
+
+    def __init__(self, directory):
+        path = os.path.join(directory, ".s.PGSQL.5432")
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen(1)
+        self.session, _ = self.listener.accept()
+        self._message()  # the start, without a type
+        self._say(b"R", bytes(4), b"Z", b"I")
+        while b"SET TimeZone" not in self.session.recv(4096):
+            pass
+        self._say(b"C", b"SET\0", b"Z", b"I")
+
+    def _message(self):
+        size = struct.unpack(">I", self.session.recv(4))[0]
+        self.session.recv(size - 4)
+
+    def _say(self, *types_and_bodies):
+        pairs = zip(types_and_bodies[::2], types_and_bodies[1::2])
+        self.session.sendall(b"".join(
+            kind + struct.pack(">I", len(body) + 4) + body
+            for kind, body in pairs))
+
+    def asked(self):
+        """A question has come, and stays unread."""
+        return self.session.recv(1, socket.MSG_PEEK) != b""
+
+    def last_word(self):
+        self._say(b"N", b"SWARNING\0C57P02\0Mbecause of a crash\0\0")
+        self.session.close()
+        self.listener.close()
+
+
+def test_a_server_that_goes_with_a_last_word_is_lost(probes):
+    """Its word and its end come together: the socket reports an error, for
+    which libuv stops to watch it, but what is read first is no failure."""
+    with tempfile.TemporaryDirectory(prefix="patrol-last-") as directory:
+        probe = probes(Probe, "db_probe", f"host={directory} dbname=none")
+        server = LastWords(directory)
+        probe.expect("up")
+        probe.say("query SELECT 1")
+        assert server.asked()
+        probe.process.send_signal(signal.SIGSTOP)
+        os.waitpid(probe.process.pid, os.WUNTRACED)  # it has stopped
+        server.last_word()
+        probe.process.send_signal(signal.SIGCONT)
+        probe.expect("answer error ")
+        probe.expect("down")
 
 
 # -------------------------------------------------------------------- catalog
