@@ -162,9 +162,10 @@ static void log_lost(const struct link *link, bool was_up, bool taken_over,
                broker->host, broker->port, link->client_id,
                (unsigned long long)(wait_ms / 1000));
     else
-        pt_log(PT_LOG_WARN, "%s broker %s:%u: %s; next try in %.1f s",
+        pt_log(PT_LOG_WARN, "%s broker %s:%u: %s%s; next try in %.1f s",
                was_up ? "lost" : "could not connect to", broker->host,
                broker->port, link->why[0] == '\0' ? "no reason" : link->why,
+               was_up ? "" : link_tls_own_time(link->tls),
                (double)wait_ms / 1000);
 }
 

@@ -90,6 +90,11 @@ PT_MUST_CHECK enum pt_err link_tls_new(const char *ca_file,
  * borrowed as long as `context` is used. */
 PT_MUST_CHECK enum pt_err link_tls_expect(SSL_CTX *context, const char *host);
 
+/* What is wrong with the time of our own certificate, by our own clock; "":
+ * nothing, or there is none. A broker that refuses it may say no more than
+ * that the connection is closed. */
+const char *link_tls_own_time(const SSL_CTX *context);
+
 /* --- link.c and link_mqtt.c --------------------------------------------- */
 
 enum link_state {

@@ -89,6 +89,19 @@ enum pt_err link_tls_new(const char *ca_file, const char *cert_file,
     return PT_OK;
 }
 
+const char *link_tls_own_time(const SSL_CTX *context)
+{
+    const X509 *own =
+        context == NULL ? NULL : SSL_CTX_get0_certificate(context);
+    if (own == NULL)
+        return "";
+    if (X509_cmp_current_time(X509_get0_notAfter(own)) < 0)
+        return " (our certificate has expired)";
+    if (X509_cmp_current_time(X509_get0_notBefore(own)) > 0)
+        return " (our certificate is not valid yet, by our clock)";
+    return "";
+}
+
 enum pt_err link_tls_expect(SSL_CTX *context, const char *host)
 {
     X509_VERIFY_PARAM *param = SSL_CTX_get0_param(context);

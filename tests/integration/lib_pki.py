@@ -42,9 +42,11 @@ class Authority:
         return stem + ".crt", stem + ".key"
 
     def issue_for(self, name, seconds):
-        """As issue(), for so short a time; each call makes another one."""
+        """As issue(), from yesterday until then; each call makes another
+        one."""
         stem = self.path(f"{name}.short")
         now = datetime.datetime.now(datetime.timezone.utc)
+        begins = now - datetime.timedelta(days=1)
         ends = now + datetime.timedelta(seconds=seconds)
         _openssl("req", "-newkey", "ec", "-pkeyopt",
                  "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
@@ -60,6 +62,6 @@ class Authority:
         _openssl("ca", "-batch", "-notext", "-config", stem + ".conf",
                  "-cert", self.ca, "-keyfile", self.path("ca.key"), "-in",
                  stem + ".csr", "-out", stem + ".crt", "-outdir", self.dir,
-                 "-startdate", now.strftime("%y%m%d000000Z"), "-enddate",
+                 "-startdate", begins.strftime("%y%m%d%H%M%SZ"), "-enddate",
                  ends.strftime("%y%m%d%H%M%SZ"))
         return stem + ".crt", stem + ".key"

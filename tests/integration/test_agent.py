@@ -1,6 +1,7 @@
 """The real tracker-agent between a real gpsd and a real mosquitto; the
 gateway is played by a Python client."""
 import os
+import shutil
 import socket
 import ssl
 import subprocess
@@ -386,6 +387,30 @@ def test_untrusted_device_is_refused(make_agent, make_peer, place):
     agent.process.wait_log("could not connect to broker", count=2)
     assert peer.reports == [] and CAR not in peer.presence
     assert agent.stop() == 0
+
+
+def test_expired_certificate_is_named_and_renewed_without_a_restart(
+        make_agent, make_peer, receiver, authority, place):
+    """The broker may just close the connection: the reason is the agent's to
+    say."""
+    drive(receiver)
+    peer = make_peer(receipts=True)
+    files = [os.path.join(place, f"device.{end}") for end in ("crt", "key")]
+
+    def put(*certificate_and_key):
+        for source, target in zip(certificate_and_key, files):
+            shutil.copy(source, target)
+
+    put(*authority.issue_for(CAR, -60))
+    agent = make_agent(**{"broker.cert": files[0], "broker.key": files[1]})
+    agent.start()
+    agent.process.wait_log("(our certificate has expired)", count=2)
+    assert peer.reports == []
+    put(*authority.issue(CAR))
+    wait_entries(peer, 3, agent, 30)
+    said = agent.process.log().count("has expired")
+    agent.wait_empty()
+    assert agent.process.log().count("has expired") == said
 
 
 def test_device_writes_under_its_own_name_only(make_peer, broker, authority):
