@@ -249,7 +249,9 @@ class AgentKilled(Fault):
 
 class AgentDiskFull(Fault):
     """The agent has just been started: its write-ahead log is small then, and
-    does not hold room of old that goes on for minutes."""
+    has no room from before that lasts for minutes. Not before its start: one
+    that finds no room for its outbox goes on in memory under another
+    generation, and may store twice what it carries over (outbox.h)."""
     kind = "agent's disk full"
     lasts = (4.0, 9.0)
 
@@ -260,8 +262,10 @@ class AgentDiskFull(Fault):
     def inject(self):
         self._before = self._told()
         self.vehicle.stop()
+        starts = self.vehicle.starts()
         self.vehicle.revive()
-        wait_for(self.vehicle.has_written, 10, self.vehicle.process.log)
+        wait_for(lambda: self.vehicle.starts() > starts and
+                 self.vehicle.has_written(), 20, self.vehicle.process.log)
         self.vehicle.fill_disk()
 
     def _told(self):

@@ -123,8 +123,17 @@ class Vehicle:
         return given.at > self.certain_to.get(given.life, float("inf"))
 
     # ---------------------------------------------------------------- its disk
+    def starts(self):
+        """How often the agent has opened its outbox."""
+        return self.process.log().count("entries not yet receipted")
+
     def has_written(self):
-        return os.path.exists(os.path.join(self.disk, "outbox.sqlite-wal"))
+        """Since its start: the log of writes is gone at a clean end."""
+        try:
+            return os.path.getsize(
+                os.path.join(self.disk, "outbox.sqlite-wal")) > 0
+        except FileNotFoundError:
+            return False
 
     def fill_disk(self):
         fill(os.path.join(self.disk, "ballast"))
