@@ -182,6 +182,19 @@ out:
     return err;
 }
 
+static enum pt_err keep_ids(struct roads_builder *b, const struct end *ends,
+                            size_t end_count)
+{
+    struct roads *roads = b->roads;
+    roads->node_ids = calloc(roads->node_count, sizeof(*roads->node_ids));
+    if (roads->node_ids == NULL)
+        return PT_E_NOMEM;
+    for (size_t i = 0; i < end_count; i++)
+        roads->node_ids[b->tail[ends[i].directed]] = ends[i].id;
+    roads->bytes += roads->node_count * sizeof(*roads->node_ids);
+    return PT_OK;
+}
+
 static enum pt_err number_nodes(struct roads_builder *b)
 {
     const struct roads_edge_row *rows = b->rows->edges;
@@ -203,6 +216,8 @@ static enum pt_err number_nodes(struct roads_builder *b)
     }
     b->roads->node_count = nodes;
     enum pt_err err = order_nodes(b, ends, end_count);
+    if (err == PT_OK)
+        err = keep_ids(b, ends, end_count);
     free(ends);
     return err;
 }

@@ -21,6 +21,7 @@ void roads_unref(struct roads *roads)
     free(roads->first_in);
     free(roads->first_out);
     free(roads->out);
+    free(roads->node_ids);
     free(roads->turns);
     free(roads->ghosts);
     for (uint32_t i = 0; i < roads->profile_count; i++)
@@ -86,6 +87,29 @@ int64_t roads_edge_way(const struct roads *roads, uint32_t directed)
 {
     const struct roads_edge *edge = edge_of(roads, directed);
     return edge == NULL ? 0 : edge->way_id;
+}
+
+int64_t roads_edge_node(const struct roads *roads, uint32_t directed)
+{
+    const struct roads_edge *edge = edge_of(roads, directed);
+    if (edge == NULL)
+        return 0;
+    uint32_t there = edge->arc[directed & 1u];
+    uint32_t back = edge->arc[(directed & 1u) ^ 1u];
+    if (there != ROADS_NONE)
+        return roads->node_ids[roads->arcs[there].head];
+    return back == ROADS_NONE ? 0 : roads->node_ids[roads->arcs[back].tail];
+}
+
+const struct geo_point *roads_edge_line(const struct roads *roads,
+                                        uint32_t edge, size_t *count)
+{
+    *count = 0;
+    if (edge >= roads->edge_count)
+        return NULL;
+    uint32_t first = roads->edges[edge].first_point;
+    *count = roads->edges[edge + 1].first_point - first;
+    return roads->points + first;
 }
 
 bool roads_place_valid(const struct roads *roads,

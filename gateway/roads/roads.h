@@ -145,6 +145,13 @@ uint32_t roads_edge_ms(const struct roads *roads, uint32_t directed);
 double roads_edge_length_m(const struct roads *roads, uint32_t directed);
 const char *roads_edge_name(const struct roads *roads, uint32_t directed);
 int64_t roads_edge_way(const struct roads *roads, uint32_t directed);
+/* OpenStreetMap's id of the junction that a directed edge leads to; 0 for an
+ * edge that no profile drives. */
+int64_t roads_edge_node(const struct roads *roads, uint32_t directed);
+/* The line from source to target, of `*count` points; borrowed from the
+ * network. */
+const struct geo_point *roads_edge_line(const struct roads *roads,
+                                        uint32_t edge, size_t *count);
 /* Course at a place, in the direction of travel; degrees from true north. */
 double roads_course_deg(const struct roads *roads, uint32_t directed,
                         double travelled);

@@ -86,6 +86,7 @@ struct roads {
     uint32_t node_count, arc_count;
     struct roads_arc *arcs;
     uint32_t *first_in, *first_out, *out;
+    int64_t *node_ids; /* OpenStreetMap's, of each junction */
     /* For each arc, one byte for each arc that leads to its tail: the turn
      * from that one into it. */
     size_t turn_count;

@@ -1076,6 +1076,18 @@ static void tells_facts(void **state)
     assert_string_equal(roads_edge_name(roads, 1), "Calle 23");
     assert_null(roads_edge_name(roads, 2));
     assert_int_equal(roads_edge_way(roads, 2), -7);
+    /* 0 is driven one way only, and leads from 1 to 2 all the same */
+    assert_int_equal(roads_edge_node(roads, 0), 2);
+    assert_int_equal(roads_edge_node(roads, 1), 1);
+    assert_int_equal(roads_edge_node(roads, 2), 3);
+    assert_int_equal(roads_edge_node(roads, 3), 2);
+    assert_int_equal(roads_edge_node(roads, 4), 0);
+    size_t count = 0;
+    const struct geo_point *line = roads_edge_line(roads, 1, &count);
+    assert_int_equal(count, t.rows[1].point_count);
+    assert_memory_equal(line, t.points[1], count * sizeof(*line));
+    assert_null(roads_edge_line(roads, 2, &count));
+    assert_int_equal(count, 0);
     roads_unref(roads);
     roads_unref(NULL);
 }
