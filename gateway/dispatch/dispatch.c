@@ -1,92 +1,8 @@
-#include "dispatch.h"
+#include "dispatch_internal.h"
 
-#include "follow.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define NONE UINT32_MAX
-
-/* Units that moved on, snapped in one call; the rest have theirs in the next.
- * A snap takes some microseconds. */
-#define RESNAPS_MAX 128
-/* Who is due is looked for at most so often. */
-#define RESNAP_GRAIN_MS 100
-/* A fix so soon after the one that was last put onto a street tells nothing
- * new about it; to match it costs more than to take it in and store it. */
-#define SAME_PLACE_MS 500
-#define NEVER INT64_MAX
-
-/* What is known of a catalog unit while a query runs: a reason to leave it
- * out (enum dispatch_exclusion), or one of these. */
-enum verdict {
-    WANTED_FRESH = LEFT_OUT_COUNT,
-    WANTED_OLD,
-    CHOSEN,
-    VERDICT_COUNT,
-};
-
-/* What of a fleet unit decides whether it may be asked, packed: a query looks
- * at all of them. Written when the unit has changed (stand()). */
-struct standing_of {
-    int64_t fix_time_ms;
-    int64_t old_at_ms; /* fleet_old_at_ms() */
-    uint8_t verdict;   /* but for its age: LEFT_OUT_NO_FIX, _STATUS, _OFF_ROAD,
-                          or WANTED_FRESH */
-};
-
-/* The newest fix when a unit was last put onto a street. */
-struct placed {
-    int64_t fix_time_ms;
-    uint32_t unit_id;
-};
-
-/* A unit of the catalog, and where it is in the fleet; kept from query to
- * query until either changes. */
-struct known {
-    uint64_t capability_bits;
-    uint32_t slot; /* or NONE */
-    bool on_foot;
-};
-
-/* The scratch below is made with the first query that needs it and grows with
- * the fleet and the catalog: a query itself allocates nothing. */
-struct dispatch {
-    struct dispatch_settings settings;
-    size_t max_units;
-    struct roads *roads; /* NULL: none loaded */
-    struct roads_standing *standing;
-    struct roads_search *search;
-    size_t stood; /* slots at or above this are not on `standing` */
-    struct standing_of *standings; /* by slot; max_units of them */
-    struct roads_place *stood_at;  /* likewise; edge ROADS_NONE: nowhere */
-    struct placed *placed;         /* likewise */
-    struct follow *follow;         /* on which streets; with the roads */
-    int64_t *moved_ms;  /* likewise: when it has moved on enough; or NEVER */
-    int64_t now_ms;     /* of the last dispatch_follow() */
-    int64_t resnap_ms;  /* nobody has moved on enough before */
-    size_t resnap_next; /* slot at which a search under way goes on */
-
-    uint64_t catalog_generation; /* what `known` and `index_of` were */
-    uint64_t fleet_shape;        /* made of; 0: of nothing yet */
-
-    size_t slot_room;
-    uint32_t *index_of; /* by slot: index in the catalog, or NONE */
-    struct roads_arrival *arrivals;
-    struct ranked *ranked;
-    size_t unit_room;
-    struct known *known; /* by index in the catalog */
-    uint8_t *verdicts;   /* likewise */
-    struct dispatch_left_out *left_out;
-    struct dispatch_candidate units[DISPATCH_K_MAX];
-};
-
-struct ranked {
-    uint32_t slot;
-    uint32_t drive_ms;
-    int64_t eta_ms; /* with the unit's own access; not the target's */
-    double distance_m;
-};
 
 const char *dispatch_exclusion_word(enum dispatch_exclusion why)
 {
@@ -122,10 +38,12 @@ enum pt_err dispatch_new(const struct dispatch_settings *settings,
     dispatch->max_units = max_units;
     dispatch->standings = calloc(max_units, sizeof(*dispatch->standings));
     dispatch->stood_at = calloc(max_units, sizeof(*dispatch->stood_at));
+    dispatch->from_at = calloc(max_units, sizeof(*dispatch->from_at));
     dispatch->placed = calloc(max_units, sizeof(*dispatch->placed));
     dispatch->moved_ms = calloc(max_units, sizeof(*dispatch->moved_ms));
     if (dispatch->standings == NULL || dispatch->stood_at == NULL ||
-        dispatch->placed == NULL || dispatch->moved_ms == NULL) {
+        dispatch->from_at == NULL || dispatch->placed == NULL ||
+        dispatch->moved_ms == NULL) {
         dispatch_free(dispatch);
         return PT_E_NOMEM;
     }
@@ -134,26 +52,14 @@ enum pt_err dispatch_new(const struct dispatch_settings *settings,
     return PT_OK;
 }
 
-static void drop_roads(struct dispatch *dispatch)
-{
-    roads_search_free(dispatch->search);
-    roads_standing_free(dispatch->standing);
-    follow_free(dispatch->follow);
-    roads_unref(dispatch->roads);
-    dispatch->search = NULL;
-    dispatch->follow = NULL;
-    dispatch->standing = NULL;
-    dispatch->roads = NULL;
-    dispatch->stood = 0;
-}
-
 void dispatch_free(struct dispatch *dispatch)
 {
     if (dispatch == NULL)
         return;
-    drop_roads(dispatch);
+    dispatch_drop_roads(dispatch);
     free(dispatch->standings);
     free(dispatch->stood_at);
+    free(dispatch->from_at);
     free(dispatch->placed);
     free(dispatch->moved_ms);
     free(dispatch->known);
@@ -168,196 +74,6 @@ void dispatch_free(struct dispatch *dispatch)
 const struct roads *dispatch_roads(const struct dispatch *dispatch)
 {
     return dispatch->roads;
-}
-
-/* ---------------------------------------------------------- units onto streets
- */
-/* A car can turn round in the street: searches take it from its place either
- * way, whichever it drives. */
-static void write_place(const struct roads *roads,
-                        const struct follow_place *found,
-                        struct fleet_unit *unit)
-{
-    double fraction = found->place.fraction;
-    double behind = found->directed & 1u ? 1.0 - fraction : fraction;
-    unit->edge = found->directed;
-    unit->offset_ms =
-        (uint32_t)lround(behind * roads_edge_ms(roads, found->directed));
-    unit->off_road_m = (float)found->place.distance_m;
-}
-
-static uint8_t verdict_of(const struct fleet_unit *unit)
-{
-    if (!unit->has_fix)
-        return LEFT_OUT_NO_FIX;
-    if (unit->status != PT_STATUS_AVAILABLE)
-        return LEFT_OUT_STATUS;
-    return unit->edge == FLEET_NO_EDGE ? LEFT_OUT_OFF_ROAD : WANTED_FRESH;
-}
-
-/* When the unit will have gone DISPATCH_RESNAP_M from where it stands now, or
- * will have come to its end. */
-static int64_t moved_on_ms(const struct reckon *reckon, int64_t now_ms)
-{
-    int64_t end_ms = reckon->time_ms + RECKON_HORIZON_MS;
-    if (!reckon_moves(reckon) || now_ms >= end_ms)
-        return NEVER;
-    int64_t from_ms = now_ms > reckon->time_ms ? now_ms : reckon->time_ms;
-    double step_ms = DISPATCH_RESNAP_M / reckon->speed_mps * 1000.0;
-    int64_t next_ms = from_ms + (int64_t)step_ms + 1;
-    return next_ms < end_ms ? next_ms : end_ms;
-}
-
-static void note_standing(struct dispatch *dispatch, struct fleet *fleet,
-                          uint32_t slot)
-{
-    const struct fleet_unit *unit = fleet_at(fleet, slot);
-    dispatch->standings[slot] = (struct standing_of){
-        unit->fix_time_ms, fleet_old_at_ms(fleet, unit), verdict_of(unit)};
-}
-
-static void stand(struct dispatch *dispatch, struct fleet *fleet, uint32_t slot)
-{
-    struct fleet_unit *unit = fleet_at(fleet, slot);
-    struct reckon reckon = fleet_reckon(unit);
-    struct follow_place found;
-    if (unit->has_fix &&
-        follow_unit(dispatch->follow, slot, unit, dispatch->now_ms, &found)) {
-        roads_standing_put(dispatch->standing, slot, &found.place);
-        write_place(dispatch->roads, &found, unit);
-        dispatch->stood_at[slot] = found.place;
-    } else {
-        roads_standing_remove(dispatch->standing, slot);
-        dispatch->stood_at[slot].edge = ROADS_NONE;
-        unit->edge = FLEET_NO_EDGE;
-        unit->offset_ms = 0;
-        unit->off_road_m = 0;
-    }
-    note_standing(dispatch, fleet, slot);
-    dispatch->placed[slot] = (struct placed){unit->fix_time_ms, unit->unit_id};
-    int64_t moved_ms =
-        unit->has_fix ? moved_on_ms(&reckon, dispatch->now_ms) : NEVER;
-    dispatch->moved_ms[slot] = moved_ms;
-    if (moved_ms < dispatch->resnap_ms)
-        dispatch->resnap_ms = moved_ms;
-}
-
-static bool is_placed(const struct dispatch *dispatch,
-                      const struct fleet_unit *unit, uint32_t slot)
-{
-    const struct placed *placed = &dispatch->placed[slot];
-    int64_t since_ms = unit->fix_time_ms - placed->fix_time_ms;
-    return placed->unit_id == unit->unit_id && unit->edge != FLEET_NO_EDGE &&
-           since_ms > 0 && since_ms < SAME_PLACE_MS;
-}
-
-/* What else is new of it counts at once; its street is looked at a little
- * later. */
-static void stand_later(struct dispatch *dispatch, struct fleet *fleet,
-                        uint32_t slot)
-{
-    int64_t later_ms = dispatch->now_ms + SAME_PLACE_MS;
-    note_standing(dispatch, fleet, slot);
-    if (dispatch->moved_ms[slot] > later_ms)
-        dispatch->moved_ms[slot] = later_ms;
-    if (dispatch->resnap_ms > later_ms)
-        dispatch->resnap_ms = later_ms;
-}
-
-/* Slots past the fleet's end belonged to units that it has forgotten. */
-static void clear_forgotten(struct dispatch *dispatch, size_t count)
-{
-    for (size_t slot = count; slot < dispatch->stood; slot++)
-        roads_standing_remove(dispatch->standing, (uint32_t)slot);
-    dispatch->stood = count;
-}
-
-static void leave_streets(struct fleet *fleet)
-{
-    for (size_t slot = 0; slot < fleet_count(fleet); slot++)
-        fleet_at(fleet, slot)->edge = FLEET_NO_EDGE;
-}
-
-enum pt_err dispatch_set_roads(struct dispatch *dispatch, struct roads *roads,
-                               struct fleet *fleet)
-{
-    struct roads_standing *standing = NULL;
-    struct roads_search *search = NULL;
-    struct follow *follow = NULL;
-    if (roads == NULL) {
-        drop_roads(dispatch);
-        leave_streets(fleet);
-        return PT_OK;
-    }
-    enum pt_err err = roads_standing_new(roads, dispatch->max_units, &standing);
-    if (err == PT_OK)
-        err = roads_search_new(roads, &search);
-    if (err == PT_OK)
-        err = follow_new(roads, dispatch->max_units, &follow);
-    if (err != PT_OK) {
-        roads_search_free(search);
-        roads_standing_free(standing);
-        return err;
-    }
-    struct roads *kept = roads_ref(roads); /* it may be the one in force */
-    drop_roads(dispatch);
-    dispatch->roads = kept;
-    dispatch->standing = standing;
-    dispatch->search = search;
-    dispatch->follow = follow;
-    dispatch->resnap_ms = NEVER;
-    dispatch->resnap_next = 0;
-    for (size_t slot = 0; slot < fleet_count(fleet); slot++)
-        stand(dispatch, fleet, (uint32_t)slot);
-    dispatch->stood = fleet_count(fleet);
-    return PT_OK;
-}
-
-/* Whom the clock alone has moved on. One pass over the slots, interrupted
- * where enough has been done for one call. */
-static void follow_moving(struct dispatch *dispatch, struct fleet *fleet)
-{
-    size_t count = fleet_count(fleet), done = 0;
-    size_t slot = dispatch->resnap_next;
-    if (dispatch->now_ms < dispatch->resnap_ms)
-        return;
-    for (; slot < count && done < RESNAPS_MAX; slot++) {
-        if (dispatch->moved_ms[slot] > dispatch->now_ms)
-            continue;
-        stand(dispatch, fleet, (uint32_t)slot);
-        done++;
-    }
-    dispatch->resnap_next = slot < count ? slot : 0;
-    if (dispatch->resnap_next != 0)
-        return; /* due still */
-    dispatch->resnap_ms = NEVER;
-    for (slot = 0; slot < count; slot++)
-        if (dispatch->moved_ms[slot] < dispatch->resnap_ms)
-            dispatch->resnap_ms = dispatch->moved_ms[slot];
-    if (dispatch->resnap_ms < dispatch->now_ms + RESNAP_GRAIN_MS)
-        dispatch->resnap_ms = dispatch->now_ms + RESNAP_GRAIN_MS;
-}
-
-int64_t dispatch_follow(struct dispatch *dispatch, struct fleet *fleet,
-                        int64_t now_ms)
-{
-    if (dispatch->roads == NULL)
-        return -1;
-    dispatch->now_ms = now_ms;
-    const uint32_t *slots;
-    size_t count = fleet_changes(fleet, &slots);
-    clear_forgotten(dispatch, fleet_count(fleet));
-    for (size_t i = 0; i < count; i++) {
-        const struct fleet_unit *unit = fleet_at(fleet, slots[i]);
-        if (is_placed(dispatch, unit, slots[i]))
-            stand_later(dispatch, fleet, slots[i]);
-        else
-            stand(dispatch, fleet, slots[i]);
-    }
-    follow_moving(dispatch, fleet);
-    if (dispatch->resnap_ms == NEVER)
-        return -1;
-    return dispatch->resnap_ms > now_ms ? dispatch->resnap_ms - now_ms : 0;
 }
 
 /* --------------------------------------------------------------------- scratch
@@ -671,15 +387,7 @@ static enum pt_err answer_query(struct dispatch *dispatch,
 
 bool dispatch_knows(const struct dispatch *dispatch, const char *profile)
 {
-    return dispatch->roads != NULL &&
-           roads_profile(dispatch->roads, profile) != NULL;
-}
-
-static enum pt_err use_profile(struct dispatch *dispatch, const char *profile)
-{
-    const struct roads_metric *metric = roads_profile(dispatch->roads, profile);
-    return metric == NULL ? PT_E_RANGE
-                          : roads_search_use(dispatch->search, metric);
+    return dispatch->roads != NULL && dispatch_open(dispatch, profile) != NULL;
 }
 
 enum pt_err dispatch_nearest(struct dispatch *dispatch,
@@ -692,10 +400,14 @@ enum pt_err dispatch_nearest(struct dispatch *dispatch,
     if (dispatch->roads == NULL)
         return PT_E_NOTFOUND;
     struct dispatch_answer answer = {0};
-    enum pt_err err = use_profile(dispatch, query->profile);
+    struct roads_place target;
+    enum pt_err err =
+        dispatch_use(dispatch, dispatch_metric(dispatch, query->profile));
     if (err == PT_OK)
         err = roads_snap(dispatch->roads, query->at, DISPATCH_ACCESS_MAX_M,
-                         &answer.target);
+                         &target);
+    if (err == PT_OK)
+        err = dispatch_snap(dispatch, query->at, &answer.target);
     if (err == PT_OK)
         err = grow_slots(dispatch, fleet_count(fleet));
     if (err == PT_OK)
@@ -707,6 +419,8 @@ enum pt_err dispatch_nearest(struct dispatch *dispatch,
     answer.zone = catalog_zone_at(catalog, query->at);
     answer.promise_s = answer.zone == NULL ? 0 : answer.zone->promise_s;
     err = answer_query(dispatch, catalog, fleet, query, &answer);
+    if (err == PT_OK)
+        err = dispatch_compare(dispatch, fleet, query, &target, &answer);
     if (err == PT_OK)
         *ret = answer;
     return err;
@@ -721,12 +435,13 @@ enum pt_err dispatch_route(struct dispatch *dispatch, const struct fleet *fleet,
     if (dispatch->roads == NULL || !unit->has_fix ||
         !fleet_slot(fleet, unit->unit_id, &slot))
         return PT_E_NOTFOUND;
-    const struct roads_place *from = &dispatch->stood_at[slot];
+    const struct roads_place *from = &dispatch->from_at[slot];
     if (from->edge == ROADS_NONE)
         return PT_E_OFFROAD;
-    enum pt_err err = use_profile(dispatch, profile);
+    enum pt_err err =
+        dispatch_use(dispatch, dispatch_metric(dispatch, profile));
     if (err == PT_OK)
-        err = roads_snap(dispatch->roads, at, DISPATCH_ACCESS_MAX_M, &to);
+        err = dispatch_snap(dispatch, at, &to);
     if (err == PT_OK)
         err = roads_route(dispatch->search, from, &to, ret);
     return err;

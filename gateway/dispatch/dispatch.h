@@ -30,6 +30,8 @@
 #define DISPATCH_ACCESS_MPS 2.8     /* 10 km/h */
 #define DISPATCH_K_MAX 100
 #define DISPATCH_RESNAP_M 10.0
+#define DISPATCH_COMPARED_MAX 16 /* a route each: some ms together */
+#define DISPATCH_CHANGED_MAX 2048
 
 struct dispatch_settings {
     int64_t stale_after_ms; /* left out beyond this age */
@@ -67,6 +69,8 @@ struct dispatch_candidate {
     bool old; /* since fleet_old_at_ms(): ranked below the others */
     /* 1 yes, 0 no, -1 no promise is known for the point */
     int within_promise;
+    size_t changed_count;
+    const uint32_t *changed; /* of answer.changed, what lies on its way */
 };
 
 struct dispatch_left_out {
@@ -83,6 +87,13 @@ struct dispatch_answer {
     struct dispatch_candidate *units;
     size_t left_out_count;
     struct dispatch_left_out *left_out;
+    /* Directed edges that are closed or slowed, and lie on the ways that units
+     * of the answer, or those that would be in it, would take were nothing
+     * closed; where that changed nothing for a unit, none of its way. Of at
+     * most DISPATCH_COMPARED_MAX units; an edge may stand here more than
+     * once. */
+    size_t changed_count;
+    const uint32_t *changed;
 };
 
 struct dispatch;
@@ -96,6 +107,23 @@ PT_MUST_CHECK enum pt_err dispatch_set_roads(struct dispatch *dispatch,
                                              struct roads *roads,
                                              struct fleet *fleet);
 const struct roads *dispatch_roads(const struct dispatch *dispatch);
+
+/* The metrics with what is closed now (counted by dispatch): one for each
+ * profile of the network in force, in their order; NULL, and those beyond
+ * `count`: nothing is. Who or what is on a street that is closed both ways is
+ * taken from and to the nearest place on one that is open, within
+ * DISPATCH_ACCESS_MAX_M, with access to there. A new network has none of them.
+ * PT_E_RANGE: of another network. */
+PT_MUST_CHECK enum pt_err
+dispatch_set_metrics(struct dispatch *dispatch,
+                     struct roads_metric *const *metrics, size_t count,
+                     struct fleet *fleet);
+
+/* Where a point meets the streets that are open. PT_E_NOTFOUND: no network;
+ * PT_E_OFFROAD: none within DISPATCH_ACCESS_MAX_M. */
+PT_MUST_CHECK enum pt_err dispatch_snap(const struct dispatch *dispatch,
+                                        struct geo_point point,
+                                        struct roads_place *ret);
 
 /* Tick step: snaps the units that changed since the last tick, and of those
  * that moved on as many as take some hundred microseconds; a unit whose fixes
@@ -138,11 +166,18 @@ PT_MUST_CHECK enum pt_err dispatch_nearest(struct dispatch *dispatch,
  * is not in it. PT_E_NOTFOUND: no network or no position; PT_E_OFFROAD: one
  * end is too far from any road; PT_E_UNREACHABLE; PT_E_RANGE: the profile.
  * The caller clears `ret`. */
-PT_MUST_CHECK enum pt_err dispatch_route(struct dispatch *dispatch,
-                                         const struct fleet *fleet,
-                                         const struct fleet_unit *unit,
-                                         struct geo_point at,
-                                         const char *profile,
-                                         struct roads_route *ret);
+PT_MUST_CHECK enum pt_err
+dispatch_route(struct dispatch *dispatch, const struct fleet *fleet,
+               const struct fleet_unit *unit, struct geo_point at,
+               const char *profile, struct roads_route *ret);
+
+/* Directed edges of the way that the unit would take were nothing closed or
+ * slowed, and that are; borrowed until the next call. Errors as above, but a
+ * way that there is not has none. */
+PT_MUST_CHECK enum pt_err
+dispatch_route_changed(struct dispatch *dispatch, const struct fleet *fleet,
+                       const struct fleet_unit *unit, struct geo_point at,
+                       const char *profile, const uint32_t **ret,
+                       size_t *count);
 
 #endif

@@ -907,6 +907,217 @@ static void routes_one_unit(void **state)
     stop(&w);
 }
 
+/* ------------------------------------------------------------------ closures
+ */
+/* Two streets, 1000 m at 10 m/s, and two bridges between them, 500 m: at 0 m
+ * (edge 2) and at 1000 m (edge 3). */
+#define BRIDGE 2u
+static struct roads *make_banks(void)
+{
+    struct geo_point south[] = {at_m(0, 0), at_m(1000, 0)};
+    struct geo_point north[] = {at_m(0, 500), at_m(1000, 500)};
+    struct geo_point west[] = {south[0], north[0]};
+    struct geo_point east[] = {south[1], north[1]};
+    const struct {
+        const struct geo_point *line;
+        int64_t source, target;
+        uint32_t ms;
+    } streets[] = {{south, 1, 2, 100000},
+                   {north, 3, 4, 100000},
+                   {west, 1, 3, 50000},
+                   {east, 2, 4, 50000}};
+    struct roads_edge_row rows[4];
+    struct roads *roads = NULL;
+    for (size_t i = 0; i < 4; i++)
+        rows[i] = (struct roads_edge_row){
+            .way_id = (int64_t)i + 1,
+            .source = streets[i].source,
+            .target = streets[i].target,
+            .forward_ms = streets[i].ms,
+            .backward_ms = streets[i].ms,
+            .length_m = i < 2 ? 1000 : 500,
+            .points = streets[i].line,
+            .point_count = 2,
+        };
+    assert_int_equal(
+        roads_new(&(struct roads_rows){.edges = rows, .edge_count = 4}, &roads),
+        PT_OK);
+    return roads;
+}
+
+/* Both ways; ROADS_NONE closes. */
+static void slow_bridge(struct world *w, uint32_t ms)
+{
+    const struct roads_slowing slowings[] = {{2 * BRIDGE, ms},
+                                             {2 * BRIDGE + 1, ms}};
+    struct roads_metric *metric = NULL;
+    assert_int_equal(roads_metric_slowed(roads_profile(w->roads, NULL),
+                                         slowings, 2, &metric),
+                     PT_OK);
+    assert_int_equal(dispatch_set_metrics(w->dispatch, &metric, 1, w->fleet),
+                     PT_OK);
+    roads_metric_unref(metric);
+}
+
+static void open_bridge(struct world *w)
+{
+    assert_int_equal(dispatch_set_metrics(w->dispatch, NULL, 0, w->fleet),
+                     PT_OK);
+}
+
+/* One unit in the south, one in the north; the north's comes second to
+ * at_m(100, 500) while the bridge is open. */
+static void start_on_banks(struct world *w)
+{
+    start(w, make_banks());
+    fill_catalog(&w->catalog, 2);
+    place(w, w->catalog.units[0].unit_id, at_m(100, 0), 0, PT_STATUS_AVAILABLE);
+    place(w, w->catalog.units[1].unit_id, at_m(900, 500), 0,
+          PT_STATUS_AVAILABLE);
+    tick(w);
+}
+
+static void assert_near(double actual, double expected)
+{
+    assert_true(fabs(actual - expected) < 0.1); /* 1 m at 10 m/s */
+}
+
+static void a_closed_bridge_changes_the_ranking(void **state)
+{
+    (void)state;
+    struct world w;
+    struct dispatch_answer answer;
+    start_on_banks(&w);
+    const struct catalog_unit *south = &w.catalog.units[0];
+    const struct catalog_unit *north = &w.catalog.units[1];
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(ask(&w, at_m(100, 500), 2, NULL, &answer), PT_OK);
+        assert_ptr_equal(answer.units[0].unit, south);
+        assert_near(answer.units[0].drive_s, 10 + 50 + 10);
+        assert_near(answer.units[1].drive_s, 80);
+        assert_int_equal(answer.changed_count, 0);
+
+        slow_bridge(&w, ROADS_NONE);
+        assert_int_equal(ask(&w, at_m(100, 500), 2, NULL, &answer), PT_OK);
+        assert_ptr_equal(answer.units[0].unit, north);
+        assert_near(answer.units[0].drive_s, 80);
+        assert_int_equal(answer.units[0].changed_count, 0);
+        assert_near(answer.units[1].drive_s, 90 + 50 + 90);
+        assert_int_equal(answer.units[1].changed_count, 1);
+        assert_int_equal(answer.units[1].changed[0], 2 * BRIDGE);
+
+        /* The one that it has pushed out counts, too. */
+        assert_int_equal(ask(&w, at_m(100, 500), 1, NULL, &answer), PT_OK);
+        assert_ptr_equal(answer.units[0].unit, north);
+        assert_int_equal(answer.changed_count, 1);
+        /* Where nobody would drive over it, it is not named. */
+        assert_int_equal(ask(&w, at_m(900, 0), 2, NULL, &answer), PT_OK);
+        assert_near(answer.units[0].drive_s, 10 + 50 + 10);
+        assert_int_equal(answer.changed_count, 0);
+
+        slow_bridge(&w, 55000);
+        assert_int_equal(ask(&w, at_m(100, 500), 2, NULL, &answer), PT_OK);
+        assert_ptr_equal(answer.units[0].unit, south);
+        assert_near(answer.units[0].drive_s, 10 + 55 + 10);
+        assert_int_equal(answer.units[0].changed_count, 1);
+        assert_int_equal(answer.units[1].changed_count, 0);
+        open_bridge(&w);
+    }
+    stop(&w);
+}
+
+static void a_route_tells_what_it_goes_around(void **state)
+{
+    (void)state;
+    struct world w;
+    struct roads_route route = {0};
+    const uint32_t *changed = NULL;
+    size_t count = 9;
+    start_on_banks(&w);
+    const struct fleet_unit *unit =
+        fleet_find(w.fleet, w.catalog.units[0].unit_id);
+    struct geo_point goal = at_m(100, 500);
+    assert_int_equal(dispatch_route_changed(w.dispatch, w.fleet, unit, goal,
+                                            NULL, &changed, &count),
+                     PT_OK);
+    assert_int_equal(count, 0);
+    slow_bridge(&w, ROADS_NONE);
+    assert_int_equal(
+        dispatch_route(w.dispatch, w.fleet, unit, goal, NULL, &route), PT_OK);
+    assert_near(route.drive_ms / 1000.0, 90 + 50 + 90);
+    roads_route_clear(&route);
+    assert_int_equal(dispatch_route_changed(w.dispatch, w.fleet, unit, goal,
+                                            NULL, &changed, &count),
+                     PT_OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(changed[0], 2 * BRIDGE);
+    /* and the search goes on with what is closed */
+    assert_int_equal(
+        dispatch_route(w.dispatch, w.fleet, unit, goal, NULL, &route), PT_OK);
+    assert_near(route.drive_ms / 1000.0, 90 + 50 + 90);
+    roads_route_clear(&route);
+    stop(&w);
+}
+
+/* Who stands in a closed street, and who calls from there, is reached from and
+ * to the nearest open one. */
+static void a_closed_street_has_its_ends(void **state)
+{
+    (void)state;
+    struct world w;
+    struct dispatch_answer answer;
+    start_on_banks(&w);
+    uint32_t inside = w.catalog.units[1].unit_id;
+    place(&w, inside, at_m(0, 100), 0, PT_STATUS_AVAILABLE);
+    tick(&w);
+    slow_bridge(&w, ROADS_NONE);
+    /* 100 m to the street in the south, 30 of them free; 30 m along it */
+    assert_int_equal(ask(&w, at_m(30, 0), 2, NULL, &answer), PT_OK);
+    assert_int_equal(answer.count, 2);
+    assert_int_equal(answer.units[1].unit->unit_id, inside);
+    assert_near(answer.units[1].drive_s, 3);
+    assert_near(answer.units[1].access_s, 70 / 2.8);
+    assert_int_equal(answer.units[1].changed_count, 1);
+    /* to a place on it, 200 m from the south */
+    assert_int_equal(ask(&w, at_m(0, 200), 1, NULL, &answer), PT_OK);
+    assert_near(answer.units[0].drive_s, 10);
+    assert_near(answer.units[0].access_s, 170 / 2.8);
+    assert_int_equal(answer.target.edge, 0);
+    assert_int_equal(answer.units[0].changed_count, 1);
+    open_bridge(&w);
+    assert_int_equal(ask(&w, at_m(30, 0), 2, NULL, &answer), PT_OK);
+    assert_near(answer.units[1].drive_s, 13);
+    assert_near(answer.units[1].access_s, 0);
+    stop(&w);
+}
+
+static void takes_no_metric_of_another_network(void **state)
+{
+    (void)state;
+    struct world w;
+    struct roads *other = make_banks();
+    struct roads_metric *metric = NULL;
+    start_on_banks(&w);
+    assert_int_equal(
+        roads_metric_slowed(roads_profile(other, NULL), NULL, 0, &metric),
+        PT_OK);
+    assert_int_equal(dispatch_set_metrics(w.dispatch, &metric, 1, w.fleet),
+                     PT_E_RANGE);
+    struct roads_metric *own = NULL;
+    assert_int_equal(
+        roads_metric_slowed(roads_profile(w.roads, NULL), NULL, 0, &own),
+        PT_OK);
+    assert_int_equal(dispatch_set_metrics(w.dispatch, &own, 1, w.fleet), PT_OK);
+    roads_metric_unref(own);
+    /* another network has none of them */
+    assert_int_equal(dispatch_set_roads(w.dispatch, other, w.fleet), PT_OK);
+    assert_int_equal(dispatch_set_metrics(w.dispatch, &metric, 1, w.fleet),
+                     PT_OK);
+    roads_metric_unref(metric);
+    roads_unref(other);
+    stop(&w);
+}
+
 /* What is kept from query to query is made anew when a unit is heard for the
  * first time, when slots move and when another catalog is in force. */
 static void follows_catalog_and_fleet(void **state)
@@ -971,6 +1182,10 @@ int main(void)
         cmocka_unit_test(a_bridge_is_not_the_road_below),
         cmocka_unit_test(moves_on_all_of_a_fleet),
         cmocka_unit_test(by_another_profile),
+        cmocka_unit_test(a_closed_bridge_changes_the_ranking),
+        cmocka_unit_test(a_route_tells_what_it_goes_around),
+        cmocka_unit_test(a_closed_street_has_its_ends),
+        cmocka_unit_test(takes_no_metric_of_another_network),
         cmocka_unit_test(follows_catalog_and_fleet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
