@@ -26,11 +26,17 @@ enum column {
     CALMINGS,
     ROUNDABOUT,
     LENGTH_M,
-    EDGE_ID
+    EDGE_ID,
+    SOURCE,
+    TARGET,
+    START_LAT,
+    START_LON
 };
 
 static const char facts_sql[] =
-    "DECLARE facts NO SCROLL CURSOR FOR SELECT class, surface, smoothness, "
+    "DECLARE facts NO SCROLL CURSOR FOR WITH place AS (SELECT node_id, "
+    "row_number() OVER () - 1 AS number FROM patrol.road_node) SELECT class, "
+    "surface, smoothness, "
     "tracktype, service, access, barrier, oneway_except, CASE oneway WHEN "
     "'forward' THEN 1 WHEN 'backward' THEN 2 WHEN 'reversible' THEN 3 WHEN "
     "'alternating' THEN 4 ELSE 0 END, CASE maxspeed_kind WHEN 'posted' THEN 1 "
@@ -38,8 +44,10 @@ static const char facts_sql[] =
     "'variable' THEN 5 ELSE 0 END, maxspeed_forward_kmh, "
     "maxspeed_backward_kmh, signals_forward, signals_backward, stops_forward, "
     "stops_backward, give_ways_forward, give_ways_backward, crossings, "
-    "calmings, roundabout, length_m, edge_id FROM patrol.road_edge "
-    "ORDER BY edge_id";
+    "calmings, roundabout, length_m, edge_id, s.number, t.number, "
+    "ST_Y(ST_StartPoint(geom)), ST_X(ST_StartPoint(geom)) "
+    "FROM patrol.road_edge LEFT JOIN place s ON s.node_id = source "
+    "LEFT JOIN place t ON t.node_id = target ORDER BY edge_id";
 
 static const char *text_at(const PGresult *rows, int row, enum column column)
 {
@@ -87,57 +95,103 @@ static struct profile_facts facts_at(const PGresult *rows, int row)
     return facts;
 }
 
+/* What changing the profiles works with. */
+struct change {
+    const struct profiles *profiles;
+    struct osm_network *streets; /* as far as ctl_islands_find() needs it */
+    struct ctl_costs costs;
+    struct ctl_islands islands;
+};
+
+/* False when the row is not that of edge number `edge`. */
+static bool set_street(struct osm_network *streets, const PGresult *rows,
+                       int row, size_t edge)
+{
+    if (edge >= streets->edge_count ||
+        number_at(rows, row, EDGE_ID) != edge + 1 ||
+        PQgetisnull(rows, row, SOURCE) || PQgetisnull(rows, row, TARGET))
+        return false;
+    struct osm_edge *of = &streets->edges[edge];
+    of->source = number_at(rows, row, SOURCE);
+    of->target = number_at(rows, row, TARGET);
+    of->length_m = (float)real_at(rows, row, LENGTH_M);
+    if (of->source >= streets->node_count || of->target >= streets->node_count)
+        return false;
+    streets->nodes[of->source].at =
+        geo_from_deg(strtod(PQgetvalue(rows, row, START_LAT), NULL),
+                     strtod(PQgetvalue(rows, row, START_LON), NULL));
+    return true;
+}
+
 /* False, and a complaint made, when the rows are not edges 1..n. */
-static bool set_costs(const PGresult *rows, size_t before,
-                      const struct profiles *profiles, struct ctl_costs *costs)
+static bool set_costs(struct change *change, const PGresult *rows,
+                      size_t before)
 {
     for (int row = 0; row < PQntuples(rows); row++) {
         size_t edge = before + (size_t)row;
-        if (edge >= costs->edge_count ||
-            number_at(rows, row, EDGE_ID) != edge + 1) {
-            ctl_complain("patrol.road_edge: edge_id is not 1..n; import the "
-                         "streets again");
+        if (!set_street(change->streets, rows, row, edge)) {
+            ctl_complain("patrol.road_edge: edge_id is not 1..n, or an end is "
+                         "not in patrol.road_node; import the streets again");
             return false;
         }
         struct profile_facts facts = facts_at(rows, row);
-        ctl_costs_set(costs, edge, profiles, &facts);
+        ctl_costs_set(&change->costs, edge, change->profiles, &facts);
     }
     return true;
 }
 
-static bool judge_all(struct ctl_writing *writing,
-                      const struct profiles *profiles, struct ctl_costs *costs)
+static bool judge_all(struct ctl_writing *writing, struct change *change)
 {
     bool good = ctl_run(writing->conn, facts_sql);
     for (size_t seen = 0; good;) {
         PGresult *rows = ctl_query(writing->conn, FETCH_SQL, 0, NULL);
         size_t count = rows != NULL ? (size_t)PQntuples(rows) : 0;
-        good = rows != NULL && set_costs(rows, seen, profiles, costs);
+        good = rows != NULL && set_costs(change, rows, seen);
         PQclear(rows);
         seen += count;
         if (count == 0)
             break;
         ctl_progress_show(writing->progress,
-                          (double)seen / (double)costs->edge_count, "judging");
+                          (double)seen / (double)change->costs.edge_count,
+                          "judging");
     }
     return good && ctl_run(writing->conn, "CLOSE facts");
 }
 
+/* Room for as many nodes and edges; a complaint is made. */
+static struct osm_network *new_streets(size_t nodes, size_t edges)
+{
+    struct osm_network *streets = calloc(1, sizeof *streets);
+    if (streets != NULL) {
+        streets->node_count = nodes;
+        streets->edge_count = edges;
+        streets->nodes = calloc(nodes + 1, sizeof *streets->nodes);
+        streets->edges = calloc(edges + 1, sizeof *streets->edges);
+        if (streets->nodes != NULL && streets->edges != NULL)
+            return streets;
+    }
+    osm_network_free(streets);
+    ctl_complain("out of memory");
+    return NULL;
+}
+
 /* ----------------------------------------------------------------- change */
-/* Edges of the network in force; 0 when there is none. */
-static enum ctl_exit find_network(PGconn *conn, size_t *edges)
+/* How large the network in force is; 0 edges when there is none. */
+static enum ctl_exit find_network(PGconn *conn, size_t *nodes, size_t *edges)
 {
     enum ctl_exit end = CTL_OK;
     PGresult *rows = ctl_query(conn,
                                "SELECT facts, (SELECT count(*) FROM "
-                               "patrol.road_edge) FROM patrol.road_network "
+                               "patrol.road_edge), (SELECT count(*) FROM "
+                               "patrol.road_node) FROM patrol.road_network "
                                "ORDER BY network_id DESC LIMIT 1",
                                0, NULL);
     if (rows == NULL)
         return ctl_database_exit(conn);
-    *edges = 0;
+    *nodes = *edges = 0;
     if (PQntuples(rows) > 0) {
         *edges = strtoull(PQgetvalue(rows, 0, 1), NULL, 10);
+        *nodes = strtoull(PQgetvalue(rows, 0, 2), NULL, 10);
         if (strcmp(PQgetvalue(rows, 0, 0), CTL_ROAD_FACTS) != 0) {
             ctl_complain("the streets were imported by an older patrolctl, "
                          "which did not keep what profiles judge: import "
@@ -149,21 +203,48 @@ static enum ctl_exit find_network(PGconn *conn, size_t *edges)
     return end;
 }
 
-/* The first profile's costs stand with the edges, too. */
+/* The first profile's costs stand with the edges, too, and what it comes
+ * to. */
 static const char edges_sql[] =
     "UPDATE patrol.road_edge e SET forward_ms = n.forward_ms, "
-    "backward_ms = n.backward_ms FROM (SELECT x.edge_id, c.forward_ms, "
-    "c.backward_ms FROM patrol.road_edge x LEFT JOIN patrol.road_cost c "
-    "ON c.edge_id = x.edge_id AND c.profile_id = 1) n "
-    "WHERE n.edge_id = e.edge_id AND (e.forward_ms, e.backward_ms) "
-    "IS DISTINCT FROM (n.forward_ms, n.backward_ms)";
+    "backward_ms = n.backward_ms, is_main = n.is_main FROM (SELECT x.edge_id, "
+    "c.forward_ms, c.backward_ms, m.edge_id IS NOT NULL AS is_main "
+    "FROM patrol.road_edge x LEFT JOIN patrol.road_cost c "
+    "ON c.edge_id = x.edge_id AND c.profile_id = 1 "
+    "LEFT JOIN main_edge m ON m.edge_id = x.edge_id) n "
+    "WHERE n.edge_id = e.edge_id AND (e.forward_ms, e.backward_ms, e.is_main) "
+    "IS DISTINCT FROM (n.forward_ms, n.backward_ms, n.is_main)";
 
-/* Its INSERT tells the gateways, at COMMIT. What is an island may be another
- * now, so what the import found is not repeated. */
-static bool renew_network(PGconn *conn, const struct profiles *profiles,
-                          const struct ctl_costs *costs)
+static bool update_edges(struct ctl_writing *writing,
+                         const struct change *change)
 {
-    json_t *judged = ctl_costs_json(costs, profiles);
+    struct ctl_copy *copy = &writing->copy;
+    if (!ctl_run(writing->conn, "CREATE TEMPORARY TABLE main_edge "
+                                "(edge_id integer PRIMARY KEY) ON COMMIT DROP"))
+        return false;
+    ctl_copy_begin(copy, writing->conn,
+                   "COPY main_edge FROM STDIN (FORMAT binary)");
+    for (size_t i = 0; i < change->costs.edge_count && !copy->failed; i++) {
+        if (!change->islands.main[i])
+            continue;
+        ctl_copy_row(copy, 1);
+        ctl_copy_int4(copy, (int32_t)(i + 1));
+    }
+    return ctl_copy_end(copy) && ctl_run(writing->conn, edges_sql);
+}
+
+/* What was judged, as it is told and kept. */
+static json_t *change_json(const struct change *change)
+{
+    return json_pack("{s:o, s:o}", "profiles",
+                     ctl_costs_json(&change->costs, change->profiles),
+                     "islands", ctl_islands_json(&change->islands));
+}
+
+/* Its INSERT tells the gateways, at COMMIT. */
+static bool renew_network(PGconn *conn, const struct change *change)
+{
+    json_t *judged = change_json(change);
     char *text = json_dumps(judged, JSON_COMPACT | JSON_REAL_PRECISION(12));
     const char *const params[] = {text};
     PGresult *result =
@@ -172,10 +253,9 @@ static bool renew_network(PGconn *conn, const struct profiles *profiles,
             : ctl_query(conn,
                         "INSERT INTO patrol.road_network (source, nodes, "
                         "edges, turns, length_m, summary, facts) SELECT "
-                        "source, nodes, edges, turns, length_m, (summary - "
-                        "'islands') || jsonb_build_object('profiles', "
-                        "$1::jsonb), facts FROM patrol.road_network "
-                        "ORDER BY network_id DESC LIMIT 1",
+                        "source, nodes, edges, turns, length_m, "
+                        "coalesce(summary, '{}') || $1::jsonb, facts FROM "
+                        "patrol.road_network ORDER BY network_id DESC LIMIT 1",
                         1, params);
     PQclear(result);
     free(text);
@@ -183,31 +263,46 @@ static bool renew_network(PGconn *conn, const struct profiles *profiles,
     return result != NULL;
 }
 
-static enum ctl_exit put_into_force(struct ctl_writing *writing,
-                                    const struct profiles *profiles,
-                                    struct ctl_costs *costs)
+/* What each street takes by the new rules, and what is an island by them. */
+static enum ctl_exit judge(struct ctl_writing *writing, struct change *change)
 {
-    PGconn *conn = writing->conn;
+    const struct profiles *profiles = change->profiles;
+    size_t nodes = 0;
     size_t edges = 0;
-    if (!ctl_run(conn, "BEGIN") || !ctl_roads_lock(conn))
-        return ctl_database_exit(conn);
-    enum ctl_exit end = find_network(conn, &edges);
+    enum ctl_exit end = find_network(writing->conn, &nodes, &edges);
     if (end != CTL_OK)
-        return end; /* closing the connection rolls back */
-    if (!ctl_costs_new(edges, profiles->count, costs))
+        return end;
+    change->streets = new_streets(nodes, edges);
+    if (change->streets == NULL ||
+        !ctl_costs_new(edges, profiles->count, &change->costs))
         return CTL_REFUSED;
-    if (edges > 0 && !judge_all(writing, profiles, costs))
-        return ctl_database_exit(conn);
-    if (edges > 0 && costs->driven[0] == 0) {
+    if (edges > 0 && !judge_all(writing, change))
+        return ctl_database_exit(writing->conn);
+    if (edges > 0 && change->costs.driven[0] == 0) {
         ctl_complain("by these rules %s may use no street at all",
                      profiles->items[0].name);
         return CTL_BAD_INPUT;
     }
-    writing->total = edges * profiles->count + 1;
-    if (!ctl_write_profiles(writing, profiles, costs) ||
-        !ctl_run(conn, edges_sql) ||
-        (edges > 0 && !renew_network(conn, profiles, costs)) ||
-        !ctl_run(conn, "COMMIT"))
+    return ctl_islands_find(change->streets, &change->costs, &change->islands)
+               ? CTL_OK
+               : CTL_REFUSED;
+}
+
+static enum ctl_exit put_into_force(struct ctl_writing *writing,
+                                    struct change *change)
+{
+    PGconn *conn = writing->conn;
+    if (!ctl_run(conn, "BEGIN") || !ctl_roads_lock(conn))
+        return ctl_database_exit(conn);
+    enum ctl_exit end = judge(writing, change);
+    if (end != CTL_OK)
+        return end; /* closing the connection rolls back */
+    size_t edges = change->costs.edge_count;
+    writing->total = edges * change->profiles->count + 1;
+    if (!ctl_write_profiles(writing, change->profiles, &change->costs) ||
+        !update_edges(writing, change) ||
+        !ctl_islands_missions(conn, &change->islands) ||
+        (edges > 0 && !renew_network(conn, change)) || !ctl_run(conn, "COMMIT"))
         return ctl_database_exit(conn);
     ctl_progress_show(writing->progress, 1, "tidying up");
     if (!ctl_run(conn, "VACUUM ANALYZE patrol.road_edge, patrol.road_cost"))
@@ -216,27 +311,27 @@ static enum ctl_exit put_into_force(struct ctl_writing *writing,
     return CTL_OK;
 }
 
-static void tell(const struct ctl *ctl, const struct profiles *profiles,
-                 const struct ctl_costs *costs)
+static void tell(const struct ctl *ctl, const struct change *change)
 {
     if (ctl->json) {
-        json_t *answer = ctl_costs_json(costs, profiles);
+        json_t *answer = change_json(change);
         json_dumpf(answer, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
         putchar('\n');
         json_decref(answer);
-    } else if (costs->edge_count == 0) {
+    } else if (change->costs.edge_count == 0) {
         printf("%zu profiles in force; no streets were imported yet\n",
-               profiles->count);
+               change->profiles->count);
     } else {
-        ctl_costs_print(costs, profiles);
+        ctl_costs_print(&change->costs, change->profiles);
+        ctl_islands_print(&change->islands, change->profiles);
     }
 }
 
-static enum ctl_exit change(const struct ctl *ctl, PGconn *conn,
-                            const struct profiles *profiles)
+static enum ctl_exit change_profiles(const struct ctl *ctl, PGconn *conn,
+                                     const struct profiles *profiles)
 {
     struct ctl_progress progress;
-    struct ctl_costs costs = {0};
+    struct change change = {.profiles = profiles};
     struct ctl_writing *writing = calloc(1, sizeof *writing);
     if (writing == NULL) {
         ctl_complain("out of memory");
@@ -245,11 +340,13 @@ static enum ctl_exit change(const struct ctl *ctl, PGconn *conn,
     ctl_progress_start(&progress);
     writing->conn = conn;
     writing->progress = &progress;
-    enum ctl_exit end = put_into_force(writing, profiles, &costs);
+    enum ctl_exit end = put_into_force(writing, &change);
     ctl_progress_end(&progress);
     if (end == CTL_OK)
-        tell(ctl, profiles, &costs);
-    ctl_costs_clear(&costs);
+        tell(ctl, &change);
+    ctl_islands_clear(&change.islands);
+    ctl_costs_clear(&change.costs);
+    osm_network_free(change.streets);
     free(writing);
     return end;
 }
@@ -356,7 +453,7 @@ enum ctl_exit cmd_roads_profiles(struct ctl *ctl, int argc, char **argv)
     if (conn == NULL)
         end = CTL_UNREACHABLE;
     else if (profiles != NULL)
-        end = change(ctl, conn, profiles);
+        end = change_profiles(ctl, conn, profiles);
     else
         end = text ? print_text(conn) : list(ctl, conn);
     PQfinish(conn);

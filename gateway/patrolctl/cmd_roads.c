@@ -6,18 +6,13 @@
 #include <string.h>
 #include <time.h>
 
-/* Islands told one by one. */
-#define ISLANDS_TOLD 5
-
 struct import {
     const char *path;
     const struct osm_network *network;
     struct profiles *profiles;
     struct ctl_costs costs;
-    struct osm_parts parts;
-    double islands_m;   /* streets on islands */
-    long long missions; /* that lie nearest to an island's street */
-    double started_s;   /* monotonic */
+    struct ctl_islands islands;
+    double started_s; /* monotonic */
 };
 
 static void show_reading(void *context, double share, const char *phase)
@@ -36,22 +31,6 @@ static double now_s(void)
 }
 
 /* ---------------------------------------------------------------- judging */
-/* Which part of the network is the main one, for the first profile, shows
- * what cannot be come to. */
-static bool find_parts(struct import *import)
-{
-    enum pt_err err = osm_find_parts(import->network,
-                                     (const uint32_t(*)[2])import->costs.ms[0],
-                                     &import->parts);
-    if (err != PT_OK) {
-        ctl_complain("%s", pt_strerror(err));
-        return false;
-    }
-    for (size_t i = 1; i < import->parts.count; i++)
-        import->islands_m += import->parts.items[i].length_m;
-    return true;
-}
-
 static enum ctl_exit judge(struct import *import, PGconn *conn)
 {
     const struct osm_network *network = import->network;
@@ -72,40 +51,12 @@ static enum ctl_exit judge(struct import *import, PGconn *conn)
                      import->path, import->profiles->items[0].name);
         return CTL_BAD_INPUT;
     }
-    return find_parts(import) ? CTL_OK : CTL_REFUSED;
-}
-
-/* The island that an edge is on; 0 when it is on none. */
-static uint32_t island_of(const struct import *import, size_t edge)
-{
-    const struct osm_edge *of = &import->network->edges[edge];
-    const uint32_t *ms = import->costs.ms[0][edge];
-    uint32_t part = import->parts.of_node[of->source];
-    return (ms[0] > 0 || ms[1] > 0) && part != UINT32_MAX &&
-                   part == import->parts.of_node[of->target]
-               ? part
-               : 0;
+    return ctl_islands_find(network, &import->costs, &import->islands)
+               ? CTL_OK
+               : CTL_REFUSED;
 }
 
 /* ---------------------------------------------------------------- summary */
-static json_t *islands_json(const struct import *import)
-{
-    const struct osm_parts *parts = &import->parts;
-    json_t *biggest = json_array();
-    for (size_t i = 1; i < parts->count && i <= ISLANDS_TOLD; i++) {
-        const struct osm_part *part = &parts->items[i];
-        json_array_append_new(
-            biggest,
-            json_pack("{s:f, s:f, s:f, s:I}", "lat", geo_lat_deg(part->at),
-                      "lon", geo_lon_deg(part->at), "length_m", part->length_m,
-                      "edges", (json_int_t)part->edge_count));
-    }
-    return json_pack("{s:I, s:f, s:I, s:o}", "count",
-                     (json_int_t)(parts->count > 0 ? parts->count - 1 : 0),
-                     "length_m", import->islands_m, "missions",
-                     (json_int_t)import->missions, "biggest", biggest);
-}
-
 static json_t *summary_json(const struct import *import)
 {
     const struct osm_network *network = import->network;
@@ -115,25 +66,8 @@ static json_t *summary_json(const struct import *import)
                             json_integer((json_int_t)network->tally[i].count));
     json_object_set_new(summary, "profiles",
                         ctl_costs_json(&import->costs, import->profiles));
-    json_object_set_new(summary, "islands", islands_json(import));
+    json_object_set_new(summary, "islands", ctl_islands_json(&import->islands));
     return summary;
-}
-
-static void print_islands(const struct import *import)
-{
-    const struct osm_parts *parts = &import->parts;
-    if (parts->count < 2)
-        return;
-    printf("%12zu  islands, %.1f km: parts that %s cannot come to from the "
-           "main one, or not back\n",
-           parts->count - 1, import->islands_m / 1000,
-           import->profiles->items[0].name);
-    for (size_t i = 1; i < parts->count && i <= ISLANDS_TOLD; i++) {
-        const struct osm_part *part = &parts->items[i];
-        printf("%12.1f  km of them at %.6f,%.6f\n", part->length_m / 1000,
-               geo_lat_deg(part->at), geo_lon_deg(part->at));
-    }
-    printf("%12lld  missions lie nearest to an island\n", import->missions);
 }
 
 static void print_people(const struct import *import)
@@ -147,7 +81,7 @@ static void print_people(const struct import *import)
         printf("%12" PRIu64 "  %s\n", network->tally[i].count,
                network->tally[i].what);
     ctl_costs_print(&import->costs, import->profiles);
-    print_islands(import);
+    ctl_islands_print(&import->islands, import->profiles);
 }
 
 static void print_json(const struct import *import)
@@ -198,37 +132,6 @@ static bool insert_network(PGconn *conn, const struct import *import)
     return result != NULL;
 }
 
-/* How many missions have an island's street as the nearest that may be
- * used. */
-static bool count_missions(struct ctl_writing *writing, struct import *import)
-{
-    struct ctl_copy *copy = &writing->copy;
-    if (!ctl_run(writing->conn, "CREATE TEMPORARY TABLE island_edge "
-                                "(edge_id integer PRIMARY KEY) ON COMMIT DROP"))
-        return false;
-    ctl_copy_begin(copy, writing->conn,
-                   "COPY island_edge FROM STDIN (FORMAT binary)");
-    for (size_t i = 0; i < import->network->edge_count && !copy->failed; i++) {
-        if (island_of(import, i) == 0)
-            continue;
-        ctl_copy_row(copy, 1);
-        ctl_copy_int4(copy, (int32_t)(i + 1));
-    }
-    if (!ctl_copy_end(copy))
-        return false;
-    PGresult *rows = ctl_query(
-        writing->conn,
-        "SELECT count(*) FROM patrol.mission m CROSS JOIN LATERAL (SELECT "
-        "edge_id FROM patrol.road_edge WHERE forward_ms IS NOT NULL OR "
-        "backward_ms IS NOT NULL ORDER BY geom <-> m.geom LIMIT 1) e "
-        "JOIN island_edge USING (edge_id)",
-        0, NULL);
-    if (rows != NULL)
-        import->missions = strtoll(PQgetvalue(rows, 0, 0), NULL, 10);
-    PQclear(rows);
-    return rows != NULL;
-}
-
 /* DELETE, not TRUNCATE: a gateway that is just loading the old network keeps
  * seeing it whole, and need not wait either. */
 static bool replace_network(struct ctl_writing *writing, struct import *import)
@@ -240,10 +143,12 @@ static bool replace_network(struct ctl_writing *writing, struct import *import)
            ctl_run(conn, "DELETE FROM patrol.road_edge") &&
            ctl_run(conn, "DELETE FROM patrol.road_node") &&
            ctl_write_nodes(writing, network) &&
-           ctl_write_edges(writing, network, &import->costs) &&
+           ctl_write_edges(writing, network, &import->costs,
+                           &import->islands) &&
            ctl_write_turns(writing, network) &&
            ctl_write_profiles(writing, import->profiles, &import->costs) &&
-           count_missions(writing, import) && insert_network(conn, import) &&
+           ctl_islands_missions(conn, &import->islands) &&
+           insert_network(conn, import) &&
            (ctl_progress_show(writing->progress, 1, "checking"), true) &&
            ctl_run(conn, "COMMIT");
 }
@@ -318,7 +223,7 @@ enum ctl_exit cmd_roads_import(struct ctl *ctl, int argc, char **argv)
         print_json(&import);
     else if (end == CTL_OK)
         print_people(&import);
-    osm_parts_clear(&import.parts);
+    ctl_islands_clear(&import.islands);
     ctl_costs_clear(&import.costs);
     profiles_free(import.profiles);
     osm_network_free(network);

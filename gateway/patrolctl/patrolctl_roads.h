@@ -33,6 +33,28 @@ json_t *ctl_costs_json(const struct ctl_costs *costs,
 void ctl_costs_print(const struct ctl_costs *costs,
                      const struct profiles *profiles);
 
+/* What the first profile cannot come to from the longest part of the network
+ * within which it gets everywhere, or not back from; forbidden turns are not
+ * looked at. */
+struct ctl_islands {
+    struct osm_parts parts; /* the first is the main one */
+    bool *main;             /* of each edge: driven, and in the main part */
+    size_t edges;           /* driven, and not in it */
+    double length_m;        /* of those */
+    long long missions;     /* that have one of them as the nearest */
+};
+
+/* Of the network only its nodes' places, and its edges' ends and lengths are
+ * looked at. A complaint is made. */
+bool ctl_islands_find(const struct osm_network *network,
+                      const struct ctl_costs *costs, struct ctl_islands *ret);
+void ctl_islands_clear(struct ctl_islands *islands); /* cleared is fine */
+/* Once the edges are written. */
+bool ctl_islands_missions(PGconn *conn, struct ctl_islands *islands);
+json_t *ctl_islands_json(const struct ctl_islands *islands);
+void ctl_islands_print(const struct ctl_islands *islands,
+                       const struct profiles *profiles);
+
 /* Those in force, or the built-in ones when there are none. NULL, and a
  * complaint made, when the database refused. profiles_free() them. */
 struct profiles *ctl_profiles_in_force(PGconn *conn);
@@ -52,7 +74,8 @@ bool ctl_write_nodes(struct ctl_writing *writing,
 /* With the first profile's costs. */
 bool ctl_write_edges(struct ctl_writing *writing,
                      const struct osm_network *network,
-                     const struct ctl_costs *costs);
+                     const struct ctl_costs *costs,
+                     const struct ctl_islands *islands);
 bool ctl_write_turns(struct ctl_writing *writing,
                      const struct osm_network *network);
 /* In place of those that are there. */

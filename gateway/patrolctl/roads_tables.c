@@ -200,10 +200,10 @@ static const char *const limit_words[] = {
     [PROFILE_NO_LIMIT] = "none",     [PROFILE_VARIABLE] = "variable",
 };
 
-#define EDGE_COLUMNS 35
+#define EDGE_COLUMNS 36
 static const char edge_sql[] =
     "COPY patrol.road_edge (edge_id, way_id, source, target, length_m, "
-    "forward_ms, backward_ms, geom, barrier, signals_forward, "
+    "forward_ms, backward_ms, is_main, geom, barrier, signals_forward, "
     "signals_backward, stops_forward, stops_backward, give_ways_forward, "
     "give_ways_backward, crossings, calmings, class, name, ref, surface, "
     "smoothness, tracktype, service, access, oneway, oneway_except, "
@@ -238,7 +238,8 @@ static void copy_street(struct ctl_copy *copy, const struct osm_street *street)
 
 bool ctl_write_edges(struct ctl_writing *writing,
                      const struct osm_network *network,
-                     const struct ctl_costs *costs)
+                     const struct ctl_costs *costs,
+                     const struct ctl_islands *islands)
 {
     struct ctl_copy *copy = &writing->copy;
     ctl_copy_begin(copy, writing->conn, edge_sql);
@@ -252,6 +253,7 @@ bool ctl_write_edges(struct ctl_writing *writing,
         ctl_copy_real(copy, edge->length_m);
         copy_ms(copy, costs->ms[0][i][0]);
         copy_ms(copy, costs->ms[0][i][1]);
+        ctl_copy_bool(copy, islands->main[i]);
         ctl_copy_geometry(copy, network->points + edge->first_point,
                           edge->point_count);
         ctl_copy_text(copy, edge->barrier);

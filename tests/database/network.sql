@@ -20,6 +20,9 @@ FROM unnest(ARRAY['forward_ms = 0', 'oneway = ''yes''', 'lanes = 0',
 SELECT throws_ok($$UPDATE patrol.road_node SET control = 'lights'$$, '23514',
     NULL, 'a control is one of the list');
 
+SELECT ok(is_main, 'whoever does not look at islands has none')
+FROM road_edge;
+
 -- ----------------------------------------------------------------- sequences
 INSERT INTO road_turn VALUES (1, true, 2, true, 70);
 INSERT INTO road_turn (from_edge, from_forward, via, to_edge, to_forward)

@@ -68,6 +68,36 @@ def judge(database, path):
     return compared
 
 
+def judge_islands(database):
+    """Which edges are of the main part, and what the import told of the
+    others, as pgRouting's strongly connected components have it."""
+    database.query("CREATE EXTENSION pgrouting")
+    part = dict(database.query(
+        "SELECT node, component FROM pgr_strongComponents('SELECT edge_id AS id, source,"
+        " target, coalesce(forward_ms, -1) AS cost, coalesce(backward_ms, -1) AS reverse_cost"
+        " FROM patrol.road_edge')"))
+    database.query("DROP EXTENSION pgrouting")
+    rows = database.query("SELECT edge_id, source, target, length_m, is_main FROM"
+                          " patrol.road_edge WHERE forward_ms > 0 OR backward_ms > 0")
+    length, edges = {}, {}
+    for _, source, target, metres, _ in rows:
+        if part[source] == part[target]:
+            length[part[source]] = length.get(part[source], 0) + metres
+            edges[part[source]] = edges.get(part[source], 0) + 1
+    main = max(length, key=length.get)
+    aside = [row for row in rows if {part[row[1]], part[row[2]]} != {main}]
+    assert {row[0] for row in aside} == {row[0] for row in rows if not row[4]}
+    assert database.one("SELECT count(*) FROM patrol.road_edge WHERE is_main AND"
+                        " forward_ms IS NULL AND backward_ms IS NULL") == 0
+    told = database.one("SELECT summary->'islands' FROM patrol.road_network"
+                        " ORDER BY network_id DESC LIMIT 1")
+    assert (told["edges"], told["count"]) == (len(aside), len(length) - 1)
+    assert told["length_m"] == pytest.approx(sum(row[3] for row in aside), rel=1e-6)
+    assert [one["length_m"] for one in told["longest"]] == pytest.approx(
+        sorted(length.values(), reverse=True)[1:6], rel=1e-6)
+    return len(aside)
+
+
 def drawn(place):
     """A city with every fact of the oracle in it, at random."""
     dice = random.Random(7)
@@ -107,6 +137,7 @@ def test_every_street_is_judged_as_the_oracle_judges_it(database, place):
     take(database, path)
     assert database.one("SELECT count(*) FROM patrol.road_edge WHERE barrier IS NOT NULL") > 10
     assert judge(database, path) > 500
+    assert judge_islands(database) > 10
 
 
 CITIES = ["monaco_osrm", "portland_central_filtered"] + (
@@ -122,6 +153,7 @@ def test_cities_are_judged_as_the_oracle_judges_them(database, place, name):
     subprocess.run(["osmium", "cat", packed, "-o", path], check=True)
     take(database, path)
     assert judge(database, path) > 10000
+    judge_islands(database)
 
 
 # ------------------------------------------------------------- restrictions
@@ -254,7 +286,8 @@ def test_profiles_change_without_an_import(database, place, make_gateway):
     done = patrolctl(database, "roads", "profiles", "--json",
                      edited(place, kmh_primary=10, share_primary=0.1))
     assert done.returncode == 0, done.stderr
-    assert [profile["name"] for profile in json.loads(done.stdout)] == ["patrol", "emergency"]
+    assert [profile["name"] for profile in json.loads(done.stdout)["profiles"]] == [
+        "patrol", "emergency"]
     after = costs(database)
     primary = {edge for edge, in database.query(
         "SELECT edge_id FROM patrol.road_edge WHERE class = 'primary'")}
@@ -280,6 +313,7 @@ def test_profiles_change_without_an_import(database, place, make_gateway):
         "SELECT count(*) FROM patrol.road_edge e LEFT JOIN patrol.road_cost c ON"
         " c.edge_id = e.edge_id AND profile_id = 1 WHERE (e.forward_ms, e.backward_ms)"
         " IS DISTINCT FROM (c.forward_ms, c.backward_ms)") == 0
+    judge_islands(database)
     assert len({edge for name, edge in costs(database) if name == "patrol"}) > len(
         {edge for name, edge in before if name == "patrol"})
     database.query("DELETE FROM patrol.road_profile; DELETE FROM patrol.road_cost")
@@ -337,20 +371,38 @@ def test_islands_are_told_with_the_missions_on_them(database, place):
     database.query("DELETE FROM patrol.mission")
     database.query("INSERT INTO patrol.mission (name, geom) VALUES"
                    " ('on the island', ST_SetSRID(ST_Point(-82.3995, 23.1101), 4326)),"
-                   " ('beside the others', ST_SetSRID(ST_Point(-82.3985, 23.1001), 4326))")
+                   " ('beside the others', ST_SetSRID(ST_Point(-82.3985, 23.1001), 4326)),"
+                   " ('where no way leads back', ST_SetSRID(ST_Point(-82.4, 23.12), 4326))")
     path = drawing.write(os.path.join(place, "islands.osm"))
     islands = take(database, path)["summary"]["islands"]
-    true = database.one("SELECT ST_Length(geom::geography) FROM patrol.road_edge"
-                        " WHERE way_id = 101")
-    assert islands["count"] == 1 and islands["missions"] == 1
-    assert islands["length_m"] == pytest.approx(true, rel=1e-3)
+    true = dict(database.query("SELECT way_id, ST_Length(geom::geography)"
+                               " FROM patrol.road_edge"))
+    assert (islands["count"], islands["edges"], islands["missions"]) == (1, 2, 2)
+    assert islands["length_m"] == pytest.approx(true[101] + true[102], rel=1e-3)
     assert [(round(one["lat"], 4), round(one["lon"], 4), one["edges"])
-            for one in islands["biggest"]] == [(23.11, -82.4, 1)]
+            for one in islands["longest"]] == [(23.11, -82.4, 1)]
+    assert islands["longest"][0]["length_m"] == pytest.approx(true[101], rel=1e-3)
     words = patrolctl(database, "roads", "import", path).stdout
-    assert "1  islands, 0.1 km" in words and "1  missions lie nearest to an island" in words
-    kept = database.one("SELECT summary->'islands'->>'count' FROM patrol.road_network"
+    assert "2  edges outside the main part, 2.3 km" in words, words
+    assert "1  islands among them" in words and "0.1  km at 23.110000,-82.400000, 1 edges" in words
+    assert "2  missions to which such a street is the nearest" in words
+    kept = database.one("SELECT summary->'islands' FROM patrol.road_network"
                         " ORDER BY network_id DESC LIMIT 1")
-    assert kept == "1"
+    assert kept == islands
+    main = dict(database.query("SELECT way_id, is_main FROM patrol.road_edge"))
+    assert main == {100: True, 101: False, 102: False, 103: False}
+    # the private way back opens: all is one
+    text = patrolctl(database, "roads", "profiles", "--text").stdout
+    rules = os.path.join(place, "open.ini")
+    with open(rules, "w", encoding="utf-8") as out:
+        out.write(text.replace("against_oneway_kmh = no", "against_oneway_kmh = 20")
+                  .replace("closed_kmh = no", "closed_kmh = 10"))
+    done = patrolctl(database, "roads", "profiles", "--json", rules)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["islands"] == {
+        "edges": 0, "length_m": 0, "count": 0, "missions": 0, "longest": []}
+    assert database.one("SELECT bool_and(is_main) FROM patrol.road_edge")
+    database.query("DELETE FROM patrol.road_profile; DELETE FROM patrol.road_cost")
     database.query("DELETE FROM patrol.mission")
 
 

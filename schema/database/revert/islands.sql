@@ -1,0 +1,7 @@
+-- Revert patrol:islands from pg
+
+BEGIN;
+
+ALTER TABLE patrol.road_edge DROP COLUMN is_main;
+
+COMMIT;
