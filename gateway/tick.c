@@ -176,6 +176,11 @@ enum pt_err tick_metrics(struct gateway *gw)
                           "patrol_settings_said_total", NULL,
                           "Settings published to vehicles", &gw->pacing.said);
     if (err == PT_OK)
+        err = metrics_add(
+            gw->metrics, METRICS_COUNTER, "patrol_settings_behind_total", NULL,
+            "Times that a vehicle named settings newer than the catalog's",
+            &gw->pacing.behind);
+    if (err == PT_OK)
         err = metrics_add_call(gw->metrics, METRICS_GAUGE, "patrol_units_live",
                                NULL, "Units in live state", units_live,
                                gw->fleet);

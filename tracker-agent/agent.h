@@ -30,7 +30,8 @@ struct agent {
 
     /* The control room's settings (remote.c); revision 0: none. */
     struct pt_settings remote;
-    uint64_t remote_refused;
+    uint64_t remote_kept; /* the revision on disk, which is acknowledged */
+    uint64_t remote_refused, remote_late;
 
     /* Position (position.c). */
     bool gpsd_up, device_present;
@@ -74,7 +75,9 @@ void agent_watch_mode(struct agent *agent);
 /* The settings kept from before, into the pace, which is initialized. */
 void agent_remote_open(struct agent *agent);
 /* A message on our settings topic: kept, in force and acknowledged; what
- * cannot be is logged, counted and changes nothing. */
+ * cannot be is logged, counted and changes nothing. Late is a revision below
+ * the one in force, when that was not withdrawn (no bytes) in between. What
+ * the disk does not take is in force, and not acknowledged. */
 void agent_remote_take(struct agent *agent, const void *payload, size_t size);
 
 /* --- traffic.c ----------------------------------------------------------- */

@@ -106,7 +106,7 @@ struct pt_vehicle_state agent_state(const struct agent *agent)
         .oldest_age_s = oldest_age_s(agent, true_now_ms),
         .dropped = outbox_dropped(agent->outbox),
         .next_due_s = next_due_s(agent),
-        .settings_revision = agent->remote.revision,
+        .settings_revision = agent->remote_kept,
         .clock_known = agent->receiver_time_known,
         .clock_offset_ms = now_ms - true_now_ms,
         .power = power.source,

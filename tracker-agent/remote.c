@@ -116,15 +116,17 @@ static bool save(const char *name, const char *aside,
            flush_directory(name);
 }
 
-/* What cannot be written is in force all the same: after a restart the
- * gateway sees another revision than its own and says them again. */
-static void keep(const struct agent *agent)
+/* What cannot be written is in force all the same. It is not acknowledged, so
+ * that the gateway says it again, and here it is tried again. */
+static void keep(struct agent *agent)
 {
     char name[FILE_MAX], aside[FILE_MAX];
     if (!file_name(agent, "", name) || !file_name(agent, ".new", aside))
         return;
     errno = 0;
-    if (!save(name, aside, &agent->remote))
+    if (save(name, aside, &agent->remote))
+        agent->remote_kept = agent->remote.revision;
+    else
         pt_log(PT_LOG_ERROR, "settings %s could not be kept: %s", name,
                strerror(errno));
 }
@@ -133,8 +135,12 @@ static bool load(const char *name, struct pt_settings *ret)
 {
     uint8_t bytes[PT_SETTINGS_BYTES_MAX + 1];
     int fd = open(name, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0) {
+        if (errno != ENOENT)
+            pt_log(PT_LOG_WARN, "settings %s ignored: %s", name,
+                   strerror(errno));
         return false;
+    }
     ssize_t size = read(fd, bytes, sizeof(bytes));
     close(fd);
     enum pt_err err = PT_E_CORRUPT;
@@ -155,6 +161,7 @@ void agent_remote_open(struct agent *agent)
     agent->remote = (struct pt_settings){0};
     if (file_name(agent, "", name) && load(name, &found))
         agent->remote = found;
+    agent->remote_kept = agent->remote.revision;
     apply(agent);
 }
 
@@ -180,7 +187,15 @@ void agent_remote_take(struct agent *agent, const void *payload, size_t size)
                pt_strerror(err), agent->remote_refused);
         return;
     }
-    if (same(&said, &agent->remote))
+    if (size > 0 && said.revision < agent->remote.revision) {
+        agent->remote_late++;
+        pt_log(PT_LOG_INFO,
+               "settings %" PRIu64 " come late: %" PRIu64
+               " are in force (%" PRIu64 " so far)",
+               said.revision, agent->remote.revision, agent->remote_late);
+        return;
+    }
+    if (same(&said, &agent->remote) && agent->remote_kept == said.revision)
         return;
     agent->remote = said;
     keep(agent);

@@ -66,6 +66,11 @@ uint64_t catalog_generation(const struct catalog *catalog)
     return catalog->generation;
 }
 
+uint64_t catalog_pace_revision(const struct catalog *catalog)
+{
+    return catalog->pace_revision;
+}
+
 uint64_t catalog_capability_bit(const struct catalog *catalog,
                                 const char *capability)
 {

@@ -25,7 +25,8 @@ struct catalog_unit {
     char **capabilities;      /* NULL-terminated */
     uint64_t capability_bits; /* see catalog_capability_bit() */
     /* How closely it is to report: its own row of pace_setting or the one for
-     * all. Revision 0: there is neither. */
+     * all, else nothing, under the revision of that row or of the taking away
+     * of an own one since. Revision 0: there never was one. */
     struct pt_settings pace;
 };
 
@@ -88,6 +89,10 @@ bool catalog_device(const struct catalog *catalog, const char *name,
 /* The unit that `device_id` was at that time; false when none. */
 bool catalog_device_unit(const struct catalog *catalog, uint32_t device_id,
                          int64_t time_ms, uint32_t *unit_id);
+/* No revision of pace settings above this one had been given when the catalog
+ * was read: who names a higher one has heard of newer settings than it holds.
+ */
+uint64_t catalog_pace_revision(const struct catalog *catalog);
 /* The device's name that `unit_id` has now; NULL when none. */
 const char *catalog_unit_device(const struct catalog *catalog, uint32_t unit_id,
                                 int64_t now_ms);

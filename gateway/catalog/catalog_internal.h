@@ -31,6 +31,7 @@ struct block;
 
 struct catalog {
     uint64_t generation;
+    uint64_t pace_revision;
     struct block *blocks;
 
     const char *capability_names[CATALOG_BITS]; /* by bit */

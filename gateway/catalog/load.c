@@ -22,13 +22,18 @@ enum table { UNITS, DEVICES, PERIODS, ZONES, MISSIONS, TABLE_COUNT };
 
 static const char *const queries[TABLE_COUNT] = {
     [UNITS] = "SELECT u.unit_id, call_sign, kind, array_to_json(capabilities),"
-              " coalesce(revision, 0), round(bound_m * 10)::integer,"
+              " greatest(revision, withdrawn, 0), round(bound_m * 10)::integer,"
               " round(bound_assigned_m * 10)::integer, moving_s, parked_s,"
-              " coalesce(assigned, false)::integer "
+              " coalesce(assigned, false)::integer,"
+              " (SELECT CASE WHEN is_called THEN last_value ELSE 0 END"
+              " FROM patrol.pace_setting_revision) "
               "FROM patrol.unit u LEFT JOIN LATERAL (SELECT * "
               "FROM patrol.pace_setting s WHERE s.unit_id = u.unit_id "
               "OR s.unit_id IS NULL ORDER BY s.unit_id NULLS LAST LIMIT 1) p "
-              "ON true" LIMIT(CATALOG_UNITS_MAX),
+              "ON true LEFT JOIN LATERAL (SELECT max(w.revision) AS withdrawn "
+              "FROM patrol.pace_withdrawn w WHERE w.unit_id = u.unit_id "
+              "OR w.unit_id IS NULL AND p.unit_id IS NULL) w ON true" LIMIT(
+                  CATALOG_UNITS_MAX),
     [DEVICES] =
         "SELECT device_id, name FROM patrol.device" LIMIT(CATALOG_DEVICES_MAX),
     [PERIODS] = "SELECT unit_id, device_id, " TIME_MS("\"from\"") ", " TIME_MS(
@@ -100,6 +105,8 @@ static enum pt_err load_unit(struct loader *loader, const PGresult *rows,
         const struct pt_settings pace = pace_from_row(rows, row);
 
         catalog_set_pace(loader->catalog, &pace);
+        loader->catalog->pace_revision =
+            strtoull(PQgetvalue(rows, row, 10), NULL, 10);
     }
 out:
     free(texts);

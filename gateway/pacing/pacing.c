@@ -5,12 +5,10 @@
 
 #include <inttypes.h>
 
-static bool is_due(const struct fleet_unit *unit, uint64_t wanted,
+static bool is_due(const struct fleet_unit *unit, uint64_t revision,
                    int64_t now_ms)
 {
-    if (!unit->vehicle.present || unit->vehicle.settings_revision == wanted)
-        return false;
-    if (unit->settings_said_ms == 0 || unit->settings_said != wanted)
+    if (unit->settings_said_ms == 0 || unit->settings_said != revision)
         return true;
     int64_t since_ms = now_ms - unit->settings_said_ms;
     return since_ms < 0 || since_ms >= PACING_AGAIN_MS;
@@ -46,16 +44,25 @@ static bool follow_unit(struct pacing *pacing, const struct catalog *catalog,
                         struct fleet_unit *unit, int64_t now_ms, pacing_say say,
                         void *context)
 {
+    static const struct pt_settings none;
     const struct catalog_unit *known =
         catalog_unit_by_id(catalog, unit->unit_id);
-    if (known == NULL || !is_due(unit, known->pace.revision, now_ms))
+    uint64_t named = unit->vehicle.settings_revision;
+    if (known == NULL || !unit->vehicle.present ||
+        known->pace.revision == named)
         return true;
+    if (named > catalog_pace_revision(catalog)) {
+        pacing->behind++;
+        return true;
+    }
+    const struct pt_settings *settings =
+        known->pace.revision < named ? &none : &known->pace;
     const char *device = catalog_unit_device(catalog, unit->unit_id, now_ms);
-    if (device == NULL)
+    if (device == NULL || !is_due(unit, settings->revision, now_ms))
         return true;
-    if (!tell(pacing, device, &known->pace, say, context))
+    if (!tell(pacing, device, settings, say, context))
         return false;
-    unit->settings_said = known->pace.revision;
+    unit->settings_said = settings->revision;
     unit->settings_said_ms = now_ms;
     return true;
 }

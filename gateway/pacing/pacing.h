@@ -23,13 +23,20 @@ struct pacing {
     uint64_t catalog_generation; /* all units were looked at with this one */
     uint64_t said;
     uint64_t unsaid; /* tries that failed */
+    uint64_t behind; /* vehicles met whose settings are newer than ours */
 };
 
 /* Tick step: of the units that changed since the last tick (all of them with
  * a new catalog) those whose vehicle names another revision than is wanted
  * are told: at once when the wanted one is new, else after PACING_AGAIN_MS.
  * A unit whose vehicle has not yet said its state is left alone: it says it
- * with its first report. `now_ms` is UTC. */
+ * with its first report. `now_ms` is UTC.
+ *
+ * A vehicle takes no revision below the one it has, so that the words of two
+ * gateways cannot change places on the way. Where a lower one is wanted (the
+ * vehicle is another unit now) its settings are withdrawn first. A vehicle that
+ * names a revision beyond catalog_pace_revision() has heard from a gateway with
+ * a newer catalog, and is left to that one. */
 void pacing_follow(struct pacing *pacing, const struct catalog *catalog,
                    struct fleet *fleet, int64_t now_ms, pacing_say say,
                    void *context);

@@ -35,7 +35,27 @@ INSERT INTO pace_setting (unit_id) VALUES (pg_temp.q('Q1'));
 SELECT cmp_ok((SELECT revision FROM pace_setting
     WHERE unit_id = pg_temp.q('Q1')), '>', (SELECT revision FROM seen),
     'none comes again after a deletion');
+
+-- taking away
+SELECT is((SELECT revision > (SELECT revision FROM seen) FROM pace_withdrawn
+    WHERE unit_id = pg_temp.q('Q1')), true,
+    'a deletion is a revision of its own');
+UPDATE seen SET revision = (SELECT max(revision) FROM pace_setting);
+DELETE FROM pace_setting WHERE unit_id IS NOT NULL;
+SELECT is((SELECT count(*) FROM pace_withdrawn WHERE revision >
+    (SELECT revision FROM seen)), 1::bigint, 'and the last one counts');
+UPDATE seen SET revision = (SELECT max(revision) FROM pace_withdrawn);
+SAVEPOINT truncated;
+TRUNCATE pace_setting;
+SELECT is((SELECT count(*) FROM pace_withdrawn WHERE revision >
+    (SELECT revision FROM seen)), (SELECT count(*) + 1 FROM unit),
+    'TRUNCATE takes all away, and the one for all');
+ROLLBACK TO truncated;
+INSERT INTO pace_setting (unit_id) VALUES (pg_temp.q('Q1'));
+
 DELETE FROM unit WHERE call_sign = 'Q1';
+SELECT is((SELECT count(*) FROM pace_withdrawn), 0::bigint,
+    'nor is anything withdrawn from a unit that is gone');
 SELECT is((SELECT count(*) FROM pace_setting), 1::bigint,
     'a unit''s goes with the unit');
 SELECT has_trigger('patrol', 'pace_setting', 'told', 'the gateway hears of it');

@@ -661,6 +661,13 @@ def test_settings_are_in_force_acknowledged_and_kept(make_agent, make_peer,
     wait_revision(peer, agent, 6)
     assert "settings 6: 5.0 m, 10.0 m while assigned (now), every 120 s " \
         "moving" in agent.process.log()
+    # A late one is passed over; after a withdrawal it would count.
+    say_settings(peer, revision=5, bound_dm=1000)
+    agent.process.wait_log("settings 5 come late: 6 are in force", 20)
+    say_settings(peer)
+    wait_revision(peer, agent, 0)
+    say_settings(peer, revision=5, bound_dm=1000)
+    wait_revision(peer, agent, 5)
     say_settings(peer)
     wait_revision(peer, agent, 0)
     assert agent.stop() == 0

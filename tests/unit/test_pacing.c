@@ -12,6 +12,7 @@
 
 #define NOW_MS INT64_C(1700000000000)
 #define UNIT 7u
+#define KNOWN 9 /* the last revision that was given */
 
 /* What was said last, and how often. */
 struct ear {
@@ -48,6 +49,7 @@ static struct catalog *catalog_with(uint64_t revision)
     assert_int_equal(catalog_add_unit(catalog, UNIT, "P-07", "car", NULL, 0),
                      PT_OK);
     catalog_set_pace(catalog, &pace);
+    catalog->pace_revision = KNOWN;
     assert_int_equal(catalog_add_device(catalog, 3, "car-7"), PT_OK);
     catalog_add_period(catalog,
                        &(struct catalog_period){UNIT, 3, 0, INT64_MAX});
@@ -161,6 +163,45 @@ static void test_broker_away(void **state)
     stop(&w);
 }
 
+/* The vehicle was another unit, with settings of a higher revision. */
+static void test_lower_after_withdrawal(void **state)
+{
+    (void)state;
+    struct world w;
+    start(&w, 4);
+    report(&w, KNOWN);
+    assert_int_equal(said(&w), 1);
+    assert_true(w.ear.withdrawn);
+    report(&w, KNOWN);
+    assert_int_equal(said(&w), 0); /* not too often, either */
+    report(&w, 0);
+    assert_int_equal(said(&w), 1);
+    assert_false(w.ear.withdrawn);
+    assert_int_equal(w.ear.settings.revision, 4);
+    report(&w, 4);
+    assert_int_equal(said(&w), 0);
+    stop(&w);
+}
+
+/* Another gateway's catalog is newer. */
+static void test_left_to_who_knows_more(void **state)
+{
+    (void)state;
+    struct world w;
+    start(&w, 4);
+    report(&w, KNOWN + 1);
+    assert_int_equal(said(&w), 0);
+    assert_int_equal(w.pacing.behind, 1);
+    w.now_ms += PACING_AGAIN_MS;
+    report(&w, KNOWN + 1);
+    assert_int_equal(said(&w), 0);
+    catalog_free(w.catalog);
+    w.catalog = catalog_with(KNOWN + 1);
+    w.catalog->pace_revision = KNOWN + 1;
+    assert_int_equal(said(&w), 0);
+    stop(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +209,8 @@ int main(void)
         cmocka_unit_test(test_not_too_often),
         cmocka_unit_test(test_new_ones_at_once),
         cmocka_unit_test(test_broker_away),
+        cmocka_unit_test(test_lower_after_withdrawal),
+        cmocka_unit_test(test_left_to_who_knows_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
