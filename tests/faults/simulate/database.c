@@ -175,6 +175,13 @@ void db_close(struct db *db, void (*done)(void *context), void *context)
         done(context);
 }
 
+/* Its first connection stands for the one by which the catalog is read. */
+bool database_is_up(unsigned gate)
+{
+    const struct db *db = sessions[gate * STORE_LANES];
+    return db != NULL && db->up;
+}
+
 bool db_is_up(const struct db *db)
 {
     return db->up;

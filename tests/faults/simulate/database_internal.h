@@ -69,4 +69,9 @@ void sql_forget_transaction(struct db *db);
 /* Empty tables. */
 void sql_reset(void);
 
+/* database_copy.c: the row at `at`, of whichever table, and what follows it;
+ * NULL at the end. The first stands after the header. */
+#define COPY_HEADER 19
+const uint8_t *copy_row(const uint8_t *at, struct row *ret);
+
 #endif

@@ -6,7 +6,6 @@
 
 #include "text.h"
 
-#include <endian.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +15,6 @@
 #define CELLS_MAX 1024
 #define DAYS_MAX 4096
 #define DAY_MS INT64_C(86400000)
-#define EPOCH_2000_MS INT64_C(946684800000)
 #define LOCK_TIMEOUT_MS 10000
 #define NOBODY (-1)
 
@@ -108,71 +106,6 @@ static int64_t number(size_t column, size_t row)
     for (text += negative; *text >= '0' && *text <= '9'; text++)
         value = value * 10 + (uint64_t)(*text - '0');
     return (int64_t)(negative ? 0 - value : value);
-}
-
-struct reader {
-    const uint8_t *at;
-};
-
-static uint64_t take_be(struct reader *r, size_t size)
-{
-    uint64_t value = 0;
-    for (size_t i = 0; i < size; i++)
-        value = value << 8 | *r->at++;
-    return value;
-}
-
-/* A field's bytes; NULL when it is null. */
-static const uint8_t *take_field(struct reader *r, size_t *size)
-{
-    int32_t length = (int32_t)take_be(r, 4);
-    const uint8_t *at = r->at;
-    *size = length > 0 ? (size_t)length : 0;
-    r->at += *size;
-    return length < 0 ? NULL : at;
-}
-
-static int64_t take_number(struct reader *r, bool *there)
-{
-    size_t size;
-    const uint8_t *at = take_field(r, &size);
-    *there = at != NULL;
-    if (at == NULL)
-        return 0;
-    uint64_t value = take_be(&(struct reader){at}, size);
-    return size == 4 ? (int32_t)value : (int64_t)value;
-}
-
-static int64_t take_int(struct reader *r)
-{
-    bool there;
-    return take_number(r, &there);
-}
-
-static int64_t take_time_ms(struct reader *r)
-{
-    return take_int(r) / 1000 + EPOCH_2000_MS;
-}
-
-static void take_text(struct reader *r, char *out, size_t room)
-{
-    size_t size;
-    const uint8_t *at = take_field(r, &size);
-    if (size >= room)
-        size = room - 1;
-    if (at != NULL)
-        memcpy(out, at, size);
-    out[size] = '\0';
-}
-
-static int32_t degrees_e6(const uint8_t *at)
-{
-    uint64_t bits;
-    double value;
-    memcpy(&bits, at, sizeof bits);
-    bits = le64toh(bits);
-    memcpy(&value, &bits, sizeof value);
-    return (int32_t)(value * 1e6 + (value < 0 ? -0.5 : 0.5));
 }
 
 /* ---- tables */
@@ -574,55 +507,6 @@ static enum pt_err make_partitions(struct db *db, const struct request *request)
 
 /* ---- COPY */
 
-static void take_position(struct reader *r, struct row *row)
-{
-    size_t size;
-    row->table = TABLE_POSITION;
-    row->unit = (uint32_t)take_int(r);
-    row->time_ms = take_time_ms(r);
-    take_time_ms(r);
-    const uint8_t *point = take_field(r, &size);
-    row->placed = true;
-    row->lon_e6 = degrees_e6(point + 9);
-    row->lat_e6 = degrees_e6(point + 17);
-    for (int i = 0; i < 4; i++)
-        take_field(r, &size);
-    row->generation = (uint64_t)take_int(r);
-    row->seq = (uint64_t)take_int(r);
-    take_int(r);
-}
-
-static void take_act(struct reader *r, struct row *row)
-{
-    size_t size;
-    row->table = TABLE_ACT;
-    row->unit = (uint32_t)take_int(r);
-    row->generation = (uint64_t)take_int(r);
-    row->seq = (uint64_t)take_int(r);
-    row->time_ms = take_time_ms(r);
-    take_text(r, row->kind, sizeof row->kind);
-    take_field(r, &size);
-    take_text(r, row->detail, sizeof row->detail);
-    const uint8_t *gateway = take_field(r, &size);
-    row->time_from_gateway = gateway != NULL && *gateway != 0;
-}
-
-static void take_quarantine(struct reader *r, struct row *row)
-{
-    char device[8] = "";
-    row->table = TABLE_QUARANTINE;
-    take_time_ms(r);
-    take_text(r, device, sizeof device);
-    row->unit = (uint32_t)atoi(device + 1);
-    take_text(r, row->reason, sizeof row->reason);
-    row->generation = (uint64_t)take_int(r);
-    row->seq = (uint64_t)take_int(r);
-    row->time_ms = take_int(r);
-    row->lat_e6 = (int32_t)take_number(r, &row->placed);
-    row->lon_e6 = (int32_t)take_int(r);
-    take_text(r, row->detail, sizeof row->detail);
-}
-
 static bool is_there(const struct db *db, const struct row *row)
 {
     if (row->table == TABLE_QUARANTINE)
@@ -638,16 +522,9 @@ static bool is_there(const struct db *db, const struct row *row)
 
 static enum pt_err take_copy(struct db *db, const struct request *request)
 {
-    struct reader r = {(const uint8_t *)request->memory + 19};
-    int16_t fields;
-    while ((fields = (int16_t)take_be(&r, 2)) != -1) {
-        struct row row = {0};
-        if (fields == 11)
-            take_position(&r, &row);
-        else if (fields == 8)
-            take_act(&r, &row);
-        else
-            take_quarantine(&r, &row);
+    const uint8_t *at = (const uint8_t *)request->memory + COPY_HEADER;
+    struct row row;
+    while ((at = copy_row(at, &row)) != NULL) {
         if (row.table == TABLE_POSITION && !has_day(row.time_ms))
             return refuse(db, "23514");
         if (is_there(db, &row)) {

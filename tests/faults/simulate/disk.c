@@ -3,40 +3,15 @@
  * each write whole, in half or not at all. Names (making, renaming, deleting
  * a file) are durable at once, as on a file system that orders them by its
  * journal. */
-#include "sim.h"
+#include "disk_internal.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FILES_MAX 24 /* of one disk */
-#define NAME_BYTES 96
-#define WRITES_MAX 256 /* not yet synced; beyond it the oldest are */
-#define DISK_AT 5      /* "/sim/0/outbox.db" */
 #define FOLDER "/sim/"
 
-struct write {
-    int64_t offset;
-    int64_t size; /* -1: cut to `offset` */
-};
-
-struct image {
-    uint8_t *bytes;
-    int64_t size, room;
-};
-
-struct file_in_memory {
-    char name[NAME_BYTES]; /* "": free, or deleted and still open */
-    unsigned open;
-    struct image live, safe;
-    size_t write_count;
-    struct write writes[WRITES_MAX];
-};
-
-static struct file_in_memory files[VEHICLES][FILES_MAX];
+struct file_in_memory disk_files[VEHICLES][FILES_MAX];
 
 static struct disk {
     uint32_t epoch; /* handles of an older one are dead */
@@ -66,7 +41,7 @@ static void image_make_room(struct image *image, int64_t size)
         abort();
 }
 
-static void image_resize(struct image *image, int64_t size)
+void image_resize(struct image *image, int64_t size)
 {
     image_make_room(image, size);
     if (size > image->size)
@@ -74,8 +49,8 @@ static void image_resize(struct image *image, int64_t size)
     image->size = size;
 }
 
-static void image_write(struct image *image, int64_t offset, const void *bytes,
-                        int64_t size)
+void image_write(struct image *image, int64_t offset, const void *bytes,
+                 int64_t size)
 {
     if (offset > image->size)
         image_resize(image, offset);
@@ -109,15 +84,14 @@ static void make_safe(struct file_in_memory *file, const struct write *write,
                     file->live.bytes + write->offset, size);
 }
 
-static void sync_file(struct file_in_memory *file)
+void disk_sync(struct file_in_memory *file)
 {
     for (size_t i = 0; i < file->write_count; i++)
         make_safe(file, &file->writes[i], file->writes[i].size);
     file->write_count = 0;
 }
 
-static void note_write(struct file_in_memory *file, int64_t offset,
-                       int64_t size)
+void disk_note(struct file_in_memory *file, int64_t offset, int64_t size)
 {
     if (file->write_count == WRITES_MAX) {
         make_safe(file, &file->writes[0], file->writes[0].size);
@@ -130,24 +104,24 @@ static void note_write(struct file_in_memory *file, int64_t offset,
 
 /* ---- names */
 
-static unsigned disk_of(const char *name)
+unsigned disk_of(const char *name)
 {
     return (unsigned)(name[DISK_AT] - '0') % VEHICLES;
 }
 
-static struct file_in_memory *find_file(const char *name)
+struct file_in_memory *disk_find(const char *name)
 {
-    struct file_in_memory *of_disk = files[disk_of(name)];
+    struct file_in_memory *of_disk = disk_files[disk_of(name)];
     for (size_t i = 0; i < FILES_MAX; i++)
         if (of_disk[i].name[0] != '\0' && strcmp(of_disk[i].name, name) == 0)
             return &of_disk[i];
     return NULL;
 }
 
-static struct file_in_memory *make_file(const char *name)
+struct file_in_memory *disk_make(const char *name)
 {
     for (size_t i = 0; i < FILES_MAX; i++) {
-        struct file_in_memory *file = &files[disk_of(name)][i];
+        struct file_in_memory *file = &disk_files[disk_of(name)][i];
         if (file->name[0] != '\0' || file->open > 0)
             continue;
         snprintf(file->name, sizeof file->name, "%s", name);
@@ -158,24 +132,24 @@ static struct file_in_memory *make_file(const char *name)
     abort();
 }
 
-static bool works(unsigned disk)
+bool disk_works(unsigned disk)
 {
     return !disks[disk].dead;
 }
 
-static bool is_full(unsigned disk)
+bool disk_is_full(unsigned disk)
 {
     return honest && sim.now_ms < disks[disk].full_until_ms;
 }
 
-static bool errs(unsigned disk)
+bool disk_errs(unsigned disk)
 {
     return honest && sim.now_ms < disks[disk].errors_until_ms &&
            strikes(disks[disk].errors_of_thousand);
 }
 
 /* Each change of the disk may be the one in which the power goes. */
-static bool power_goes(unsigned disk)
+bool disk_power_goes(unsigned disk)
 {
     struct disk *d = &disks[disk];
     if (d->cut_after == 0 || --d->cut_after > 0)
@@ -189,7 +163,7 @@ static bool power_goes(unsigned disk)
 static struct handle *alive(sqlite3_file *base)
 {
     struct handle *h = (struct handle *)base;
-    return h->epoch == disks[h->disk].epoch && works(h->disk) ? h : NULL;
+    return h->epoch == disks[h->disk].epoch && disk_works(h->disk) ? h : NULL;
 }
 
 static int on_close(sqlite3_file *base)
@@ -223,25 +197,25 @@ static int on_write(sqlite3_file *base, const void *bytes, int size,
     struct handle *h = alive(base);
     if (h == NULL)
         return SQLITE_IOERR_WRITE;
-    if (offset + size > h->file->live.size && is_full(h->disk))
+    if (offset + size > h->file->live.size && disk_is_full(h->disk))
         return SQLITE_FULL;
-    if (errs(h->disk))
+    if (disk_errs(h->disk))
         return SQLITE_IOERR_WRITE;
-    bool last = power_goes(h->disk);
+    bool last = disk_power_goes(h->disk);
     if (last)
         size /= 2;
     image_write(&h->file->live, offset, bytes, size);
-    note_write(h->file, offset, size);
+    disk_note(h->file, offset, size);
     return last ? SQLITE_IOERR_WRITE : SQLITE_OK;
 }
 
 static int on_truncate(sqlite3_file *base, sqlite3_int64 size)
 {
     struct handle *h = alive(base);
-    if (h == NULL || errs(h->disk) || power_goes(h->disk))
+    if (h == NULL || disk_errs(h->disk) || disk_power_goes(h->disk))
         return SQLITE_IOERR_TRUNCATE;
     image_resize(&h->file->live, size);
-    note_write(h->file, size, -1);
+    disk_note(h->file, size, -1);
     return SQLITE_OK;
 }
 
@@ -249,10 +223,10 @@ static int on_sync(sqlite3_file *base, int flags)
 {
     struct handle *h = alive(base);
     (void)flags;
-    if (h == NULL || errs(h->disk) || power_goes(h->disk))
+    if (h == NULL || disk_errs(h->disk) || disk_power_goes(h->disk))
         return SQLITE_IOERR_FSYNC;
     if (sim.broken != BREAK_LYING_SYNC)
-        sync_file(h->file);
+        disk_sync(h->file);
     return SQLITE_OK;
 }
 
@@ -327,11 +301,11 @@ static int on_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base,
     if (name == NULL)
         return SQLITE_CANTOPEN;
     unsigned disk = disk_of(name);
-    struct file_in_memory *file = find_file(name);
-    if (!works(disk) || errs(disk))
+    struct file_in_memory *file = disk_find(name);
+    if (!disk_works(disk) || disk_errs(disk))
         return SQLITE_CANTOPEN;
-    if (file == NULL && (flags & SQLITE_OPEN_CREATE) && !is_full(disk))
-        file = make_file(name);
+    if (file == NULL && (flags & SQLITE_OPEN_CREATE) && !disk_is_full(disk))
+        file = disk_make(name);
     if (file == NULL)
         return SQLITE_CANTOPEN;
     file->open++;
@@ -346,10 +320,10 @@ static int on_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base,
 
 static int on_delete(sqlite3_vfs *vfs, const char *name, int sync)
 {
-    struct file_in_memory *file = find_file(name);
+    struct file_in_memory *file = disk_find(name);
     (void)vfs;
     (void)sync;
-    if (!works(disk_of(name)))
+    if (!disk_works(disk_of(name)))
         return SQLITE_IOERR_DELETE;
     if (file == NULL)
         return SQLITE_IOERR_DELETE_NOENT;
@@ -361,7 +335,7 @@ static int on_access(sqlite3_vfs *vfs, const char *name, int flags, int *ret)
 {
     (void)vfs;
     (void)flags;
-    *ret = find_file(name) != NULL;
+    *ret = disk_find(name) != NULL;
     return SQLITE_OK;
 }
 
@@ -429,95 +403,6 @@ void disk_register(void)
         abort();
 }
 
-/* ---- libc, for outbox's own few calls (--wrap) */
-
-int __wrap_open(const char *path, int flags, ...);
-int __wrap_open(const char *path, int flags, ...)
-{
-    unsigned disk = disk_of(path);
-    (void)flags;
-    if (find_file(path) != NULL) {
-        errno = EEXIST;
-        return -1;
-    }
-    if (!works(disk) || is_full(disk) || errs(disk)) {
-        errno = ENOSPC;
-        return -1;
-    }
-    make_file(path);
-    return 1000;
-}
-
-int __wrap_close(int fd);
-int __wrap_close(int fd)
-{
-    (void)fd;
-    return 0;
-}
-
-int __wrap_rename(const char *from, const char *to);
-int __wrap_rename(const char *from, const char *to)
-{
-    struct file_in_memory *file = find_file(from);
-    struct file_in_memory *old = find_file(to);
-    if (file == NULL || !works(disk_of(from))) {
-        errno = file == NULL ? ENOENT : EIO;
-        return -1;
-    }
-    if (old != NULL)
-        old->name[0] = '\0';
-    snprintf(file->name, sizeof file->name, "%s", to);
-    return 0;
-}
-
-int __wrap_unlink(const char *path);
-int __wrap_unlink(const char *path)
-{
-    struct file_in_memory *file = find_file(path);
-    if (file != NULL && works(disk_of(path)))
-        file->name[0] = '\0';
-    return file != NULL ? 0 : -1;
-}
-
-/* One folder is read at a time. */
-static struct {
-    size_t next;
-    char folder[NAME_BYTES];
-    struct dirent entry;
-} folder_read;
-
-DIR *__wrap_opendir(const char *path);
-DIR *__wrap_opendir(const char *path)
-{
-    folder_read.next = 0;
-    snprintf(folder_read.folder, sizeof folder_read.folder, "%s/", path);
-    return (DIR *)&folder_read;
-}
-
-struct dirent *__wrap_readdir(DIR *dir);
-struct dirent *__wrap_readdir(DIR *dir)
-{
-    size_t length = strlen(folder_read.folder);
-    (void)dir;
-    while (folder_read.next < FILES_MAX) {
-        unsigned disk = disk_of(folder_read.folder);
-        const char *name = files[disk][folder_read.next++].name;
-        if (strncmp(name, folder_read.folder, length) != 0)
-            continue;
-        snprintf(folder_read.entry.d_name, sizeof folder_read.entry.d_name,
-                 "%s", name + length);
-        return &folder_read.entry;
-    }
-    return NULL;
-}
-
-int __wrap_closedir(DIR *dir);
-int __wrap_closedir(DIR *dir)
-{
-    (void)dir;
-    return 0;
-}
-
 /* ---- faults */
 
 void disk_reset(void)
@@ -527,8 +412,8 @@ void disk_reset(void)
     for (unsigned d = 0; d < VEHICLES; d++) {
         disks[d] = (struct disk){0};
         for (size_t i = 0; i < FILES_MAX; i++) {
-            files[d][i].name[0] = '\0';
-            files[d][i].open = 0;
+            disk_files[d][i].name[0] = '\0';
+            disk_files[d][i].open = 0;
         }
     }
 }
@@ -554,8 +439,8 @@ void disk_crash(unsigned disk, bool power)
     d->dead = false;
     d->cut_after = 0;
     for (size_t i = 0; power && i < FILES_MAX; i++)
-        if (files[disk][i].name[0] != '\0')
-            lose_unsynced(&files[disk][i]);
+        if (disk_files[disk][i].name[0] != '\0')
+            lose_unsynced(&disk_files[disk][i]);
 }
 
 void disk_cut_after(unsigned disk, uint32_t writes)
@@ -589,7 +474,7 @@ bool disk_damage(unsigned disk, uint32_t where, uint32_t bits)
 {
     char name[NAME_BYTES];
     snprintf(name, sizeof name, FOLDER "%u/outbox.db", disk);
-    struct file_in_memory *file = find_file(name);
+    struct file_in_memory *file = disk_find(name);
     if (file == NULL || file->live.size == 0)
         return false;
     int64_t at = where % file->live.size;
@@ -602,20 +487,30 @@ bool disk_damage(unsigned disk, uint32_t where, uint32_t bits)
     return true;
 }
 
+bool disk_settings(unsigned disk, struct pt_settings *ret)
+{
+    char name[NAME_BYTES];
+    snprintf(name, sizeof name, FOLDER "%u/outbox.db.settings", disk);
+    const struct file_in_memory *file = disk_find(name);
+    return file != NULL &&
+           pt_settings_decode(file->safe.bytes, (size_t)file->safe.size, ret) ==
+               PT_OK;
+}
+
 /* As a disk is copied that is in use: what its journal would bring back. */
 void disk_clone(unsigned from, unsigned to)
 {
     for (size_t i = 0; i < FILES_MAX; i++) {
         char name[NAME_BYTES];
-        const struct file_in_memory *original = &files[from][i];
+        const struct file_in_memory *original = &disk_files[from][i];
         if (original->name[0] == '\0' ||
             strstr(original->name, ".damaged-") != NULL)
             continue;
         memcpy(name, original->name, sizeof name);
         name[DISK_AT] = (char)('0' + to);
-        struct file_in_memory *file = find_file(name);
+        struct file_in_memory *file = disk_find(name);
         if (file == NULL)
-            file = make_file(name);
+            file = disk_make(name);
         image_copy(&file->live, &original->live);
         image_copy(&file->safe, &original->live);
     }
@@ -643,21 +538,21 @@ static void file_copy(struct file_in_memory *to,
 struct disk_copy *disk_save(unsigned disk)
 {
     size_t count = FILES_MAX;
-    while (count > 0 && files[disk][count - 1].name[0] == '\0')
+    while (count > 0 && disk_files[disk][count - 1].name[0] == '\0')
         count--;
-    size_t size = sizeof(struct disk_copy) + count * sizeof files[0][0];
+    size_t size = sizeof(struct disk_copy) + count * sizeof disk_files[0][0];
     struct disk_copy *copy = own_realloc(NULL, size);
     if (copy == NULL)
         abort();
     memset(copy, 0, size);
     copy->count = count;
     for (size_t i = 0; i < count; i++)
-        file_copy(&copy->files[i], &files[disk][i]);
+        file_copy(&copy->files[i], &disk_files[disk][i]);
     return copy;
 }
 
 void disk_restore(unsigned disk, const struct disk_copy *copy)
 {
     for (size_t i = 0; i < copy->count; i++)
-        file_copy(&files[disk][i], &copy->files[i]);
+        file_copy(&disk_files[disk][i], &copy->files[i]);
 }

@@ -2,6 +2,7 @@
  * state must hold. */
 #include "sim.h"
 
+#include "pacing.h"
 #include "store_internal.h"
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@ static struct gate {
     struct store *store;
     struct fleet *fleet;
     struct batch batch;
+    struct pacing pacing;
     int64_t wake_ms;
     struct newest newest[VEHICLES + 1]; /* by unit, since the start */
 } gates[GATES];
@@ -105,6 +107,19 @@ static void break_live_state(struct gate *gate)
 
 /* ---- the tick */
 
+/* Devices do not change their units here, so that a vehicle is never to be
+ * told less than it has. */
+static enum pt_err say_settings(void *context, const char *device,
+                                const uint8_t *bytes, size_t size)
+{
+    const struct gate *gate = context;
+    if (size == 0)
+        violated("a gateway takes settings of %s away that it does not know",
+                 device);
+    sim.totals.settings_said++;
+    return intake_say_settings(gate->intake, device, bytes, size);
+}
+
 static void look_at_queues(const struct gate *gate)
 {
     if (gate->store->count > gate->store->settings.queue_max)
@@ -116,15 +131,18 @@ static void look_at_queues(const struct gate *gate)
 void gate_tick(unsigned number)
 {
     struct gate *gate = &gates[number];
+    const struct catalog *catalog = control_catalog(number);
+    int64_t now_ms = WALL_AT_START_MS + sim.now_ms;
     if (!gate->runs)
         return;
     gate_enter(number);
     do {
-        intake_take(gate->intake, NULL, gate->fleet,
-                    WALL_AT_START_MS + sim.now_ms, &gate->batch);
+        intake_take(gate->intake, catalog, gate->fleet, now_ms, &gate->batch);
         if (fleet_apply(gate->fleet, &gate->batch) != PT_OK)
             violated("live state takes no more units");
         break_live_state(gate);
+        pacing_follow(&gate->pacing, catalog, gate->fleet, now_ms, say_settings,
+                      gate);
         fleet_changes_take(gate->fleet);
         if (gate->batch.count == 0)
             continue;
@@ -195,6 +213,8 @@ void gate_start(unsigned number)
         intake_new(&gate->loop, &intake, NULL, &gate->intake) != PT_OK ||
         batch_init(&gate->batch, BATCH_CAPACITY) != PT_OK)
         abort();
+    gate->pacing = (struct pacing){0};
+    control_read(number);
     restore_live_state(gate);
     look_at_fleet(gate);
     gate->runs = true;

@@ -1,7 +1,6 @@
 /* libuv's timers, clocks and randomness for the programs under test. */
 #include "sim.h"
 
-#include "catalog.h"
 #include "metrics.h"
 #include "pt_log.h"
 #include <stdarg.h>
@@ -274,27 +273,4 @@ enum pt_err metrics_add_call(struct metrics *metrics, enum metrics_type type,
     (void)value;
     (void)context;
     return PT_OK;
-}
-
-/* Device "v1" is number 1, and unit 1 for ever. */
-bool catalog_device(const struct catalog *catalog, const char *name,
-                    uint32_t *device_id)
-{
-    (void)catalog;
-    for (unsigned v = 0; v < CLONE; v++) {
-        if (strcmp(name, vehicle_name(v)) != 0)
-            continue;
-        *device_id = vehicle_device(v);
-        return true;
-    }
-    return false;
-}
-
-bool catalog_device_unit(const struct catalog *catalog, uint32_t device_id,
-                         int64_t time_ms, uint32_t *unit_id)
-{
-    (void)catalog;
-    (void)time_ms;
-    *unit_id = device_id;
-    return true;
 }

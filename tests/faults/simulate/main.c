@@ -175,6 +175,11 @@ static bool try_number(const struct options *o, uint64_t number)
 
 /* ---- in several processes */
 
+/* close(), read() and write() are those of the vehicles' disks. */
+int __real_close(int fd);
+ssize_t __real_read(int fd, void *bytes, size_t size);
+ssize_t __real_write(int fd, const void *bytes, size_t size);
+
 #define BLOCK 500 /* schedules that a process takes at a time */
 
 static struct shared {
@@ -208,12 +213,10 @@ static void work(const struct options *o, struct worker *self, int tell)
                 note_failure(self->number);
         }
         self->totals = sim.totals;
-        if (i == begin || write(tell, "", 1) != 1)
+        if (i == begin || __real_write(tell, "", 1) != 1)
             return;
     }
 }
-
-int __real_close(int fd); /* close() is the outbox's */
 
 static void start(const struct options *o, pid_t *pids, int tells[2])
 {
@@ -236,7 +239,7 @@ static void show_progress(const struct options *o, int tells)
     char bytes[256];
     uint64_t tried = 0;
     ssize_t got;
-    while ((got = read(tells, bytes, sizeof bytes)) > 0) {
+    while ((got = __real_read(tells, bytes, sizeof bytes)) > 0) {
         tried += (uint64_t)got * BLOCK;
         if (isatty(STDERR_FILENO) && tried < o->schedules)
             fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " schedules (%.0f %%)",
@@ -311,6 +314,9 @@ static void print_stats(void)
         {t->doubled, "messages doubled"},
         {t->batches, "batches of backlog"},
         {t->receipts, "receipts that arrived"},
+        {t->settings_said, "settings said"},
+        {t->settings_came, "settings that arrived"},
+        {t->acknowledged, "settings acknowledged the first time"},
         {t->commits, "transactions committed"},
         {t->rollbacks, "transactions rolled back"},
         {t->conflicts, "deadlocks and lock timeouts"},

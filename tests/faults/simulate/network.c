@@ -30,12 +30,18 @@ struct message {
     uint8_t bytes[BYTES_MAX];
 };
 
+struct retained {
+    size_t size; /* 0: nothing */
+    uint8_t bytes[PT_SETTINGS_BYTES_MAX];
+};
+
 static struct link links[VEHICLES + GATES];
 static struct message flight[FLIGHT_MAX];
 static int64_t landing_ms[FLIGHT_MAX]; /* NEVER: a free slot */
 static size_t in_flight;               /* slots below this may be used */
 static struct message kept[KEPT_MAX];
 static size_t kept_count;
+static struct retained retained[VEHICLES]; /* settings, by vehicle */
 static int64_t broker_down_until_ms;
 
 struct link *network_link(unsigned vehicle)
@@ -108,6 +114,15 @@ static void to_gate(const struct message *message)
     gate_tick(message->gate);
 }
 
+/* The rules broken: what comes is not taken, or whatever comes is. */
+static bool is_broken(enum link_topic kind, struct agent *agent)
+{
+    if (kind == LINK_SETTINGS && sim.broken == BREAK_OLDER_SETTINGS)
+        agent->remote.revision = 0;
+    return sim.broken == (kind == LINK_RECEIPT ? BREAK_DEAF_TO_RECEIPTS
+                                               : BREAK_DEAF_TO_SETTINGS);
+}
+
 /* Also to the clone, which has the same name. */
 static void to_vehicle(const struct message *message)
 {
@@ -119,9 +134,10 @@ static void to_vehicle(const struct message *message)
             sim.now_ms < link->silent_until_ms ||
             vehicle_device(v) != vehicle_device(message->vehicle))
             continue;
-        if (sim.broken == BREAK_DEAF_TO_RECEIPTS)
+        if (is_broken(message->kind, vehicle_agent(v)))
             continue;
-        sim.totals.receipts++;
+        sim.totals.receipts += message->kind == LINK_RECEIPT;
+        sim.totals.settings_came += message->kind == LINK_SETTINGS;
         vehicle_enter(v);
         link->events.message(link->events.context, topic, message->bytes,
                              message->size, false);
@@ -295,7 +311,29 @@ enum pt_err link_subscribe(struct link *link, const char *topic, int qos)
     (void)qos;
     if (strstr(topic, "/receipt") != NULL || !is_vehicle(link))
         link->subscribed = true;
+    if (strstr(topic, "/settings") != NULL) {
+        const struct retained *r = &retained[link->vehicle];
+        if (r->size > 0)
+            take_off(LINK_SETTINGS, link->vehicle, NO_GATE, r->bytes, r->size);
+    }
     return PT_OK;
+}
+
+/* To the broker, which keeps them for who comes later, and on from there. */
+static void publish_settings(unsigned vehicle, const void *payload, size_t size)
+{
+    if (!sim.calm && strikes(sim.in->loss)) {
+        sim.totals.lost++;
+        return;
+    }
+    for (unsigned v = 0; v < VEHICLES; v++) {
+        if (vehicle_device(v) != vehicle_device(vehicle) ||
+            size > sizeof retained[v].bytes)
+            continue;
+        retained[v].size = size;
+        memcpy(retained[v].bytes, payload, size);
+    }
+    send_off(LINK_SETTINGS, vehicle, NO_GATE, payload, size);
 }
 
 static void keep(unsigned vehicle, const void *payload, size_t size)
@@ -345,6 +383,8 @@ enum pt_err link_publish(struct link *link, const char *topic,
         return PT_OK;
     if (is_vehicle(link))
         to_gates(kind, vehicle, payload, size);
+    else if (kind == LINK_SETTINGS)
+        publish_settings(vehicle, payload, size);
     else
         send_off(kind, vehicle, NO_GATE, payload, size);
     return PT_OK;
@@ -369,6 +409,7 @@ void network_drop(struct link *link)
 void network_reset(void)
 {
     memset(links, 0, sizeof links);
+    memset(retained, 0, sizeof retained);
     in_flight = kept_count = 0;
     broker_down_until_ms = 0;
 }
@@ -396,6 +437,7 @@ void network_stuff(unsigned vehicle, int64_t for_ms)
 void network_broker_restart(int64_t for_ms)
 {
     in_flight = 0;
+    memset(retained, 0, sizeof retained);
     broker_down_until_ms = sim.now_ms + for_ms;
     for (size_t i = 0; i < VEHICLES + GATES; i++)
         come_down(&links[i], false, for_ms + (int64_t)draw(3000));

@@ -54,7 +54,7 @@ static void draw_circumstances(struct circumstances *in)
 static enum event_kind draw_kind(uint64_t left_out)
 {
     for (;;) {
-        enum event_kind kind = (enum event_kind)draw(EV_KINDS);
+        enum event_kind kind = (enum event_kind)draw(EV_SETTINGS);
         if ((left_out >> kind & 1) == 0 && draw(10) < weights[kind])
             return kind;
     }
@@ -68,13 +68,11 @@ static int by_time(const void *left, const void *right)
 
 static void add(struct schedule *schedule, enum event_kind kind, unsigned who)
 {
-    schedule->events[schedule->count++] = (struct event){
-        .at_ms = 1000 + (int64_t)draw(LENGTH_MS),
-        .kind = kind,
-        .who = (uint8_t)who,
-        .a = (uint32_t)draw(UINT32_MAX),
-        .b = (uint32_t)draw(UINT32_MAX),
-    };
+    struct event *event = &schedule->events[schedule->count++];
+    *event = (struct event){.kind = kind, .who = (uint8_t)who};
+    event->at_ms = 1000 + (int64_t)draw(LENGTH_MS);
+    event->a = (uint32_t)draw(UINT32_MAX);
+    event->b = (uint32_t)draw(UINT32_MAX);
 }
 
 void schedule_draw(uint64_t seed, struct schedule *ret)
@@ -87,14 +85,19 @@ void schedule_draw(uint64_t seed, struct schedule *ret)
         left_out = 0;
     left_out &= ~(UINT64_C(1) << EV_LINK_CUT);
     size_t puts = 5 + draw(25), bursts = draw(3), faults = draw(14);
+    size_t settings = draw(2) == 0 ? 0 : 1 + draw(4);
+    unsigned most =
+        ret->in.vehicles > ret->in.gates ? ret->in.vehicles : ret->in.gates;
     for (size_t i = 0; i < puts; i++)
         add(ret, EV_PUT, (unsigned)draw(ret->in.vehicles));
     for (size_t i = 0; i < bursts; i++)
         add(ret, EV_PUT_MANY, (unsigned)draw(ret->in.vehicles));
-    for (size_t i = 0; i < faults; i++)
-        add(ret, draw_kind(left_out),
-            (unsigned)draw(ret->in.vehicles > ret->in.gates ? ret->in.vehicles
-                                                            : ret->in.gates));
+    for (size_t i = 0; i < faults; i++) {
+        enum event_kind kind = draw_kind(left_out);
+        add(ret, kind, (unsigned)draw(most));
+    }
+    for (size_t i = 0; i < settings; i++)
+        add(ret, EV_SETTINGS, (unsigned)draw(ret->in.vehicles));
     qsort(ret->events, ret->count, sizeof ret->events[0], by_time);
 }
 

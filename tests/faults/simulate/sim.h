@@ -8,11 +8,15 @@
  *
  *   loop.c      libuv's timers, clocks, randomness, log
  *   heap.c      memory; fresh.c: an outbox just made, kept and put back
- *   disk.c      files in memory under SQLite and libc, power cuts
- *   database.c  PostgreSQL: sessions; database_sql.c: locks, tables, COPY
+ *   disk.c      files in memory under SQLite, power cuts; disk_calls.c:
+ *               the same under libc
+ *   database.c  PostgreSQL: sessions; database_sql.c: locks, tables;
+ *               database_copy.c: COPY's rows
  *   network.c   links, broker, what is in flight
+ *   things.c    what vehicles put
  *   vehicle.c   starting and ending an agent; what its outbox must hold
  *   gate.c      starting and ending a gateway, its tick
+ *   control.c   the control room's settings, and what gateways know of them
  *   schedule.c  what happens when, drawn from a seed
  *   world.c     the order of events, and what must hold in the end
  *   main.c      many schedules in several processes, and making a failing
@@ -55,7 +59,11 @@
     X(BREAK_BACKLOG_FIRST, "backlog-first")                 \
     X(BREAK_TWO_BATCHES, "two-batches")                     \
     X(BREAK_LIVE_BACKWARDS, "live-backwards")               \
-    X(BREAK_DEAF_TO_RECEIPTS, "deaf-to-receipts")
+    X(BREAK_DEAF_TO_RECEIPTS, "deaf-to-receipts")           \
+    X(BREAK_DEAF_TO_SETTINGS, "deaf-to-settings")           \
+    X(BREAK_OLDER_SETTINGS, "older-settings")               \
+    X(BREAK_ACKNOWLEDGE_UNKEPT, "acknowledge-unkept")       \
+    X(BREAK_GATEWAY_BEHIND, "gateway-behind")
 enum broken {
 #define BREAK_ENUM(name, word) name,
     BREAKS(BREAK_ENUM)
@@ -87,7 +95,8 @@ enum broken {
     X(EV_COMMIT_LOST, "COMMITs whose answer was lost")       \
     X(EV_DB_ERROR, "statements refused")                     \
     X(EV_REPLAY, "old reports delivered again")              \
-    X(EV_ALTER, "repeats with other content")
+    X(EV_ALTER, "repeats with other content")                \
+    X(EV_SETTINGS, "settings changed or taken away")
 enum event_kind {
 #define FAULT_ENUM(name, word) name,
     FAULTS(FAULT_ENUM)
@@ -148,6 +157,7 @@ struct totals {
     uint64_t entries;
     uint64_t faults[EV_KINDS];
     uint64_t sent, lost, doubled, batches, receipts;
+    uint64_t settings_said, settings_came, acknowledged;
     uint64_t commits, rollbacks, conflicts, repeats_differ, quarantined;
     uint64_t dropped, lost_with_power, stored_twice, clones_seen;
     uint64_t simulated_s;
@@ -224,6 +234,8 @@ void disk_full_until(unsigned disk, int64_t at_ms);
 void disk_errors_until(unsigned disk, int64_t at_ms, unsigned of_thousand);
 void disk_honest(bool honest); /* false: faults take no effect just now */
 bool disk_damage(unsigned disk, uint32_t where, uint32_t bits);
+/* The control room's settings that would survive a power cut now. */
+bool disk_settings(unsigned disk, struct pt_settings *ret);
 void disk_clone(unsigned from, unsigned to);
 struct disk_copy *disk_save(unsigned disk);
 void disk_restore(unsigned disk, const struct disk_copy *copy);
@@ -256,6 +268,7 @@ void database_cut(unsigned gate, int64_t away_ms);
 void database_lose_commit(unsigned gate);
 void database_refuse(unsigned gate, const char *sqlstate);
 void database_connect(unsigned gate); /* at calm */
+bool database_is_up(unsigned gate);
 const struct latest *database_latest(uint32_t unit);
 /* Whether the number was committed, as whatever content. */
 bool database_has(uint32_t device, uint64_t generation, uint64_t seq);
@@ -300,9 +313,17 @@ bool vehicle_quiet(unsigned vehicle);
 void vehicle_sends(unsigned vehicle, const struct pt_report *report);
 void vehicle_connected(unsigned vehicle);
 void vehicles_end(void);
+
+/* ---- things.c */
+static inline size_t thing_index(const struct thing *thing)
+{
+    return (size_t)(thing - sim.things);
+}
 /* The entry whose content it is; NULL when none. */
 struct thing *thing_of(bool placed, int32_t lon_e6, const char *detail);
 struct thing *thing_of_entry(const struct pt_entry *entry);
+/* What a receiver or a crew would say now; `shape` is any number. */
+void thing_make(struct thing *thing, int64_t clock_ahead_ms, uint32_t shape);
 
 /* ---- gate.c */
 void gate_start(unsigned gate);
@@ -317,6 +338,20 @@ void gate_is_stored(unsigned gate, const struct store_receipt *receipt);
 bool gate_quiet(unsigned gate);
 void gates_end(void);
 unsigned gate_starting(void); /* whose modules are being made */
+
+/* ---- control.c */
+struct catalog;
+void control_reset(void);
+bool control_sets(unsigned vehicle, uint32_t a, uint32_t b);
+void control_read(unsigned gate); /* what is wanted now */
+const struct catalog *control_catalog(unsigned gate);
+int64_t control_next_ms(void);
+bool control_run_one(void);
+void control_starts(unsigned vehicle);
+void control_looks(unsigned vehicle); /* what is in force there */
+void control_hears(unsigned vehicle, uint64_t acknowledged);
+bool control_quiet(void); /* the newest are in force everywhere */
+int64_t control_patience_ms(void);
 
 /* ---- world.c */
 bool world_run(const struct schedule *schedule); /* false: violation */

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LON_AT_E6 (-82000000)
-#define LAT_AT_E6 23100000
 #define NAMES_SIZE 4096 /* numbers sent, hashed */
 
 static struct vehicle {
@@ -89,28 +87,21 @@ void vehicle_copied(unsigned from, unsigned to)
 
 /* ---- what delivery.c asks of the agent's other parts */
 
-/* Nobody says any settings here: they have no part in delivery. */
-void agent_remote_take(struct agent *agent, const void *payload, size_t size)
+struct power_state power_last(const struct power *power)
 {
-    (void)agent;
-    (void)payload;
-    (void)size;
-    abort();
+    (void)power;
+    return (struct power_state){.battery_percent = -1};
 }
 
-struct pt_vehicle_state agent_state(const struct agent *agent)
+struct pace_settings agent_pace_settings(const struct agent_settings *s)
 {
-    int64_t now_ms = WALL_AT_START_MS + sim.now_ms + sim.wall_ahead_ms;
-    return (struct pt_vehicle_state){
-        .present = true,
-        .now_ms = now_ms > 0 ? now_ms : 0,
-        .receiver_mode = 3,
-        .satellites_used = 8,
-        .outbox_depth = outbox_depth(agent->outbox),
-        .oldest_age_s = -1,
-        .dropped = outbox_dropped(agent->outbox),
-        .battery_percent = -1,
-    };
+    return (struct pace_settings){.bound_m = s->pace_bound_m};
+}
+
+enum pt_status agent_status(const struct agent_settings *s)
+{
+    (void)s;
+    return PT_STATUS_AVAILABLE;
 }
 
 struct uplink_settings agent_uplink_settings(const struct agent_settings *s)
@@ -125,31 +116,9 @@ struct uplink_settings agent_uplink_settings(const struct agent_settings *s)
 
 /* ---- things */
 
-/* An entry's content names it: by its longitude, else by its detail. */
-struct thing *thing_of(bool placed, int32_t lon_e6, const char *detail)
-{
-    size_t index = THINGS_MAX;
-    if (placed)
-        index = (size_t)(lon_e6 - LON_AT_E6);
-    else if (detail != NULL && detail[0] == 'e')
-        index = strtoul(detail + 1, NULL, 10);
-    return index < sim.thing_count ? &sim.things[index] : NULL;
-}
-
-struct thing *thing_of_entry(const struct pt_entry *entry)
-{
-    return thing_of((entry->flags & PT_FLAG_POSITION) != 0, entry->at.lon_e6,
-                    entry->detail);
-}
-
 static bool is_stored(const struct thing *thing)
 {
     return thing->positions + thing->acts + thing->quarantined > 0;
-}
-
-static size_t index_of(const struct thing *thing)
-{
-    return (size_t)(thing - sim.things);
 }
 
 /* What was once dropped may come back when the power goes before that is on
@@ -187,7 +156,7 @@ static void see_entry(struct vehicle *v, const struct pt_entry *entry,
     }
     if (&vehicles[thing->vehicle] != v)
         return; /* the clone's disk holds what was put into the first one */
-    size_t i = index_of(thing);
+    size_t i = thing_index(thing);
     thing->held = true;
     thing->durable = durable;
     thing->lost = false;
@@ -200,7 +169,7 @@ static void see_entry(struct vehicle *v, const struct pt_entry *entry,
 static void see_gone(struct vehicle *v, struct thing *thing, uint64_t *budget)
 {
     const struct outbox *box = v->agent.outbox;
-    size_t i = index_of(thing);
+    size_t i = thing_index(thing);
     if (outbox_in_memory(box) && places[i].generation != outbox_generation(box))
         return; /* in the file, which is not open just now */
     thing->held = false;
@@ -343,6 +312,8 @@ static void break_rules(struct vehicle *v)
         .ranges = {{v->last_sent, v->last_sent}},
     };
     size_t count;
+    if (sim.broken == BREAK_ACKNOWLEDGE_UNKEPT)
+        v->agent.remote_kept = v->agent.remote.revision;
     if (sim.broken == BREAK_DROP_UNCOUNTED && box->dropped > v->dropped)
         box->dropped = v->dropped;
     if (sim.broken == BREAK_TWO_BATCHES && v->batch_to != 0 &&
@@ -366,6 +337,7 @@ void vehicle_look(unsigned number)
         return;
     }
     break_rules(v);
+    control_looks(number);
     if (has_changed(v) && has_only_gained(v))
         look_for_new(number);
     else if (has_changed(v))
@@ -412,8 +384,8 @@ static void check_number(unsigned number, uint64_t generation,
     }
     if (n->thing != thing && !sim.cloned)
         violated("number %llu stands for entry %zu and for entry %zu",
-                 (unsigned long long)entry->seq, index_of(n->thing),
-                 index_of(thing));
+                 (unsigned long long)entry->seq, thing_index(n->thing),
+                 thing_index(thing));
     if (n->thing != thing) {
         if (n->other != thing) { /* its number, too: it may be the one kept */
             n->other = thing;
@@ -424,7 +396,7 @@ static void check_number(unsigned number, uint64_t generation,
     }
     if (thing->identities > 1 && vehicles[number].generations < 2 &&
         !sim.cloned)
-        violated("entry %zu has two numbers", index_of(thing));
+        violated("entry %zu has two numbers", thing_index(thing));
 }
 
 static bool contains(const struct pt_report *report, const struct thing *thing)
@@ -453,6 +425,8 @@ static void check_batch(struct vehicle *v, const struct pt_report *report)
 void vehicle_sends(unsigned number, const struct pt_report *report)
 {
     struct vehicle *v = &vehicles[number];
+    if (report->state.present)
+        control_hears(number, report->state.settings_revision);
     for (size_t i = 0; i < report->count; i++)
         check_number(number, report->generation, &report->entries[i]);
     if (report->count == 0)
@@ -465,7 +439,7 @@ void vehicle_sends(unsigned number, const struct pt_report *report)
     }
     if (!v->newest_sent && !may_be_deleted(v->newest))
         violated("the newest entry, %zu, goes behind the backlog",
-                 index_of(v->newest));
+                 thing_index(v->newest));
     check_batch(v, report);
 }
 
@@ -494,7 +468,10 @@ static void set_up(struct vehicle *v, unsigned number)
     s->uplink_resend_max_s = in->resend_max_s;
     s->uplink_heartbeat_s = in->heartbeat_s;
     s->uplink_batch = in->batch;
+    s->pace_bound_m = 25;
     v->agent.satellites_used = -1;
+    v->agent.gpsd_up = v->agent.device_present = true;
+    v->agent.fix_mode = RECEIVER_3D;
 }
 
 static void find_newest(struct vehicle *v, unsigned number)
@@ -552,6 +529,11 @@ void vehicle_start(unsigned number, bool first)
     break_reservation(v);
     uv_timer_init(&v->agent.loop, &v->agent.next);
     v->agent.next.data = &v->agent;
+    struct pace_settings pace = agent_pace_settings(&v->agent.settings);
+    pace_init(&v->agent.pace, &pace);
+    control_starts(number);
+    agent_remote_open(&v->agent);
+    control_looks(number);
     if (agent_delivery_open(&v->agent) != PT_OK)
         abort();
     v->runs = true;
@@ -635,40 +617,6 @@ void vehicle_tick(unsigned number)
     vehicle_look(number);
 }
 
-/* What a receiver and a crew say, of every kind there is. */
-static void make_entry(struct thing *thing, const struct vehicle *v,
-                       uint32_t shape)
-{
-    struct pt_entry *e = &thing->entry;
-    uint32_t kind = shape % 16;
-    int64_t time_ms = WALL_AT_START_MS + sim.now_ms + v->clock_ahead_ms;
-    *e = (struct pt_entry){.time_ms = time_ms > 0 ? time_ms : 0};
-    e->flags = PT_FLAG_POSITION | PT_FLAG_SPEED;
-    e->speed_cmps = shape >> 4 & 0x7FF;
-    e->at.lat_e6 = LAT_AT_E6;
-    e->at.lon_e6 = LON_AT_E6 + (int32_t)index_of(thing);
-    if (kind == 11)
-        e->kind = PT_KIND_STATUS;
-    if (kind == 12) {
-        e->kind = PT_KIND_STATUS;
-        e->flags = 0;
-        e->speed_cmps = 0;
-        e->at = (struct geo_point){0};
-    }
-    if (kind == 13)
-        e->kind = PT_KIND_PANIC;
-    if (kind >= 14) {
-        e->at.lat_e6 = 95000000;
-        e->kind = kind == 15 ? PT_KIND_STATUS : PT_KIND_FIX;
-    }
-    if (e->kind != PT_KIND_FIX)
-        e->status = PT_STATUS_AVAILABLE;
-    if (v->clock_ahead_ms != 0 && (shape & 1) != 0)
-        e->flags |= PT_FLAG_CLOCK_UNSURE;
-    thing->refused = kind >= 14 || v->clock_ahead_ms > 600000 ||
-                     v->clock_ahead_ms < INT64_C(-30) * 86400000;
-}
-
 bool vehicle_put(unsigned number, uint32_t shape)
 {
     struct vehicle *v = &vehicles[number];
@@ -676,15 +624,15 @@ bool vehicle_put(unsigned number, uint32_t shape)
     if (!v->runs || sim.thing_count == THINGS_MAX)
         return false;
     struct thing *thing = &sim.things[sim.thing_count++];
-    memset(&places[index_of(thing)], 0, sizeof places[0]);
+    memset(&places[thing_index(thing)], 0, sizeof places[0]);
     *thing = (struct thing){.vehicle = (uint8_t)number, .held = true};
-    make_entry(thing, v, shape);
-    snprintf(detail, sizeof detail, "e%zu", index_of(thing));
+    thing_make(thing, v->clock_ahead_ms, shape);
+    snprintf(detail, sizeof detail, "e%zu", thing_index(thing));
     if (thing->entry.kind != PT_KIND_FIX)
         thing->entry.detail = detail;
     sim.totals.entries++;
     /* Held from now on, and so looked for: the newest is never dropped. */
-    places[index_of(thing)].generation = v->generation;
+    places[thing_index(thing)].generation = v->generation;
     v->newest = thing;
     v->newest_sent = false;
     vehicle_enter(number);

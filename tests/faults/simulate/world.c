@@ -113,6 +113,8 @@ static bool strike_vehicle(const struct event *e)
         return network_replay(v, e->a);
     case EV_ALTER:
         return network_alter(v, e->a);
+    case EV_SETTINGS:
+        return control_sets(v, e->a, e->b);
     default:
         return false;
     }
@@ -181,6 +183,7 @@ static int64_t next_ms(void)
 {
     int64_t at_ms = soonest(loop_next_ms(), database_next_ms());
     at_ms = soonest(at_ms, network_next_ms());
+    at_ms = soonest(at_ms, control_next_ms());
     for (unsigned v = 0; v < VEHICLES; v++) {
         at_ms = soonest(at_ms, vehicle_next_ms(v));
         at_ms = soonest(at_ms, restart_vehicle_ms[v]);
@@ -195,7 +198,8 @@ static int64_t next_ms(void)
 /* One thing that is due; false when none is. */
 static bool run_one(void)
 {
-    if (network_run_one() || database_run_one() || loop_run_one())
+    if (network_run_one() || database_run_one() || loop_run_one() ||
+        control_run_one())
         return true;
     for (unsigned v = 0; v < VEHICLES; v++) {
         if (vehicle_next_ms(v) > sim.now_ms)
@@ -246,7 +250,7 @@ static bool all_quiet(void)
     for (unsigned g = 0; g < sim.in->gates; g++)
         if (!gate_quiet(g))
             return false;
-    return network_quiet();
+    return network_quiet() && control_quiet();
 }
 
 static void become_calm(void)
@@ -273,6 +277,7 @@ static int64_t patience_ms(void)
     int64_t wait_ms = sim.in->resend_max_s * 1250 * 3 + 180000;
     int64_t batches = (int64_t)(sim.thing_count / sim.in->batch) + 4;
     wait_ms += batches * (sim.in->receipt_every_ms + 2000);
+    wait_ms += control_patience_ms();
     return sim.cloned ? wait_ms * 3 + batches * 120000 : wait_ms;
 }
 
@@ -379,6 +384,7 @@ static void begin(const struct schedule *schedule)
     disk_reset();
     database_reset();
     network_reset();
+    control_reset();
     vehicles_reset();
     for (unsigned v = 0; v < VEHICLES; v++)
         restart_vehicle_ms[v] = NEVER;
