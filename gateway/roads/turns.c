@@ -253,21 +253,38 @@ static void fill_turns(struct turning *t)
     }
 }
 
+/* From where a directed edge begins to the place COURSE_M along it, or its
+ * end. Not by places: theirs are 0.1 m apart, half a degree at that distance.
+ */
+static double course_from_start(const struct roads *roads, uint32_t directed)
+{
+    const struct roads_edge *edge = &roads->edges[directed >> 1];
+    uint32_t count = edge[1].first_point - edge->first_point;
+    bool back = directed & 1u;
+    uint32_t at = back ? edge[1].first_point - 1 : edge->first_point;
+    struct geo_plane plane = geo_plane_at(roads->points[at]);
+    double left = COURSE_M;
+    double east = 0.0;
+    double north = 0.0;
+    for (uint32_t i = 1; i < count && left > 0.0; i++) {
+        double to_east, to_north;
+        at = back ? at - 1 : at + 1;
+        geo_to_plane(&plane, roads->points[at], &to_east, &to_north);
+        double length = hypot(to_east - east, to_north - north);
+        double share = length > left ? left / length : 1.0;
+        east += share * (to_east - east);
+        north += share * (to_north - north);
+        left -= length;
+    }
+    return atan2(east, north) * (180.0 / 3.14159265358979323846);
+}
+
 static void take_courses(struct turning *t)
 {
-    const struct roads *roads = t->roads;
-    for (uint32_t e = 0; e < roads->edge_count; e++) {
-        uint32_t last = roads->edges[e + 1].first_point - 1;
-        double all = (double)roads->along_m[last];
-        double share = all > COURSE_M ? COURSE_M / all : 1.0;
-        struct geo_point a = roads_point_at(roads, e, 0.0);
-        struct geo_point b = roads_point_at(roads, e, 1.0);
-        struct geo_point past_a = roads_point_at(roads, e, share);
-        struct geo_point before_b = roads_point_at(roads, e, 1.0 - share);
-        t->starts[2 * e] = (float)geo_course_deg(a, past_a);
-        t->ends[2 * e] = (float)geo_course_deg(before_b, b);
-        t->starts[2 * e + 1] = (float)geo_course_deg(b, before_b);
-        t->ends[2 * e + 1] = (float)geo_course_deg(past_a, a);
+    for (uint32_t d = 0; d < 2 * t->roads->edge_count; d++) {
+        double course = course_from_start(t->roads, d);
+        t->starts[d] = (float)course;
+        t->ends[d ^ 1u] = (float)remainder(course + 180.0, 360.0);
     }
 }
 

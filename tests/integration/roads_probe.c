@@ -7,6 +7,7 @@
  *   route EDGE FRACTION EDGE FRACTION
  *                                -> route MS METRES LEGS POINTS | unreachable
  *   by search | by hierarchy     how the answers after it are found
+ *   profile NAME                 by whose rules
  *   snap LAT_E6 LON_E6 REACH_M   -> snap EDGE FRACTION METRES | offroad
  *
  * A failure is told as "error ...", and ends it. */
@@ -91,6 +92,16 @@ static enum pt_err do_by(struct probe *p, const char *words)
     return PT_OK;
 }
 
+static enum pt_err do_profile(struct probe *p, const char *words)
+{
+    char name[ROADS_PROFILE_NAME];
+    const struct roads_metric *metric = NULL;
+    if (sscanf(words, "%31s", name) == 1)
+        metric = roads_profile(p->roads, name);
+    return metric == NULL ? PT_E_MALFORMED
+                          : roads_search_use(p->search, metric);
+}
+
 static enum pt_err do_snap(struct probe *p, const char *words)
 {
     struct geo_point point;
@@ -115,7 +126,7 @@ static const struct command {
     enum pt_err (*run)(struct probe *p, const char *words);
 } commands[] = {
     {"unit ", do_unit}, {"nearest ", do_nearest}, {"route ", do_route},
-    {"by ", do_by},     {"snap ", do_snap},
+    {"by ", do_by},     {"snap ", do_snap},       {"profile ", do_profile},
 };
 
 static enum pt_err run_line(struct probe *p, const char *line)
