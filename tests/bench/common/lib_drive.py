@@ -4,6 +4,7 @@ import datetime
 import json
 import math
 import re
+import tarfile
 import threading
 import time
 from dataclasses import dataclass
@@ -57,6 +58,13 @@ def _barefoot(text):
         yield Fix(when.timestamp(), float(lat), float(lon))
 
 
+def _kubicka(text):
+    """Longitude, latitude, seconds; a second a line."""
+    for line in text.splitlines():
+        lon, lat, at_s = map(float, line.split()[:3])
+        yield Fix(at_s, lat, lon)
+
+
 def _slope(fixes, at):
     """Least squares through the places of SLOPE_S before and after: these
     recordings have no speed and course, which every receiver gives (and
@@ -81,17 +89,34 @@ def put_motion(fixes):
         fix.speed_mps, fix.course_deg = _slope(fixes, at)
 
 
-def read_drive(path):
-    """The fixes of a recording, in order, with speed and course."""
-    with open(path, encoding="utf-8") as recording:
-        text = recording.read()
-    parse = _barefoot if path.endswith(".json") else _newson_krumm
+def _in_order(found):
     fixes = []
-    for fix in parse(text):
+    for fix in found:
         if not fixes or fix.at_s > fixes[-1].at_s:
             fixes.append(fix)
     put_motion(fixes)
     return fixes
+
+
+def read_drive(path):
+    """The fixes of a recording, in order, with speed and course: Newson and
+    Krumm's table, or Barefoot's JSON."""
+    with open(path, encoding="utf-8") as recording:
+        text = recording.read()
+    parse = _barefoot if path.endswith(".json") else _newson_krumm
+    return _in_order(parse(text))
+
+
+def read_tracks(path):
+    """[(name, fixes)] of all *.track in a tar file: Kubicka and others'."""
+    drives = []
+    with tarfile.open(path) as tar:
+        for member in sorted(tar.getnames()):
+            if member.endswith(".track"):
+                text = tar.extractfile(member).read().decode()
+                drives.append((member.rsplit("/", 1)[-1],
+                               _in_order(_kubicka(text))))
+    return drives
 
 
 def seconds(fixes):
@@ -117,9 +142,10 @@ class Drive(Replay):
     """A receiver that drives a recording once more: as many seconds between
     its fixes as there were then, so that its gaps are gaps, too."""
 
-    def __init__(self, link, fixes):
+    def __init__(self, link, fixes, name="the recording"):
         super().__init__(link)
         self.fixes = fixes
+        self.name = name
         self.begin_s = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -165,7 +191,7 @@ class Drive(Replay):
         a, b = self.fixes[after - 1], self.fixes[after]
         turned = abs((b.course_deg - a.course_deg + 180) % 360 - 180)
         clock = time.strftime("%H:%M:%S", time.gmtime(b.at_s))
-        return (f"at {clock} of the recording: {b.at_s - a.at_s:.1f} s between"
+        return (f"at {clock} of {self.name}: {b.at_s - a.at_s:.1f} s between"
                 f" two fixes {apart_m((a.lat, a.lon), (b.lat, b.lon)):.1f} m"
                 f" apart, {a.speed_mps:.1f} -> {b.speed_mps:.1f} m/s, turned"
                 f" {turned:.0f} degrees")
