@@ -59,7 +59,7 @@ class Database:
         self.query("TRUNCATE patrol.unit, patrol.device, patrol.unit_device,"
                    " patrol.position, patrol.unit_event, patrol.receipt,"
                    " patrol.latest_position, patrol.quarantine, patrol.zone,"
-                   " patrol.mission RESTART IDENTITY CASCADE")
+                   " patrol.mission, patrol.closure RESTART IDENTITY CASCADE")
 
     def add_unit(self, call_sign, device=None, since="-infinity", **columns):
         unit = self.one("INSERT INTO patrol.unit (call_sign, kind, capabilities)"
