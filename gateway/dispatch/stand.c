@@ -47,8 +47,16 @@ static bool drives(const struct roads_metric *metric, uint32_t edge)
            roads_metric_ms(metric, 2 * edge + 1) != ROADS_NONE;
 }
 
-/* The place itself while its street is open; else the nearest to its point on
- * a street that is. */
+static bool goes_on(const struct dispatch *dispatch, uint32_t edge)
+{
+    const struct roads_metric *metric = dispatch->metrics[0];
+    return !roads_edge_apart(dispatch->roads, 2 * edge) &&
+           (metric == NULL || drives(metric, edge));
+}
+
+/* The place itself while its street is open and leads anywhere; else the
+ * nearest to its point on one that does. From a part of the network that
+ * nobody leaves, and far from the rest, at least within that. */
 static enum pt_err snap_open(const struct dispatch *dispatch,
                              struct geo_point point,
                              const struct roads_place *place,
@@ -57,20 +65,21 @@ static enum pt_err snap_open(const struct dispatch *dispatch,
     const struct roads_metric *metric = dispatch->metrics[0];
     struct roads_place around[ROADS_AROUND_MAX];
     size_t found = 0;
-    if (metric == NULL || drives(metric, place->edge)) {
-        *ret = *place;
+    *ret = *place;
+    if (goes_on(dispatch, place->edge))
         return PT_OK;
-    }
     enum pt_err err =
         roads_around(dispatch->roads, point, DISPATCH_ACCESS_MAX_M,
                      ROADS_AROUND_MAX, around, &found);
     for (size_t i = 0; err == PT_OK && i < found; i++) {
-        if (drives(metric, around[i].edge)) {
+        if (goes_on(dispatch, around[i].edge)) {
             *ret = around[i];
             return PT_OK;
         }
     }
-    return err == PT_OK ? PT_E_OFFROAD : err;
+    if (err == PT_OK && metric != NULL && !drives(metric, place->edge))
+        err = PT_E_OFFROAD;
+    return err;
 }
 
 enum pt_err dispatch_snap(const struct dispatch *dispatch,

@@ -110,6 +110,7 @@ static enum pt_err copy_edges(struct roads *roads,
     for (uint32_t e = 0; e < roads->edge_count; e++) {
         roads->edges[e].way_id = rows[e].way_id;
         roads->edges[e].length_m = rows[e].length_m;
+        roads->edges[e].apart = rows[e].apart;
     }
     copy_lines(roads, rows);
     return copy_names(roads, rows);

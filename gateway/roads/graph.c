@@ -69,6 +69,11 @@ uint32_t roads_edge_ms(const struct roads *roads, uint32_t directed)
     return roads_metric_ms(roads->profiles[0], directed);
 }
 
+bool roads_edge_apart(const struct roads *roads, uint32_t directed)
+{
+    return roads->edges[directed >> 1].apart;
+}
+
 double roads_edge_length_m(const struct roads *roads, uint32_t directed)
 {
     const struct roads_edge *edge = edge_of(roads, directed);

@@ -34,6 +34,7 @@ struct roads_edge_row {
     int64_t source, target;           /* node ids */
     uint32_t forward_ms, backward_ms; /* 0: not allowed that way */
     float length_m;
+    bool apart;                     /* not of the main part: see roads_snap() */
     uint32_t point_count;           /* 2 or more */
     const char *name;               /* NULL: none; copied */
     const struct geo_point *points; /* from source to target; copied */
@@ -142,6 +143,7 @@ static inline uint32_t roads_reverse(uint32_t directed)
 /* Milliseconds to travel it with the first profile; ROADS_NONE when not
  * allowed that way. */
 uint32_t roads_edge_ms(const struct roads *roads, uint32_t directed);
+bool roads_edge_apart(const struct roads *roads, uint32_t directed);
 double roads_edge_length_m(const struct roads *roads, uint32_t directed);
 const char *roads_edge_name(const struct roads *roads, uint32_t directed);
 int64_t roads_edge_way(const struct roads *roads, uint32_t directed);
@@ -177,9 +179,12 @@ struct roads_place {
     struct geo_point at;
 };
 
-/* The nearest edge within `reach_m` (0 to 50 km: distances are those of the
- * plane at the point). PT_E_OFFROAD when there is none. Ties go to the lower
- * edge number, and on it to the place nearer its source. Any thread. */
+/* The nearest edge of the main part within `reach_m` (0 to 50 km: distances are
+ * those of the plane at the point); where there is none, the nearest of those
+ * apart, between which and the rest nobody drives: a yard behind a gate that
+ * the first profile may not pass is left for the street outside. PT_E_OFFROAD
+ * when there is none at all. Ties go to the lower edge number, and on it to the
+ * place nearer its source. Any thread. */
 PT_MUST_CHECK enum pt_err roads_snap(const struct roads *roads,
                                      struct geo_point point, double reach_m,
                                      struct roads_place *ret);
@@ -189,7 +194,8 @@ PT_MUST_CHECK enum pt_err roads_snap(const struct roads *roads,
 struct roads_place roads_place_on(const struct roads *roads, uint32_t directed,
                                   double travelled);
 
-/* The nearest place of every edge within `reach_m`, nearest first (ties:
+/* The nearest place of every edge within `reach_m`, of any part, nearest first
+ * (ties:
  * lower edge number); of more than `max` (1..ROADS_AROUND_MAX) the nearest
  * ones. `ret` has room for `max`. PT_E_OFFROAD when there is none. Any
  * thread. */

@@ -32,6 +32,7 @@ struct roads_edge {
     uint32_t name;        /* into names; 0: none */
     uint32_t arc[2];      /* forward, backward; or ROADS_NONE */
     float length_m;
+    bool apart;
 };
 
 /* A turn in a byte: what it costs is up to the metric. */

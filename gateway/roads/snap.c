@@ -187,6 +187,7 @@ struct quest {
     int64_t lat_e6, lon_e6; /* lon may be moved by whole turns */
     struct hit best;        /* farther is not looked at */
     struct gathering *all; /* roads_around(): the best of every edge; or NULL */
+    bool main_part;        /* of that only */
 };
 
 /* Sorted as the answer is. */
@@ -252,6 +253,8 @@ static void look_at_segment(struct quest *q, uint32_t edge, uint32_t segment,
 
 static void look_at_run(struct quest *q, const struct roads_run *run)
 {
+    if (q->main_part && q->roads->edges[run->edge].apart)
+        return;
     const struct geo_point *p = &q->roads->points[run->first_point];
     int64_t lon = p->lon_e6;
     double a[2] = {(double)(lon - q->lon_e6) * q->plane.east_m_per_e6,
@@ -409,8 +412,13 @@ enum pt_err roads_snap(const struct roads *roads, struct geo_point point,
                       .lat_e6 = point.lat_e6,
                       .best = {.squared_m2 = reach_m * reach_m,
                                .edge = ROADS_NONE,
-                               .segment = UINT32_MAX}};
+                               .segment = UINT32_MAX},
+                      .main_part = true};
     search_all_turns(&q, point);
+    if (q.best.edge == ROADS_NONE) {
+        q.main_part = false;
+        search_all_turns(&q, point);
+    }
     if (q.best.edge == ROADS_NONE)
         return PT_E_OFFROAD;
     *ret = place_of(roads, &q.best);

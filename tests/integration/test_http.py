@@ -504,7 +504,7 @@ def test_wrong_parameters(gateway, path, parameter):
     assert (status, problem["parameter"]) == (400, parameter)
 
 
-def raw(gateway, request, seconds=5):
+def raw(gateway, request, seconds=30):
     """Sends bytes as they are; status, headers and body of the answer."""
     with socket.create_connection(("127.0.0.1", gateway.port)) as link:
         link.settimeout(seconds)

@@ -486,6 +486,56 @@ static void by_another_profile(void **state)
     stop(&w);
 }
 
+/* A yard behind a gate that is not passed, with a lane of its own: whoever is
+ * there is taken to the street outside, 100 m away, (100 - 30) / 2.8 = 25 s,
+ * and so is a call from there. Far from any street the lane is all there is. */
+static void a_lane_that_leads_nowhere(void **state)
+{
+    (void)state;
+    struct geo_point street[] = {at_m(0, 0), at_m(1000, 0)};
+    struct geo_point lane[] = {at_m(400, 100), at_m(600, 100)};
+    struct geo_point far_lane[] = {at_m(400, 900), at_m(600, 900)};
+    struct roads_edge_row rows[] = {
+        {.way_id = 1, .source = 1, .target = 2, .points = street},
+        {.way_id = 2, .source = 3, .target = 4, .points = lane, .apart = true},
+        {.way_id = 3,
+         .source = 5,
+         .target = 6,
+         .points = far_lane,
+         .apart = true},
+    };
+    struct world w;
+    struct roads *roads;
+    struct dispatch_answer answer;
+    for (size_t i = 0; i < 3; i++) {
+        rows[i].point_count = 2;
+        rows[i].length_m = i == 0 ? 1000 : 200;
+        rows[i].forward_ms = rows[i].backward_ms = i == 0 ? 100000 : 20000;
+    }
+    assert_int_equal(
+        roads_new(&(struct roads_rows){.edges = rows, .edge_count = 3}, &roads),
+        PT_OK);
+    start(&w, roads);
+    fill_catalog(&w.catalog, 2);
+    place(&w, w.catalog.units[0].unit_id, at_m(500, 100), 0,
+          PT_STATUS_AVAILABLE);
+    place(&w, w.catalog.units[1].unit_id, at_m(450, 900), 0,
+          PT_STATUS_AVAILABLE);
+    tick(&w);
+    assert_int_equal(ask(&w, at_m(700, 0), 2, NULL, &answer), PT_OK);
+    assert_int_equal(answer.count, 1);
+    assert_ptr_equal(answer.units[0].unit, &w.catalog.units[0]);
+    assert_true(fabs(answer.units[0].eta_s - 45) < 0.3);
+    assert_int_equal(ask(&w, at_m(500, 100), 2, NULL, &answer), PT_OK);
+    assert_int_equal(answer.count, 1);
+    assert_true(fabs(answer.units[0].eta_s - 50) < 0.5);
+    assert_int_equal(ask(&w, at_m(550, 900), 2, NULL, &answer), PT_OK);
+    assert_int_equal(answer.count, 1);
+    assert_ptr_equal(answer.units[0].unit, &w.catalog.units[1]);
+    assert_true(fabs(answer.units[0].eta_s - 10) < 0.1);
+    stop(&w);
+}
+
 static void old_positions_stand_below(void **state)
 {
     (void)state;
@@ -1182,6 +1232,7 @@ int main(void)
         cmocka_unit_test(a_bridge_is_not_the_road_below),
         cmocka_unit_test(moves_on_all_of_a_fleet),
         cmocka_unit_test(by_another_profile),
+        cmocka_unit_test(a_lane_that_leads_nowhere),
         cmocka_unit_test(a_closed_bridge_changes_the_ranking),
         cmocka_unit_test(a_route_tells_what_it_goes_around),
         cmocka_unit_test(a_closed_street_has_its_ends),
