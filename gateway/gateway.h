@@ -123,6 +123,7 @@ struct watch {
     int64_t database_life_ms; /* UTC, when it last answered */
     struct http_health health;
     uint64_t losses[HTTP_PART_COUNT];
+    uint64_t two_places; /* alarms */
     int64_t counted_ms;
     struct fleet_tally tally;
 };

@@ -148,6 +148,26 @@ static void follow_hearing(struct gateway *gw)
                watch->told - LOGGED_MAX);
 }
 
+/* Each throws the other out at the broker and takes its place; who is which,
+ * nobody here can tell. */
+static void tell_twins(struct gateway *gw)
+{
+    char device[LINK_DEVICE_MAX + 1];
+    while (intake_next_twin(gw->intake, device)) {
+        uint32_t device_id, unit_id;
+        const struct catalog_unit *unit = NULL;
+        if (catalog_device(gw->catalog, device, &device_id) &&
+            catalog_device_unit(gw->catalog, device_id, gw->now_ms, &unit_id))
+            unit = catalog_unit_by_id(gw->catalog, unit_id);
+        gw->watch.two_places++;
+        pt_log(PT_LOG_ERROR,
+               "gateway: device %s is in two places: two vehicles report under "
+               "its name, and unit %s is shown now here, now there",
+               device, unit == NULL ? "-" : unit->call_sign);
+        http_two_places(gw->http, device, unit);
+    }
+}
+
 static void count_up(struct gateway *gw)
 {
     struct watch *watch = &gw->watch;
@@ -161,6 +181,7 @@ static void count_up(struct gateway *gw)
 void watch_follow(struct gateway *gw)
 {
     look_at_parts(gw);
+    tell_twins(gw);
     follow_hearing(gw);
     count_up(gw);
 }
@@ -201,6 +222,11 @@ static enum pt_err add_parts(struct gateway *gw)
                           "patrol_database_losses_total", NULL,
                           "How often the database was lost or fell silent",
                           &losses[HTTP_DATABASE]);
+    if (err == PT_OK)
+        err = metrics_add(gw->metrics, METRICS_COUNTER,
+                          "patrol_devices_two_places_total", NULL,
+                          "Alarms of two vehicles under one device's name",
+                          &gw->watch.two_places);
     return err;
 }
 

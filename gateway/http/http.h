@@ -73,6 +73,10 @@ void http_hearing(struct http *http, const struct catalog_unit *unit,
  * `broker.back`; it was lost since then. */
 void http_part_changed(struct http *http, enum http_part_id id,
                        int64_t lost_since_ms);
+/* `device.two_places`: two vehicles report under the name of one device;
+ * `unit` may be NULL. */
+void http_two_places(struct http *http, const char *device,
+                     const struct catalog_unit *unit);
 /* Tick step: answers what libmicrohttpd has ready. */
 void http_serve(struct http *http);
 

@@ -379,6 +379,20 @@ void http_part_changed(struct http *http, enum http_part_id id,
     wake_soon(http);
 }
 
+void http_two_places(struct http *http, const char *device,
+                     const struct catalog_unit *unit)
+{
+    jw_reset(&http->scratch);
+    event_id(&http->scratch, http_ring_next_id(http->ring));
+    event_begin(&http->scratch, "device.two_places");
+    jw_object(&http->scratch, NULL);
+    jw_text(&http->scratch, "device", device);
+    jw_text(&http->scratch, "call_sign", unit == NULL ? NULL : unit->call_sign);
+    jw_object_end(&http->scratch);
+    tell(http);
+    wake_soon(http);
+}
+
 void http_hearing(struct http *http, const struct catalog_unit *unit,
                   const struct fleet_unit *state)
 {

@@ -292,6 +292,31 @@ static void take_presence(struct intake *intake, const struct catalog *catalog,
     count_full(intake, fleet_connected(fleet, unit_id, is_online));
 }
 
+/* Whom the table has no room for, or no memory, is not watched. */
+static void watch_for_twins(struct intake *intake,
+                            const struct catalog *catalog)
+{
+    const struct reading *r = &intake->reading;
+    uint32_t device_id;
+    bool alarm;
+    if (!catalog_device(catalog, r->device, &device_id) ||
+        twins_hear(intake->twins, device_id, r->report.generation,
+                   steady_ms(intake), &alarm) != PT_OK ||
+        !alarm || intake->found_twin_count == INTAKE_TWINS_MAX)
+        return;
+    memcpy(intake->found_twins[intake->found_twin_count++], r->device,
+           sizeof(r->device));
+}
+
+bool intake_next_twin(struct intake *intake, char device[LINK_DEVICE_MAX + 1])
+{
+    if (intake->found_twin_count == 0)
+        return false;
+    memcpy(device, intake->found_twins[--intake->found_twin_count],
+           LINK_DEVICE_MAX + 1);
+    return true;
+}
+
 /* A report that is not a retained one is itself a sign of presence. */
 static void hear(struct intake *intake, const struct catalog *catalog,
                  struct fleet *fleet, int64_t now_ms, bool retained)
@@ -348,6 +373,8 @@ static void begin_report(struct intake *intake, const struct catalog *catalog,
     }
     cost_report(&intake->cost, message->size, r->report.count);
     hear(intake, catalog, fleet, now_ms, message->retained);
+    if (!message->retained)
+        watch_for_twins(intake, catalog);
     r->under_way = true;
 }
 
@@ -547,6 +574,7 @@ static void release(struct intake *intake)
     if (intake->reading.under_way)
         pt_report_clear(&intake->reading.report);
     receipts_free(intake->receipts);
+    twins_free(intake->twins);
     inbox_clear(&intake->inbox);
     inbox_clear(&intake->undecided);
     free(intake);
@@ -569,6 +597,8 @@ static enum pt_err open_parts(struct intake *intake,
     if (err == PT_OK)
         err = receipts_new(INTAKE_RECEIPTS_MAX, settings->receipt_every_ms,
                            &intake->receipts);
+    if (err == PT_OK)
+        err = twins_new(CATALOG_UNITS_MAX, &intake->twins);
     if (err == PT_OK)
         err = add_metrics(intake, metrics);
     if (err == PT_OK)

@@ -14,6 +14,7 @@
 #include "pt_err.h"
 #include "pulse.h"
 #include "store.h"
+#include "twins.h"
 #include <stdbool.h>
 #include <uv.h>
 
@@ -80,6 +81,10 @@ void intake_probe(struct intake *intake);
  * answers again. */
 enum pulse_state intake_broker(const struct intake *intake);
 int64_t intake_life_ms(const struct intake *intake); /* UTC; 0: never up */
+
+/* True, with the name of a device under which two vehicles report (twins.h),
+ * until all are told. */
+bool intake_next_twin(struct intake *intake, char device[LINK_DEVICE_MAX + 1]);
 
 /* From when to when, UTC, all that vehicles said has come in and been taken;
  * 0, 0: nothing comes in. A broker may be silent for a while before that is

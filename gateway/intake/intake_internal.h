@@ -146,6 +146,8 @@ PT_MUST_CHECK enum pt_err cost_metrics(const struct cost *cost,
  */
 int64_t intake_wall_ms(void); /* UTC */
 
+#define INTAKE_TWINS_MAX 16
+
 struct counts {
     uint64_t reports;
     uint64_t presences;
@@ -193,6 +195,10 @@ struct intake {
     int64_t life_ms;      /* UTC, when anything last came */
     bool gone_silent;     /* given up for that, and not yet back */
     bool told_mute;
+    struct twins *twins;
+    /* Found and not yet told; those beyond it are found again. */
+    char found_twins[INTAKE_TWINS_MAX][LINK_DEVICE_MAX + 1];
+    size_t found_twin_count;
     int64_t refusals_logged_ms;
     uint64_t refusals_unlogged;
     void (*closed)(void *context);

@@ -20,6 +20,7 @@ struct watch {
     struct ctl_sse sse;
     json_t *units; /* call sign -> unit; the table's rows */
     json_t *lost;  /* part -> what was told of its loss */
+    json_t *twins; /* device -> what was told of it */
     bool terminal;
     bool ready;         /* the state that a stream begins with has been told */
     bool changed;       /* since the last drawing */
@@ -77,6 +78,18 @@ static const char **sorted_keys(json_t *units)
     return keys;
 }
 
+static void print_twins(const json_t *told)
+{
+    const char *call_sign = ctl_text(told, "call_sign");
+    char clean[256], line[512];
+    snprintf(line, sizeof line,
+             "two vehicles report as unit %s (device %s): one is not what it "
+             "says",
+             call_sign != NULL ? call_sign : "-", ctl_text(told, "device"));
+    ctl_clean(line, clean, sizeof clean);
+    printf("! %s\n", clean);
+}
+
 static void draw(struct watch *watch)
 {
     struct ctl_table *table = NULL;
@@ -99,6 +112,10 @@ static void draw(struct watch *watch)
     json_object_foreach(watch->lost, part, told)
     {
         ctl_print_part(told);
+    }
+    json_object_foreach(watch->twins, part, told)
+    {
+        print_twins(told);
     }
     (void)ctl_table_show(table);
     fflush(stdout);
@@ -197,6 +214,20 @@ static void take_part(struct watch *watch, const char *type, json_t *data)
     }
 }
 
+/* On a terminal it stays until the stream begins anew. */
+static void take_twins(struct watch *watch, json_t *data)
+{
+    const char *device = ctl_text(data, "device");
+    if (device == NULL)
+        return;
+    json_object_set(watch->twins, device, data);
+    watch->changed = true;
+    if (!watch->terminal) {
+        print_twins(data);
+        fflush(stdout);
+    }
+}
+
 static void take_event(void *context, const char *type, const char *text)
 {
     struct watch *watch = context;
@@ -210,12 +241,15 @@ static void take_event(void *context, const char *type, const char *text)
     } else if (strcmp(type, "reset") == 0) {
         json_object_clear(watch->units);
         json_object_clear(watch->lost);
+        json_object_clear(watch->twins);
         watch->changed = true;
     } else if (strcmp(type, "ready") == 0) {
         watch->ready = true;
         watch->changed = true;
     } else if (ends_with(type, ".lost") || ends_with(type, ".back")) {
         take_part(watch, type, data);
+    } else if (strcmp(type, "device.two_places") == 0) {
+        take_twins(watch, data);
     } else if (!watch->terminal &&
                (strcmp(type, "roads") == 0 || strcmp(type, "catalog") == 0)) {
         printf("-  %s changed\n", type);
@@ -302,9 +336,8 @@ enum ctl_exit cmd_watch(struct ctl *ctl, int argc, char **argv)
     watch.terminal = !ctl->json && isatty(STDOUT_FILENO) == 1;
     watch.units = json_object();
     watch.lost = json_object();
-    if (watch.units == NULL || watch.lost == NULL) {
-        json_decref(watch.units);
-        json_decref(watch.lost);
+    watch.twins = json_object();
+    if (watch.units == NULL || watch.lost == NULL || watch.twins == NULL) {
         ctl_complain("out of memory");
         return CTL_REFUSED;
     }
@@ -324,5 +357,6 @@ enum ctl_exit cmd_watch(struct ctl *ctl, int argc, char **argv)
     }
     json_decref(watch.units);
     json_decref(watch.lost);
+    json_decref(watch.twins);
     return end;
 }

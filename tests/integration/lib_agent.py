@@ -18,7 +18,8 @@ QUICK = {"uplink.resend": 3, "uplink.resend_max": 6, "uplink.heartbeat": 3,
 
 class Agent:
     def __init__(self, directory, device, broker, gpsd, authority,
-                 certificate_of=None, usual=None, **settings):
+                 certificate_of=None, usual=None, environment=None,
+                 **settings):
         self.dir = str(directory)
         os.makedirs(self.dir, exist_ok=True)
         self.device = device
@@ -36,7 +37,8 @@ class Agent:
                for name, value in settings.items()}}
         self.write(values)
         self.process = Process([PROGRAM, "-c", self.conf],
-                               os.path.join(self.dir, "agent.log"))
+                               os.path.join(self.dir, "agent.log"),
+                               env=environment)
 
     def write(self, values):
         sections = {}

@@ -106,9 +106,9 @@ class Process:
 class Server:
     """A Process that is there once it listens on its loopback port."""
 
-    def __init__(self, port, command, log_file):
+    def __init__(self, port, command, log_file, **options):
         self.port = port
-        self.process = Process(command, log_file)
+        self.process = Process(command, log_file, **options)
 
     def start(self):
         self.process.start()

@@ -102,7 +102,7 @@ class Receiver(Port):
 
 
 class Gpsd(Server):
-    def __init__(self, directory, *devices):
+    def __init__(self, directory, *devices, environment=None):
         self.dir = str(directory)
         os.makedirs(self.dir, exist_ok=True)
         port = free_port()
@@ -110,7 +110,7 @@ class Gpsd(Server):
         super().__init__(
             port, ["/usr/sbin/gpsd", "-N", "-n", "-S", port, "-F",
                    self.control, *devices],
-            os.path.join(self.dir, "gpsd.log"))
+            os.path.join(self.dir, "gpsd.log"), env=environment)
 
     def _tell(self, text):
         """The control socket, as the udev rule of Debian's gpsd does."""

@@ -278,6 +278,7 @@ REMARKS = ("silent for 4 min, no fix, on battery, 35 %, clock 2 h slow,"
 LOST = {"part": "broker", "state": "silent", "since": "2024-05-01T11:58:00.000Z",
         "consequence": "no reports come in\x1b[2J"}
 LOST_LINE = "! the broker is silent since 2024-05-01T11:58:00.000Z: no reports come in?[2J\n"
+TWINS_LINE = "! two vehicles report as unit P-1 (device car-1): one is not what it says\n"
 MISSION = {"mission_id": 17, "ref": None, "name": "Canadá", "kind": "embassy", "lat": 23.118,
            "lon": -82.424, "zone": None}
 CANDIDATE = {"call_sign": "P-12", "kind": "car", "capabilities": [], "eta_s": 244.6,
@@ -364,7 +365,8 @@ class Answers(http.server.BaseHTTPRequestHandler):
                   ("broker.lost", dict(LOST, consequence=None)),
                   ("broker.back", {"part": "broker", "state": "up",
                                    "since": "2024-05-01T12:01:00.000Z"}),
-                  ("database.lost", dict(LOST, part="database", state="down"))]
+                  ("database.lost", dict(LOST, part="database", state="down")),
+                  ("device.two_places", {"device": "car-1", "call_sign": "P-1"})]
         for kind, data in events:
             self.wfile.write(f"event: {kind}\ndata: {json.dumps(data)}\n\n".encode())
             self.wfile.flush()
@@ -496,7 +498,7 @@ def watch(gateway, *words, lines):
 
 
 def test_watch_tells_each_change_once(gateway):
-    assert watch(gateway, lines=7) == [
+    assert watch(gateway, lines=8) == [
         "2024-05-01T12:00:00.000Z  P-12  available  23.132999,-82.383498  36 km/h\n",
         "2024-05-01T12:00:00.000Z  P-12  busy?[2J  23.132999,-82.383498  36 km/h\n",
         "2024-05-01T12:00:00.000Z  P-13  available  23.132999,-82.383498  36 km/h"
@@ -504,11 +506,20 @@ def test_watch_tells_each_change_once(gateway):
         "-  roads changed\n",
         "! the broker is silent since 2024-05-01T11:58:00.000Z\n",
         "! the broker is up since 2024-05-01T12:01:00.000Z\n",
-        LOST_LINE.replace("broker is silent", "database is down")]
+        LOST_LINE.replace("broker is silent", "database is down"), TWINS_LINE]
     events = [json.loads(line) for line in watch(gateway, "--json", lines=7)]
     assert [event["event"] for event in events] == [
         "reset", "unit", "ready", "unit", "unit", "unit", "roads"]
     assert events[1]["data"] == UNIT
+
+
+CLEAR = b"\x1b[H\x1b[2J"
+
+
+def drawn_whole(seen):
+    """The last event told, and the table below it down to its last row."""
+    _, told, table = seen.rpartition(CLEAR)[2].partition(TWINS_LINE.strip().encode())
+    return told and b"P-13" in table
 
 
 def test_watch_draws_a_table_on_a_terminal(gateway):
@@ -519,9 +530,7 @@ def test_watch_draws_a_table_on_a_terminal(gateway):
     seen = b""
     try:
         end = time.monotonic() + 15
-        # the table is drawn below what is lost, line by line
-        while (b"busy?[2J" not in seen.partition(b"! the database")[2]
-               and time.monotonic() < end):
+        while not drawn_whole(seen) and time.monotonic() < end:
             if select.select([leader], [], [], 0.2)[0]:
                 seen += os.read(leader, 65536)
     finally:
@@ -529,7 +538,7 @@ def test_watch_draws_a_table_on_a_terminal(gateway):
         child.wait()
         os.close(leader)
     assert b"unit  kind" in seen and b"busy?[2J" in seen
-    last = seen.rsplit(b"\x1b[H\x1b[2J", 1)[1]  # what is back is no longer shown
+    last = seen.rpartition(CLEAR)[2]  # what is back is no longer shown
     assert last.startswith(b"! the database is down") and b"! the broker" not in last
     assert b"on_scene" not in seen  # overtaken by a newer revision
 
