@@ -174,7 +174,9 @@ PT_MUST_CHECK enum pt_err pt_receipt_decode(const uint8_t *bytes, size_t size,
  * is 0 is not said. */
 #define PT_SETTINGS_BOUND_DM_MAX 100000u
 #define PT_SETTINGS_INTERVAL_S_MAX 3600u
-#define PT_SETTINGS_BYTES_MAX 64 /* always suffices; longer is refused */
+/* Always suffices, with room for what a later version says as well; longer is
+ * refused. */
+#define PT_SETTINGS_BYTES_MAX 256
 
 struct pt_settings {
     uint64_t revision; /* 1..INT64_MAX */
