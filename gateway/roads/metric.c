@@ -98,6 +98,23 @@ enum pt_err roads_prepare(struct roads *roads)
     return err;
 }
 
+enum pt_err roads_metric_made(struct roads_metric *metric,
+                              struct roads_metric **ret)
+{
+    enum pt_err err = PT_OK;
+    roads_metric_settle(metric);
+    if (atomic_load_explicit(&metric->roads->hierarchy, memory_order_acquire) !=
+        NULL)
+        err = weigh(metric);
+    if (err != PT_OK) {
+        roads_metric_free(metric);
+        return err;
+    }
+    roads_ref(metric->roads);
+    *ret = metric;
+    return PT_OK;
+}
+
 bool roads_prepared(const struct roads_metric *metric)
 {
     return atomic_load_explicit(&metric->weights, memory_order_acquire) != NULL;
@@ -165,19 +182,11 @@ enum pt_err roads_metric_slowed(const struct roads_metric *base,
     memcpy(metric->turn_ms, base->turn_ms, sizeof(metric->turn_ms));
     memcpy(metric->ms, base->ms, base->roads->arc_count * sizeof(*metric->ms));
     err = slow_all(metric, slowings, count);
-    if (err == PT_OK) {
-        roads_metric_settle(metric);
-        if (atomic_load_explicit(&base->roads->hierarchy,
-                                 memory_order_acquire) != NULL)
-            err = weigh(metric);
-    }
     if (err != PT_OK) {
         roads_metric_free(metric);
         return err;
     }
-    roads_ref(metric->roads);
-    *ret = metric;
-    return PT_OK;
+    return roads_metric_made(metric, ret);
 }
 
 struct roads_metric *roads_metric_ref(const struct roads_metric *metric)

@@ -245,6 +245,12 @@ PT_MUST_CHECK enum pt_err
 roads_metric_slowed(const struct roads_metric *base,
                     const struct roads_slowing *slowings, size_t count,
                     struct roads_metric **ret);
+/* `base` with other times: `ms` for each directed edge, 1 to INT32_MAX, or 0
+ * for as it is there. What `base` does not allow stays so, and turns cost what
+ * they cost there. As above otherwise. */
+PT_MUST_CHECK enum pt_err roads_metric_timed(const struct roads_metric *base,
+                                             const uint32_t *ms,
+                                             struct roads_metric **ret);
 struct roads_metric *roads_metric_ref(const struct roads_metric *metric);
 void roads_metric_unref(struct roads_metric *metric); /* NULL is fine */
 const struct roads *roads_metric_roads(const struct roads_metric *metric);
@@ -252,6 +258,10 @@ size_t roads_metric_bytes(const struct roads_metric *metric);
 bool roads_prepared(const struct roads_metric *metric);
 /* Milliseconds to travel a directed edge; ROADS_NONE. */
 uint32_t roads_metric_ms(const struct roads_metric *metric, uint32_t directed);
+/* To turn from one directed edge into another; ROADS_NONE where one may not,
+ * or where they do not meet so. */
+uint32_t roads_metric_turn_ms(const struct roads_metric *metric, uint32_t from,
+                              uint32_t to);
 
 /* --------------------------------------------------------------- searches */
 /* Working memory, reused between searches: no allocation per query. One

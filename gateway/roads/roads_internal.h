@@ -132,6 +132,10 @@ PT_MUST_CHECK enum pt_err roads_tree_build(struct roads *roads);
 PT_MUST_CHECK enum pt_err roads_metric_new(struct roads *roads,
                                            struct roads_metric **ret);
 void roads_metric_settle(struct roads_metric *metric);
+/* One whose times are all set: settled, made fast if the network is, counts
+ * the network. Taken over, also when it fails. */
+PT_MUST_CHECK enum pt_err roads_metric_made(struct roads_metric *metric,
+                                            struct roads_metric **ret);
 void roads_metric_free(struct roads_metric *metric);
 
 /* turns.c: what a driver remembers who has begun a forbidden sequence. State

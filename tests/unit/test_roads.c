@@ -604,6 +604,11 @@ static uint32_t drive_by(const struct town *t, const struct roads_profile *by,
         uint64_t sum = 0;
         for (size_t leg = 0; leg < route.leg_count; leg++)
             sum += route.legs[leg].ms + route.legs[leg].turn_ms;
+        for (size_t leg = 1; leg < route.leg_count; leg++)
+            assert_int_equal(route.legs[leg].turn_ms,
+                             roads_metric_turn_ms(roads_profile(roads, NULL),
+                                                  route.legs[leg - 1].directed,
+                                                  route.legs[leg].directed));
         assert_true(err != PT_OK || sum == route.drive_ms);
         roads_route_clear(&route);
     }
@@ -659,6 +664,12 @@ static void turns_cost_what_the_profile_says(void **state)
     assert_int_equal(drive_by(&t, &p, none, 0, 4),
                      1000 + 11 + 1000 + 2500000 + 1000 + 3001 + 1000);
     t.turns = 0;
+
+    struct roads *roads = town_roads(&t);
+    const struct roads_metric *metric = roads_profile(roads, NULL);
+    assert_int_equal(roads_metric_turn_ms(metric, 0, 3), ROADS_NONE);
+    assert_int_equal(roads_metric_turn_ms(metric, 0, 1000), ROADS_NONE);
+    roads_unref(roads);
 
     /* Where there is no other way on, a bend is no turn. */
     t.edges = 1;
@@ -969,6 +980,47 @@ static void closures_are_as_if_built_so(void **state)
     }
 }
 
+/* The same for other times on every street, faster and slower. */
+static void other_times_are_as_if_built_so(void **state)
+{
+    (void)state;
+    static struct town town;
+    random_state = 78;
+    for (int round = 0; round < 200; round++) {
+        random_town(&town, (struct geo_point){-33900000, 18400000}, 5000);
+        struct roads *roads = town_roads(&town);
+        struct fleet_model f = {.town = &town};
+        uint32_t ms[2 * MAX_EDGES];
+        struct roads_metric *metric = NULL;
+        assert_int_equal(roads_search_new(roads, &f.search), PT_OK);
+        assert_int_equal(roads_standing_new(roads, MAX_UNITS, &f.standing),
+                         PT_OK);
+        if (any(2))
+            assert_int_equal(roads_prepare(roads), PT_OK);
+        for (size_t d = 0; d < 2 * town.edges; d++)
+            ms[d] = any(3) ? 1 + any(20000) : 0;
+        assert_int_equal(
+            roads_metric_timed(roads_profile(roads, NULL), ms, &metric), PT_OK);
+        for (size_t d = 0; d < 2 * town.edges; d++) {
+            struct roads_edge_row *row = &town.rows[d / 2];
+            uint32_t *own = d % 2 ? &row->backward_ms : &row->forward_ms;
+            if (*own != 0 && ms[d] != 0)
+                *own = ms[d];
+        }
+        assert_int_equal(roads_search_use(f.search, metric), PT_OK);
+        roads_metric_unref(metric);
+        roads_unref(roads);
+        for (int query = 0; query < 4; query++) {
+            roads_search_by(f.search, (enum roads_method)any(3));
+            move_units(&f);
+            check_nearest(&f, ROADS_NONE);
+            check_all_routes(&f);
+        }
+        roads_search_free(f.search);
+        roads_standing_free(f.standing);
+    }
+}
+
 static void refuses_impossible_closures(void **state)
 {
     (void)state;
@@ -984,6 +1036,10 @@ static void refuses_impossible_closures(void **state)
         assert_int_equal(roads_metric_slowed(roads_profile(roads, NULL),
                                              &bad[i], 1, &metric),
                          PT_E_RANGE);
+    uint32_t ms[2 * MAX_EDGES] = {[3] = (uint32_t)INT32_MAX + 1};
+    assert_int_equal(
+        roads_metric_timed(roads_profile(roads, NULL), ms, &metric),
+        PT_E_RANGE);
     assert_int_equal(roads_search_new(roads, &search), PT_OK);
     assert_int_equal(roads_search_use(search, roads_profile(other, NULL)),
                      PT_E_RANGE);
@@ -1494,6 +1550,7 @@ static enum pt_err make_everything(const struct town *t)
     struct roads_standing *standing = NULL;
     struct roads_route route = {0};
     struct roads_metric *metric = NULL;
+    struct roads_metric *timed = NULL;
     struct roads_tables *tables = NULL;
     struct roads_spread *spread = NULL;
     struct roads_place place = {.edge = 0, .fraction = 0.5};
@@ -1513,11 +1570,14 @@ static enum pt_err make_everything(const struct town *t)
     if (err == PT_OK)
         err = roads_metric_slowed(roads_profile(roads, NULL), NULL, 0, &metric);
     if (err == PT_OK)
+        err = roads_metric_timed(metric, (uint32_t[4]){0}, &timed);
+    if (err == PT_OK)
         err = roads_tables_new(metric, &place, 1, &tables);
     if (err == PT_OK)
         err = roads_spread_new(roads, 5, 3, &spread);
     roads_spread_free(spread);
     roads_tables_free(tables);
+    roads_metric_unref(timed);
     roads_metric_unref(metric);
     roads_route_clear(&route);
     roads_standing_free(standing);
@@ -1559,6 +1619,7 @@ int main(void)
         cmocka_unit_test(profiles_have_their_own_streets),
         cmocka_unit_test(remembers_forbidden_sequences),
         cmocka_unit_test(closures_are_as_if_built_so),
+        cmocka_unit_test(other_times_are_as_if_built_so),
         cmocka_unit_test(refuses_impossible_closures),
         cmocka_unit_test(follows_the_line),
         cmocka_unit_test(tells_facts),
