@@ -24,6 +24,8 @@ const struct roads_metric *dispatch_open(const struct dispatch *dispatch,
 const struct roads_metric *dispatch_metric(const struct dispatch *dispatch,
                                            const char *profile)
 {
+    if (dispatch->roads == NULL)
+        return NULL;
     const struct roads_metric *open = dispatch_open(dispatch, profile);
     for (size_t i = 0; i < ROADS_PROFILES_MAX; i++) {
         const char *name = roads_profile_name(dispatch->roads, i);
@@ -41,56 +43,22 @@ enum pt_err dispatch_use(struct dispatch *dispatch,
                           : roads_search_use(dispatch->search, metric);
 }
 
-static bool drives(const struct roads_metric *metric, uint32_t edge)
-{
-    return roads_metric_ms(metric, 2 * edge) != ROADS_NONE ||
-           roads_metric_ms(metric, 2 * edge + 1) != ROADS_NONE;
-}
-
-static bool goes_on(const struct dispatch *dispatch, uint32_t edge)
-{
-    const struct roads_metric *metric = dispatch->metrics[0];
-    return !roads_edge_apart(dispatch->roads, 2 * edge) &&
-           (metric == NULL || drives(metric, edge));
-}
-
-/* The place itself while its street is open and leads anywhere; else the
- * nearest to its point on one that does. From a part of the network that
- * nobody leaves, and far from the rest, at least within that. */
+/* All profiles stand where the first one's units can. */
 static enum pt_err snap_open(const struct dispatch *dispatch,
                              struct geo_point point,
                              const struct roads_place *place,
                              struct roads_place *ret)
 {
-    const struct roads_metric *metric = dispatch->metrics[0];
-    struct roads_place around[ROADS_AROUND_MAX];
-    size_t found = 0;
-    *ret = *place;
-    if (goes_on(dispatch, place->edge))
-        return PT_OK;
-    enum pt_err err =
-        roads_around(dispatch->roads, point, DISPATCH_ACCESS_MAX_M,
-                     ROADS_AROUND_MAX, around, &found);
-    for (size_t i = 0; err == PT_OK && i < found; i++) {
-        if (goes_on(dispatch, around[i].edge)) {
-            *ret = around[i];
-            return PT_OK;
-        }
-    }
-    if (err == PT_OK && metric != NULL && !drives(metric, place->edge))
-        err = PT_E_OFFROAD;
-    return err;
+    return roads_snap_open(dispatch_metric(dispatch, NULL), point,
+                           DISPATCH_ACCESS_MAX_M, place, ret);
 }
 
 enum pt_err dispatch_snap(const struct dispatch *dispatch,
                           struct geo_point point, struct roads_place *ret)
 {
-    struct roads_place place;
     if (dispatch->roads == NULL)
         return PT_E_NOTFOUND;
-    enum pt_err err =
-        roads_snap(dispatch->roads, point, DISPATCH_ACCESS_MAX_M, &place);
-    return err == PT_OK ? snap_open(dispatch, point, &place, ret) : err;
+    return snap_open(dispatch, point, NULL, ret);
 }
 
 /* ---------------------------------------------------------- onto the streets
@@ -138,6 +106,32 @@ static void note_standing(struct dispatch *dispatch, struct fleet *fleet,
     dispatch->standings[slot] = (struct standing_of){
         unit->fix_time_ms, fleet_old_at_ms(fleet, unit),
         verdict_of(unit, dispatch->from_at[slot].edge != ROADS_NONE)};
+    uint64_t bit = UINT64_C(1) << (slot % 64);
+    if (!(dispatch->has_moved[slot / 64] & bit))
+        dispatch->moved[dispatch->moved_count++] = slot;
+    dispatch->has_moved[slot / 64] |= bit;
+}
+
+size_t dispatch_moved(const struct dispatch *dispatch, const uint32_t **slots)
+{
+    *slots = dispatch->moved;
+    return dispatch->moved_count;
+}
+
+void dispatch_moved_take(struct dispatch *dispatch)
+{
+    for (size_t i = 0; i < dispatch->moved_count; i++)
+        dispatch->has_moved[dispatch->moved[i] / 64] = 0;
+    dispatch->moved_count = 0;
+}
+
+const struct roads_place *dispatch_place(const struct dispatch *dispatch,
+                                         uint32_t slot)
+{
+    if (dispatch->roads == NULL || slot >= dispatch->stood ||
+        dispatch->from_at[slot].edge == ROADS_NONE)
+        return NULL;
+    return &dispatch->from_at[slot];
 }
 
 /* Where searches take a unit from: its place, or what is open beside it. */

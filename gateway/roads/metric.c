@@ -227,6 +227,12 @@ size_t roads_metric_bytes(const struct roads_metric *metric)
     return metric->bytes + (weights != NULL ? weights->bytes : 0);
 }
 
+bool roads_drives(const struct roads_metric *metric, uint32_t edge)
+{
+    return roads_metric_ms(metric, 2 * edge) != ROADS_NONE ||
+           roads_metric_ms(metric, 2 * edge + 1) != ROADS_NONE;
+}
+
 uint32_t roads_metric_ms(const struct roads_metric *metric, uint32_t directed)
 {
     uint32_t edge = directed >> 1;

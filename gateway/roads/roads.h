@@ -263,6 +263,19 @@ uint32_t roads_metric_ms(const struct roads_metric *metric, uint32_t directed);
 uint32_t roads_metric_turn_ms(const struct roads_metric *metric, uint32_t from,
                               uint32_t to);
 
+/* Whether it may be driven, either way. */
+bool roads_drives(const struct roads_metric *metric, uint32_t edge);
+/* Where a place is come to and left by road now: itself while its edge is
+ * driven and not apart; else the place nearest to `point` on an edge that is
+ * both, within `reach_m` and of the ROADS_AROUND_MAX nearest. Where there is
+ * none, itself all the same if its edge is driven, else PT_E_OFFROAD. `place`
+ * NULL: where roads_snap() puts the point. Any thread. */
+PT_MUST_CHECK enum pt_err roads_snap_open(const struct roads_metric *metric,
+                                          struct geo_point point,
+                                          double reach_m,
+                                          const struct roads_place *place,
+                                          struct roads_place *ret);
+
 /* --------------------------------------------------------------- searches */
 /* Working memory, reused between searches: no allocation per query. One
  * thread at a time. Counts the network. */
@@ -354,6 +367,10 @@ roads_tables_metric(const struct roads_tables *tables);
 void roads_tables_from(const struct roads_tables *tables,
                        const struct roads_place *from, uint32_t *ret);
 
+/* The same to one of them. */
+uint32_t roads_tables_one(const struct roads_tables *tables,
+                          const struct roads_place *from, size_t index);
+
 /* ---------------------------------------------------------------- spreads */
 /* The first few units to arrive at every street, by one sweep from all of
  * them at once. Working memory and result in one, for one thread; counts the
@@ -371,6 +388,9 @@ PT_MUST_CHECK enum pt_err roads_spread_new(const struct roads *roads,
                                            size_t max_slots, size_t k,
                                            struct roads_spread **ret);
 void roads_spread_free(struct roads_spread *spread);
+/* By how much later than at once a slot sets out in later runs; 0 unless set.
+ */
+void roads_spread_late(struct roads_spread *spread, uint32_t slot, uint32_t ms);
 /* Sweeps. `standing` and `wanted` as in roads_nearest(); who needs more than
  * `limit_ms` does not arrive. PT_E_RANGE when the two or the metric are not of
  * its network, or that is not prepared. The result stands until the next. */

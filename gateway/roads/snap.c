@@ -424,3 +424,39 @@ enum pt_err roads_snap(const struct roads *roads, struct geo_point point,
     *ret = place_of(roads, &q.best);
     return PT_OK;
 }
+
+/* ------------------------------------------------------------ as it is now */
+static bool goes_on(const struct roads_metric *metric, uint32_t edge)
+{
+    return !roads_edge_apart(metric->roads, 2 * edge) &&
+           roads_drives(metric, edge);
+}
+
+enum pt_err roads_snap_open(const struct roads_metric *metric,
+                            struct geo_point point, double reach_m,
+                            const struct roads_place *place,
+                            struct roads_place *ret)
+{
+    struct roads_place around[ROADS_AROUND_MAX], first;
+    size_t found = 0;
+    enum pt_err err = PT_OK;
+    if (place == NULL)
+        err = roads_snap(metric->roads, point, reach_m, &first);
+    else
+        first = *place;
+    if (err == PT_OK && !goes_on(metric, first.edge))
+        err = roads_around(metric->roads, point, reach_m, ROADS_AROUND_MAX,
+                           around, &found);
+    if (err != PT_OK)
+        return err;
+    for (size_t i = 0; i < found; i++) {
+        if (goes_on(metric, around[i].edge)) {
+            *ret = around[i];
+            return PT_OK;
+        }
+    }
+    if (found > 0 && !roads_drives(metric, first.edge))
+        return PT_E_OFFROAD;
+    *ret = first;
+    return PT_OK;
+}

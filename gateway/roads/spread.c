@@ -16,7 +16,8 @@ struct roads_spread {
     uint64_t *labels;
     struct roads_reach *reaches; /* k for each directed edge */
     size_t max_slots;
-    uint64_t *taken; /* a bit for each slot: it was in the last run */
+    uint64_t *taken;   /* a bit for each slot: it was in the last run */
+    uint32_t *late_ms; /* for each slot */
 };
 
 enum pt_err roads_spread_new(const struct roads *roads, size_t max_slots,
@@ -31,9 +32,11 @@ enum pt_err roads_spread_new(const struct roads *roads, size_t max_slots,
     s->k = k;
     s->max_slots = max_slots;
     s->taken = calloc(max_slots / 64 + 1, sizeof(*s->taken));
+    s->late_ms = calloc(max_slots + 1, sizeof(*s->late_ms));
     s->labels = calloc(roads->arc_count * k, sizeof(*s->labels));
     s->reaches = calloc(2 * (size_t)roads->edge_count * k, sizeof(*s->reaches));
-    if (s->taken == NULL || s->labels == NULL || s->reaches == NULL) {
+    if (s->taken == NULL || s->late_ms == NULL || s->labels == NULL ||
+        s->reaches == NULL) {
         roads_spread_free(s);
         return PT_E_NOMEM;
     }
@@ -52,7 +55,13 @@ void roads_spread_free(struct roads_spread *spread)
     free(spread->labels);
     free(spread->reaches);
     free(spread->taken);
+    free(spread->late_ms);
     free(spread);
+}
+
+void roads_spread_late(struct roads_spread *spread, uint32_t slot, uint32_t ms)
+{
+    spread->late_ms[slot] = ms;
 }
 
 /* Takes one arrival into k of them, of each slot the earliest. */
@@ -104,7 +113,7 @@ static void start_from(struct roads_spread *s, uint32_t arc, uint32_t left_ms,
         uint32_t cost = roads_turn_cost(s->metric, turn, arc);
         if (cost == ROADS_NONE || s->metric->ms[to] == ROADS_NONE)
             continue;
-        uint64_t ms = (uint64_t)left_ms + cost;
+        uint64_t ms = (uint64_t)left_ms + cost + s->late_ms[slot];
         if (ms <= s->limit_ms)
             insert(labels_of(s, h->rank[to]), s->k, ms << 32 | slot);
     }
@@ -209,7 +218,8 @@ static void insert_straight(const struct roads_spread *s,
     uint32_t slot = standing->first[place->edge];
     for (; slot != ROADS_NONE; slot = standing->slots[slot].next) {
         double gone = roads_travelled(way, standing->slots[slot].fraction);
-        uint64_t left = roads_ms_to(ms, goal) - (uint64_t)roads_ms_to(ms, gone);
+        uint64_t left = roads_ms_to(ms, goal) -
+                        (uint64_t)roads_ms_to(ms, gone) + s->late_ms[slot];
         if (gone <= goal && left <= s->limit_ms &&
             s->taken[slot / 64] >> (slot % 64) & 1u)
             insert(labels, s->k, left << 32 | slot);

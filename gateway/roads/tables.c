@@ -193,30 +193,69 @@ roads_tables_metric(const struct roads_tables *tables)
     return tables->metric;
 }
 
-/* Those that lie ahead on the unit's own edge. */
-static void straight(const struct roads_tables *tables,
-                     const struct roads_place *from, uint32_t way, uint32_t ms,
-                     uint32_t *ret)
+/* Of those on an edge the first. */
+static size_t first_on(const struct roads_tables *tables, uint32_t edge)
 {
     size_t low = 0;
     size_t high = tables->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (tables->targets[middle].edge < from->edge)
+        if (tables->targets[middle].edge < edge)
             low = middle + 1;
         else
             high = middle;
     }
+    return low;
+}
+
+/* To one that lies ahead on the unit's own edge; ROADS_NONE. */
+static uint32_t ahead_ms(const struct target *t, uint32_t way, double gone,
+                         uint32_t ms)
+{
+    double goal = roads_travelled(way, t->fraction);
+    return gone > goal ? ROADS_NONE
+                       : roads_ms_to(ms, goal) - roads_ms_to(ms, gone);
+}
+
+static void straight(const struct roads_tables *tables,
+                     const struct roads_place *from, uint32_t way, uint32_t ms,
+                     uint32_t *ret)
+{
     double gone = roads_travelled(way, from->fraction);
-    for (; low < tables->count && tables->targets[low].edge == from->edge;
-         low++) {
-        const struct target *t = &tables->targets[low];
-        double goal = roads_travelled(way, t->fraction);
-        if (gone > goal)
-            continue;
-        uint32_t left = roads_ms_to(ms, goal) - roads_ms_to(ms, gone);
+    for (size_t i = first_on(tables, from->edge);
+         i < tables->count && tables->targets[i].edge == from->edge; i++) {
+        const struct target *t = &tables->targets[i];
+        uint32_t left = ahead_ms(t, way, gone, ms);
         ret[t->index] = left < ret[t->index] ? left : ret[t->index];
     }
+}
+
+uint32_t roads_tables_one(const struct roads_tables *tables,
+                          const struct roads_place *from, size_t index)
+{
+    uint32_t best = ROADS_NONE;
+    if (!roads_place_valid(tables->metric->roads, from))
+        return best;
+    for (uint32_t way = 0; way < 2; way++) {
+        uint32_t directed = 2 * from->edge + way;
+        uint32_t ms = roads_metric_ms(tables->metric, directed);
+        if (ms == ROADS_NONE)
+            continue;
+        double gone = roads_travelled(way, from->fraction);
+        uint32_t tenths = tables->tenths[directed * tables->count + index];
+        uint32_t behind = roads_ms_to(ms, gone), start = tenths * TENTH_MS;
+        uint32_t left = start > behind ? start - behind : 0;
+        if (tenths != UNKNOWN && left < best)
+            best = left;
+        for (size_t i = first_on(tables, from->edge);
+             i < tables->count && tables->targets[i].edge == from->edge; i++) {
+            const struct target *t = &tables->targets[i];
+            left = ahead_ms(t, way, gone, ms);
+            if (t->index == index && left < best)
+                best = left;
+        }
+    }
+    return best;
 }
 
 void roads_tables_from(const struct roads_tables *tables,

@@ -384,6 +384,10 @@ static void check_tables(struct fleet_model *f, const struct roads *roads)
         PT_OK);
     for (uint32_t slot = 0; slot < MAX_UNITS; slot++)
         roads_tables_from(tables, &f->places[slot], got[slot]);
+    for (uint32_t slot = 0; slot < MAX_UNITS; slot++)
+        for (size_t i = 0; i < count; i++)
+            assert_int_equal(roads_tables_one(tables, &f->places[slot], i),
+                             got[slot][i]);
     for (size_t i = 0; i < count; i++) {
         bool is_place = targets[i].edge != ROADS_NONE;
         if (is_place)
@@ -434,6 +438,53 @@ static void check_spread(struct fleet_model *f, const struct roads *roads)
     roads_spread_free(spread);
 }
 
+/* Who sets out later arrives so much later, and is passed by others. */
+static void check_late(struct fleet_model *f, const struct roads *roads)
+{
+    struct roads_spread *spread = NULL;
+    struct roads_reach got[ROADS_SPREAD_MAX];
+    uint32_t late_ms[MAX_UNITS];
+    assert_int_equal(
+        roads_spread_new(roads, MAX_UNITS, ROADS_SPREAD_MAX, &spread), PT_OK);
+    for (uint32_t slot = 0; slot < MAX_UNITS; slot++) {
+        late_ms[slot] = any(2) ? any(100) : 0;
+        roads_spread_late(spread, slot, late_ms[slot]);
+    }
+    assert_int_equal(roads_spread_run(spread, roads_profile(roads, NULL),
+                                      f->standing, ROADS_NONE, NULL, NULL),
+                     PT_OK);
+    for (int i = 0; i < 10; i++) {
+        struct roads_arrival all[MAX_UNITS];
+        struct roads_place place = random_place(f->town);
+        size_t found = 0;
+        assert_int_equal(roads_nearest(f->search, f->standing, &place,
+                                       MAX_UNITS, ROADS_NONE, NULL, NULL, all,
+                                       &found),
+                         PT_OK);
+        roads_spread_to(spread, f->standing, &place, got);
+        for (size_t j = 0; j < ROADS_SPREAD_MAX; j++) {
+            uint64_t first = NEVER;
+            size_t who = 0;
+            for (size_t a = 0; a < found; a++) {
+                uint64_t key =
+                    ((uint64_t)all[a].drive_ms + late_ms[all[a].slot]) << 32 |
+                    all[a].slot;
+                if (all[a].drive_ms != ROADS_NONE && key < first) {
+                    first = key;
+                    who = a;
+                }
+            }
+            assert_int_equal(got[j].ms,
+                             first == NEVER ? ROADS_NONE : first >> 32);
+            assert_int_equal(got[j].slot,
+                             first == NEVER ? ROADS_NONE : all[who].slot);
+            if (first != NEVER)
+                all[who].drive_ms = ROADS_NONE;
+        }
+    }
+    roads_spread_free(spread);
+}
+
 static void agrees_with_the_model(void **state)
 {
     (void)state;
@@ -458,6 +509,7 @@ static void agrees_with_the_model(void **state)
             if (query > 1 && round % 4 == 0) {
                 check_tables(&f, roads);
                 check_spread(&f, roads);
+                check_late(&f, roads);
             }
         }
         roads_unref(roads); /* the two hold it */
