@@ -58,10 +58,20 @@ enum pt_err catalog_new(struct catalog **ret)
     return PT_OK;
 }
 
+struct catalog *catalog_ref(struct catalog *catalog)
+{
+    catalog->more_references++;
+    return catalog;
+}
+
 void catalog_free(struct catalog *catalog)
 {
     if (!catalog)
         return;
+    if (catalog->more_references > 0) {
+        catalog->more_references--;
+        return;
+    }
     while (catalog->blocks) {
         struct block *block = catalog->blocks;
 

@@ -63,7 +63,10 @@ PT_MUST_CHECK enum pt_err catalog_load(const char *conninfo,
                                        size_t message_size);
 /* An empty one, to start with. */
 PT_MUST_CHECK enum pt_err catalog_new(struct catalog **ret);
-void catalog_free(struct catalog *catalog);
+/* Catalogs are counted: catalog_free() gives up one reference, the last frees.
+ * Loop thread, both. */
+struct catalog *catalog_ref(struct catalog *catalog);
+void catalog_free(struct catalog *catalog); /* NULL is fine */
 /* No two catalogs of a process have the same: what was drawn from one can be
  * kept until it changes. */
 uint64_t catalog_generation(const struct catalog *catalog);

@@ -30,6 +30,7 @@ struct block;
 #define CATALOG_BITS 64
 
 struct catalog {
+    unsigned more_references; /* than one */
     uint64_t generation;
     uint64_t pace_revision;
     struct block *blocks;

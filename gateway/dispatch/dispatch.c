@@ -41,9 +41,13 @@ enum pt_err dispatch_new(const struct dispatch_settings *settings,
     dispatch->from_at = calloc(max_units, sizeof(*dispatch->from_at));
     dispatch->placed = calloc(max_units, sizeof(*dispatch->placed));
     dispatch->moved_ms = calloc(max_units, sizeof(*dispatch->moved_ms));
+    dispatch->moved = calloc(max_units, sizeof(*dispatch->moved));
+    dispatch->has_moved =
+        calloc(max_units / 64 + 1, sizeof(*dispatch->has_moved));
     if (dispatch->standings == NULL || dispatch->stood_at == NULL ||
         dispatch->from_at == NULL || dispatch->placed == NULL ||
-        dispatch->moved_ms == NULL) {
+        dispatch->moved_ms == NULL || dispatch->moved == NULL ||
+        dispatch->has_moved == NULL) {
         dispatch_free(dispatch);
         return PT_E_NOMEM;
     }
@@ -62,6 +66,8 @@ void dispatch_free(struct dispatch *dispatch)
     free(dispatch->from_at);
     free(dispatch->placed);
     free(dispatch->moved_ms);
+    free(dispatch->moved);
+    free(dispatch->has_moved);
     free(dispatch->known);
     free(dispatch->index_of);
     free(dispatch->arrivals);

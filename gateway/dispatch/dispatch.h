@@ -133,6 +133,21 @@ PT_MUST_CHECK enum pt_err dispatch_snap(const struct dispatch *dispatch,
 int64_t dispatch_follow(struct dispatch *dispatch, struct fleet *fleet,
                         int64_t now_ms);
 
+/* What answers by the profile of that name are made of now, with what is
+ * closed; NULL: the first. NULL without a network and for a name that it does
+ * not have. Borrowed until the network or the metrics are set. */
+const struct roads_metric *dispatch_metric(const struct dispatch *dispatch,
+                                           const char *profile);
+/* From where searches take the unit of a slot, its distance_m the way to the
+ * road; NULL: it has no position or is too far off. Borrowed until the next
+ * dispatch_follow(). */
+const struct roads_place *dispatch_place(const struct dispatch *dispatch,
+                                         uint32_t slot);
+/* Slots that have been put anywhere, or whose state has changed, since the
+ * last dispatch_moved_take(), each once; borrowed until the next call. */
+size_t dispatch_moved(const struct dispatch *dispatch, const uint32_t **slots);
+void dispatch_moved_take(struct dispatch *dispatch);
+
 /* Seconds to get between a place this far from the road and the road. */
 double dispatch_access_s(double off_road_m);
 

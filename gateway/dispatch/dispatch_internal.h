@@ -64,6 +64,9 @@ struct dispatch {
     int64_t now_ms;     /* of the last dispatch_follow() */
     int64_t resnap_ms;  /* nobody has moved on enough before */
     size_t resnap_next; /* slot at which a search under way goes on */
+    uint32_t *moved;    /* slots, each once; room for max_units */
+    size_t moved_count;
+    uint64_t *has_moved; /* a bit for each slot */
 
     uint64_t catalog_generation; /* what `known` and `index_of` were */
     uint64_t fleet_shape;        /* made of; 0: of nothing yet */
@@ -89,11 +92,8 @@ struct ranked {
 
 void dispatch_drop_roads(struct dispatch *dispatch);
 
-/* What answers are made of now, and what they would be made of without
- * closures, by the profile of that name. There is a network; NULL when it has
- * no such profile. */
-const struct roads_metric *dispatch_metric(const struct dispatch *dispatch,
-                                           const char *profile);
+/* What answers would be made of were nothing closed, by the profile of that
+ * name. There is a network; NULL when it has no such profile. */
 const struct roads_metric *dispatch_open(const struct dispatch *dispatch,
                                          const char *profile);
 /* Later searches are those of a profile. PT_E_RANGE: there is none. */

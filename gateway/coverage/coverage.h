@@ -1,0 +1,209 @@
+#ifndef COVERAGE_H
+#define COVERAGE_H
+/* coverage: who would be where in time, by road, were a call to come now.
+ *
+ * Missions, after every fix: the time tables (roads.h) tell a unit's seconds
+ * to all missions by look-ups, and each mission keeps the first units to
+ * arrive. Streets, now and then: one spread gives the first three at the
+ * middle of every piece of street, a pool thread's work.
+ *
+ * A unit's time to a place is what it takes to set out (its crew), its way to
+ * the road, the drive, and the way from the road to the place. A mission and a
+ * piece of street have one promise each: that of the smallest zone that holds
+ * the mission's point, the piece's middle, as dispatch has it; else the
+ * setting's. A street is cut into equal pieces of up to COVERAGE_PIECE_M, each
+ * judged and counted in its middle. Zones count all that lies in them; a
+ * mission that is given to a zone counts in it wherever it lies.
+ *
+ * Loop thread, except what says that it is for the pool. */
+#include "catalog.h"
+#include "pt_err.h"
+#include "roads.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define COVERAGE_FOLD 3u /* so many units a mission and street are told of */
+#define COVERAGE_PIECE_M 250.0
+
+struct coverage_settings {
+    int promise_s;  /* where no zone gives one; 0: none */
+    unsigned level; /* units that a mission is to have in time: 1..3 */
+    /* Of a zone's missions so many are to have them: 1..100. */
+    unsigned zone_percent;
+    /* Below its level, or back at it, for so long before that is told. */
+    int64_t lost_after_ms, regained_after_ms;
+    double reach_m;                      /* from a place to a road */
+    double (*access_s)(double off_road_m); /* any thread */
+    size_t tables_max_bytes;
+};
+
+/* ------------------------------------------------------------------- basis */
+/* What does not change with the units: the time tables of a catalog's
+ * missions by one metric, and which streets lie in which zone. Counted. */
+struct coverage_basis;
+
+/* On the loop: holds the catalog and the metrics. `metric` is by whose rules
+ * units drive, `first` that of the network's first profile, whose units every
+ * profile's stand and arrive where they can. */
+PT_MUST_CHECK enum pt_err
+coverage_basis_new(const struct coverage_settings *settings,
+                   struct catalog *catalog, const struct roads_metric *metric,
+                   const struct roads_metric *first,
+                   struct coverage_basis **ret);
+/* On the pool, once: some ms a mission and some a ten thousand streets.
+ * PT_E_FULL: the tables would be larger than the setting; PT_E_RANGE: the
+ * metric is not prepared. */
+PT_MUST_CHECK enum pt_err coverage_basis_fill(struct coverage_basis *basis);
+struct coverage_basis *coverage_basis_ref(struct coverage_basis *basis);
+void coverage_basis_unref(struct coverage_basis *basis); /* NULL is fine */
+const struct catalog *coverage_basis_catalog(const struct coverage_basis *b);
+const struct roads_metric *
+coverage_basis_metric(const struct coverage_basis *basis);
+const struct roads_metric *
+coverage_basis_first(const struct coverage_basis *basis);
+size_t coverage_basis_bytes(const struct coverage_basis *basis);
+
+/* -------------------------------------------------------------------- live */
+struct coverage;
+
+/* Slots are the caller's, below `max_units`. */
+PT_MUST_CHECK enum pt_err coverage_new(const struct coverage_settings *settings,
+                                       size_t max_units, struct coverage **ret);
+void coverage_free(struct coverage *coverage); /* NULL is fine */
+
+/* A new basis (counted) or NULL. What the units are is kept where the network
+ * is the same; else all are to be put again. Alarms go on by the missions' and
+ * zones' numbers. */
+PT_MUST_CHECK enum pt_err coverage_set_basis(struct coverage *coverage,
+                                             struct coverage_basis *basis,
+                                             int64_t now_ms);
+struct coverage_basis *coverage_basis(const struct coverage *coverage);
+
+struct coverage_unit {
+    struct roads_place place;
+    uint32_t late_ms; /* to set out, and to the road */
+    int64_t until_ms; /* UTC: it counts until then */
+};
+
+/* A slot's unit is there, or has moved; NULL: there is none that counts.
+ * About 1.5 us with 100 missions. Without a basis nothing is kept. */
+PT_MUST_CHECK enum pt_err coverage_put(struct coverage *coverage, uint32_t slot,
+                                       const struct coverage_unit *unit,
+                                       int64_t now_ms);
+/* Slots from `count` on have no unit any more. */
+void coverage_trim(struct coverage *coverage, size_t count, int64_t now_ms);
+const struct coverage_unit *coverage_unit(const struct coverage *coverage,
+                                          uint32_t slot); /* NULL: none */
+size_t coverage_slots(const struct coverage *coverage); /* all are below */
+size_t coverage_unit_count(const struct coverage *coverage); /* that count */
+
+/* What was lost or regained: a mission or a zone, the other one NULL. Both
+ * are borrowed from the basis' catalog. */
+struct coverage_alarm {
+    const struct catalog_mission *mission;
+    const struct catalog_zone *zone;
+    uint32_t id;      /* the mission's or zone's number */
+    bool lost;        /* else regained */
+    bool gone;        /* regained, but only for not being there any more: both
+                         are NULL then */
+    int64_t since_ms; /* it was lost at */
+    int64_t at_ms;    /* it was lost or regained at */
+    size_t within;    /* units in time; of a zone: missions with enough */
+    size_t of;        /* the level; of a zone: its missions */
+};
+typedef void (*coverage_told)(void *context,
+                              const struct coverage_alarm *alarm);
+
+/* Tick step: units whose time is over count no longer, and alarms that are
+ * due are told. In how many ms it wants to be called again; -1: not before
+ * something changes. `told` must not change the coverage. */
+int64_t coverage_follow(struct coverage *coverage, int64_t now_ms,
+                        coverage_told told, void *context);
+
+struct coverage_arrival {
+    uint32_t slot;
+    uint32_t eta_ms;
+};
+
+struct coverage_mission {
+    const struct catalog_mission *mission;
+    bool off_road;    /* no road within reach: nobody arrives, no alarm */
+    int promise_s;    /* 0: none */
+    size_t found;     /* the first to arrive, however late */
+    struct coverage_arrival first[COVERAGE_FOLD];
+    size_t within;    /* of them in time */
+    bool lost;        /* an alarm stands */
+    int64_t since_ms; /* since then it is below its level; 0: it is not */
+};
+/* By index in the basis' catalog; there is a basis. */
+struct coverage_mission coverage_mission(const struct coverage *coverage,
+                                         size_t index);
+
+struct coverage_zone {
+    const struct catalog_zone *zone; /* NULL: everything, wherever it lies */
+    size_t missions, off_road;
+    size_t promised;              /* on a road, and with a promise */
+    size_t within[COVERAGE_FOLD]; /* of them by 1, 2, 3 units */
+    /* Of the streets that the profile drives, as they were at streets_ms. */
+    double length_m; /* with a promise */
+    double within_m[COVERAGE_FOLD];
+    bool lost;
+    int64_t since_ms; /* as above */
+};
+/* By index in the basis' catalog; one past the last: everything. */
+struct coverage_zone coverage_zone(const struct coverage *coverage,
+                                   size_t index);
+/* When the units stood as the streets' figures have them; 0: there are none
+ * yet. */
+int64_t coverage_streets_ms(const struct coverage *coverage);
+
+struct coverage_loss {
+    uint32_t mission; /* index */
+    uint32_t next_ms; /* who would be first without it; ROADS_NONE */
+};
+/* Missions that have enough units in time, and would not have without this
+ * one. Writes at most `max`, in the catalog's order; returns how many there
+ * are. */
+size_t coverage_uncovers(const struct coverage *coverage, uint32_t slot,
+                         struct coverage_loss *ret, size_t max);
+
+/* ----------------------------------------------------------------- streets */
+struct coverage_streets;
+
+/* On the loop: the units as they stand. PT_E_NOTFOUND without a basis;
+ * PT_E_AGAIN while one is under way. */
+PT_MUST_CHECK enum pt_err coverage_streets_begin(struct coverage *coverage,
+                                                 int64_t now_ms,
+                                                 struct coverage_streets **ret);
+/* On the pool. */
+PT_MUST_CHECK enum pt_err coverage_streets_run(struct coverage_streets *job);
+/* On the loop, whatever came of it: with PT_OK it becomes the coverage's,
+ * unless the basis is another by now. */
+void coverage_streets_end(struct coverage *coverage,
+                          struct coverage_streets *job, enum pt_err err);
+
+/* Streets that hang together and that nobody reaches in time. */
+struct coverage_line {
+    uint32_t edge;
+    float from, to; /* shares of it */
+};
+struct coverage_gap {
+    double length_m;
+    uint32_t worst_ms; /* to the worst piece of it; ROADS_NONE: no way */
+    size_t line_count;
+    const struct coverage_line *lines;
+    size_t mission_count;
+    const uint32_t *missions; /* indexes: those whose street it is */
+};
+/* Longest first; borrowed until the next coverage_streets_end() or set_basis().
+ */
+size_t coverage_gaps(const struct coverage *coverage,
+                     const struct coverage_gap **ret);
+/* The points of a line; `each` is called for two at least. */
+void coverage_line_points(const struct roads *roads,
+                          const struct coverage_line *line,
+                          void (*each)(void *context, struct geo_point at),
+                          void *context);
+
+#endif
