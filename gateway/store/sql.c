@@ -43,9 +43,10 @@ static const char write_rows[] =
 static const char write_latest[] =
     "INSERT INTO patrol.latest_position AS l (unit_id, fix_time, received_at, "
     "geom, speed_mps, course_deg, accuracy_m, status, generation, seq, flags) "
-    "SELECT unit_id, to_timestamp(t / 1000.0), to_timestamp(r / 1000.0), "
-    "ST_SetSRID(ST_MakePoint(x / 1e6, y / 1e6), 4326), v / 100.0, c / 100.0, "
-    "a / 10.0, s, g, q, f "
+    "SELECT unit_id, to_timestamp(t / 1000::float8), "
+    "to_timestamp(r / 1000::float8), "
+    "ST_SetSRID(ST_MakePoint(x / 1e6::float8, y / 1e6::float8), 4326), "
+    "v / 100::float8, c / 100::float8, a / 10::float8, s, g, q, f "
     "FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::int[], $5::int[], "
     "$6::int[], $7::int[], $8::int[], $9::patrol.unit_status[], "
     "$10::bigint[], $11::bigint[], $12::int[]) "
