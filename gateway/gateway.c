@@ -185,9 +185,11 @@ static void close_database(struct gateway *gw)
 {
     bool closed = false;
     loads_stop(gw);
+    learning_stop(gw);
     db_close(gw->db, set_true, &closed);
     run_until(gw, &closed);
     loads_close(gw);
+    learning_close(gw);
 }
 
 static void database_up(void *context)
@@ -206,8 +208,10 @@ static enum pt_err open_database(struct gateway *gw)
     };
     enum pt_err err = db_new(&gw->loop, gw->settings->conninfo,
                              "patrol-gateway", &events, &gw->db);
-    if (err == PT_OK)
+    if (err == PT_OK) {
         loads_open(gw);
+        learning_open(gw);
+    }
     pulse_init(&gw->watch.database, gw->settings->database_probe_s * 1000);
     return err;
 }

@@ -15,7 +15,9 @@
 #include "pt_err.h"
 #include "pulse.h"
 #include "roads.h"
+#include "speeds.h"
 #include "store.h"
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -55,6 +57,10 @@ struct settings {
 
     int64_t stale_after_s;
     int64_t limit_s;
+
+    int64_t learn_every_h;
+    int64_t learn_after_s;
+    int64_t learn_days;
 
     int64_t max_units;
     double silent_factor;
@@ -113,6 +119,35 @@ struct loads {
     enum pt_err prepare_err;
 };
 
+/* ------------------------------------------------------------- learned times
+ */
+struct learning {
+    bool closing;
+    int open_timers;
+
+    /* On the network in force, in this hour of the week. */
+    struct speeds *speeds; /* NULL: none */
+    uv_timer_t hour;
+    uv_work_t load_work; /* its data is set while it is under way */
+    bool load_wanted;    /* again, when that is done */
+    struct roads *load_roads;
+    struct speeds *loaded;
+    enum pt_err load_err;
+    char load_message[256];
+
+    /* Anew from the positions. */
+    uv_timer_t look;
+    bool asking;
+    bool tried;
+    int64_t began_ms; /* loop time */
+    uv_work_t learn_work;
+    atomic_bool stop;
+    struct speeds_told told;
+    enum pt_err learn_err;
+    char learn_message[256];
+    uint64_t learned, failed;
+};
+
 /* ------------------------------------------------------------------- the fleet
  * as a whole */
 struct watch {
@@ -149,6 +184,7 @@ struct gateway {
     struct intake *intake;
     struct db *db;
     struct loads loads;
+    struct learning learning;
     struct http *http;
     struct pacing pacing;
     struct watch watch;
@@ -182,6 +218,16 @@ void loads_notified(void *gateway, const char *channel, const char *payload);
 void loads_ask_catalog(struct gateway *gw);
 
 bool loads_ready(const struct gateway *gw);
+
+/* Learned times: read when a network comes into force, when they change, and
+ * with every hour; learned anew every learn.every_h hours. */
+void learning_open(struct gateway *gw);
+void learning_load(struct gateway *gw);
+void learning_roads_changed(struct gateway *gw);
+void learning_stop(struct gateway *gw);
+/* After learning_stop() and the database's end: waits for what is under way. */
+void learning_close(struct gateway *gw);
+PT_MUST_CHECK enum pt_err learning_metrics(struct gateway *gw);
 
 /* Tick step: broker and database are looked at and asked for signs of life; who
  * falls silent and who is heard again is told, and now and then counted up what

@@ -72,6 +72,7 @@ static void install_roads(struct gateway *gw)
            roads_edge_count(dispatch_roads(gw->dispatch)));
     if (gw->http != NULL)
         http_event(gw->http, "roads", "{}");
+    learning_roads_changed(gw);
     prepare_roads(gw);
 }
 
@@ -286,8 +287,10 @@ static void prepare_done(uv_work_t *work, int status)
     else if (loads->prepare_err != PT_OK)
         pt_log(PT_LOG_WARN, "gateway: searches over long ways stay slow: %s",
                pt_strerror(loads->prepare_err));
-    else
+    else {
         pt_log(PT_LOG_INFO, "gateway: road network is ready for long ways");
+        learning_load(gw); /* so that theirs are, too */
+    }
 }
 
 /* A network answers from its first moment on; what makes it answer fast over
@@ -398,6 +401,7 @@ static void listening(void *context, enum pt_err err, PGresult *result)
     loads->state.wanted = !loads->state_loaded;
     loads->roads.wanted = true;
     load_wanted(gw);
+    learning_load(gw); /* they may have changed while nobody listened */
 }
 
 /* The connection is fresh, so its queue has room. */
@@ -424,6 +428,8 @@ void loads_notified(void *gateway, const char *channel, const char *payload)
     } else if (strcmp(payload, "roads") == 0) {
         loads->roads.wanted = true;
         load_wanted(gw);
+    } else if (strcmp(payload, "speeds") == 0) {
+        learning_load(gw);
     }
 }
 

@@ -95,6 +95,18 @@ static const struct config_option options[] = {
      .offset = AT(limit_s), .initial = "3600", .min = 1, .max = 86400,
      .help = "units that drive longer than this are left out"},
 
+    {.section = "learn", .name = "every_h", .type = CONFIG_INT,
+     .offset = AT(learn_every_h), .initial = "24", .min = 0, .max = 8760,
+     .help = "so often travel times are learned anew from the fleet's own "
+             "drives; 0: only by patrolctl roads learn"},
+    {.section = "learn", .name = "after_s", .type = CONFIG_INT,
+     .offset = AT(learn_after_s), .initial = "600", .min = 1, .max = 86400,
+     .help = "not sooner than this after the start"},
+    {.section = "learn", .name = "days", .type = CONFIG_INT,
+     .offset = AT(learn_days), .initial = "28", .min = 1, .max = 366,
+     .help = "from the drives of so many days; of more than 5,000,000 fixes "
+             "the newest"},
+
     {.section = "fleet", .name = "max_units", .type = CONFIG_INT,
      .offset = AT(max_units), .initial = "10000", .min = 1,
      .max = CATALOG_UNITS_MAX, .help = "units in live state"},

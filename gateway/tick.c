@@ -187,6 +187,8 @@ enum pt_err tick_metrics(struct gateway *gw)
     if (err == PT_OK)
         err = watch_metrics(gw);
     if (err == PT_OK)
+        err = learning_metrics(gw);
+    if (err == PT_OK)
         err = metrics_add_call(gw->metrics, METRICS_GAUGE, "patrol_road_edges",
                                NULL, "Street pieces in the network in force",
                                road_edges, gw->dispatch);

@@ -119,6 +119,14 @@ dispatch_set_metrics(struct dispatch *dispatch,
                      struct roads_metric *const *metrics, size_t count,
                      struct fleet *fleet);
 
+/* The metrics with the times that were learned for now (counted by dispatch),
+ * in the profiles' order; NULL, and those beyond `count`: the profile's own.
+ * They are what answers are made of where nothing is closed. A new network has
+ * none of them. PT_E_RANGE: of another network. */
+PT_MUST_CHECK enum pt_err
+dispatch_set_learned(struct dispatch *dispatch,
+                     struct roads_metric *const *metrics, size_t count);
+
 /* Where a point meets the streets that are open. PT_E_NOTFOUND: no network;
  * PT_E_OFFROAD: none within DISPATCH_ACCESS_MAX_M. */
 PT_MUST_CHECK enum pt_err dispatch_snap(const struct dispatch *dispatch,

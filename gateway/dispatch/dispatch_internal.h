@@ -51,6 +51,8 @@ struct dispatch {
     struct roads *roads; /* NULL: none loaded */
     /* By profile: with what is closed; NULL: the network's own. */
     struct roads_metric *metrics[ROADS_PROFILES_MAX];
+    /* By profile: with the times that were learned; NULL: its own. */
+    struct roads_metric *learned[ROADS_PROFILES_MAX];
     struct roads_standing *standing;
     struct roads_search *search;
     size_t stood; /* slots at or above this are not on `standing` */

@@ -3,6 +3,7 @@
 #include "dispatch_internal.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Units that moved on, snapped in one call; the rest have theirs in the next.
  * A snap takes some microseconds. */
@@ -15,9 +16,25 @@
 
 /* ------------------------------------------------------------ closed streets
  */
+/* The profile's number; ROADS_PROFILES_MAX: there is none of that name. */
+static size_t profile_index(const struct dispatch *dispatch,
+                            const char *profile)
+{
+    const char *name;
+    for (size_t i = 0; (name = roads_profile_name(dispatch->roads, i)) != NULL;
+         i++) {
+        if (profile == NULL || strcmp(profile, name) == 0)
+            return i;
+    }
+    return ROADS_PROFILES_MAX;
+}
+
 const struct roads_metric *dispatch_open(const struct dispatch *dispatch,
                                          const char *profile)
 {
+    size_t i = profile_index(dispatch, profile);
+    if (i < ROADS_PROFILES_MAX && dispatch->learned[i] != NULL)
+        return dispatch->learned[i];
     return roads_profile(dispatch->roads, profile);
 }
 
@@ -26,14 +43,10 @@ const struct roads_metric *dispatch_metric(const struct dispatch *dispatch,
 {
     if (dispatch->roads == NULL)
         return NULL;
-    const struct roads_metric *open = dispatch_open(dispatch, profile);
-    for (size_t i = 0; i < ROADS_PROFILES_MAX; i++) {
-        const char *name = roads_profile_name(dispatch->roads, i);
-        if (dispatch->metrics[i] != NULL && name != NULL &&
-            roads_profile(dispatch->roads, name) == open)
-            return dispatch->metrics[i];
-    }
-    return open;
+    size_t i = profile_index(dispatch, profile);
+    if (i < ROADS_PROFILES_MAX && dispatch->metrics[i] != NULL)
+        return dispatch->metrics[i];
+    return dispatch_open(dispatch, profile);
 }
 
 enum pt_err dispatch_use(struct dispatch *dispatch,
@@ -213,17 +226,39 @@ static void leave_streets(struct fleet *fleet)
         fleet_at(fleet, slot)->edge = FLEET_NO_EDGE;
 }
 
-static void drop_metrics(struct dispatch *dispatch)
+static void drop_metrics(struct roads_metric *metrics[ROADS_PROFILES_MAX])
 {
     for (size_t i = 0; i < ROADS_PROFILES_MAX; i++) {
-        roads_metric_unref(dispatch->metrics[i]);
-        dispatch->metrics[i] = NULL;
+        roads_metric_unref(metrics[i]);
+        metrics[i] = NULL;
     }
+}
+
+/* Takes the place of those that were there. */
+static enum pt_err swap_metrics(const struct dispatch *dispatch,
+                                struct roads_metric *const *metrics,
+                                size_t count,
+                                struct roads_metric *in[ROADS_PROFILES_MAX])
+{
+    if (dispatch->roads == NULL || count > ROADS_PROFILES_MAX)
+        return PT_E_RANGE;
+    for (size_t i = 0; i < count; i++) {
+        if (metrics[i] != NULL &&
+            roads_metric_roads(metrics[i]) != dispatch->roads)
+            return PT_E_RANGE;
+    }
+    drop_metrics(in);
+    for (size_t i = 0; i < count; i++) {
+        if (metrics[i] != NULL)
+            in[i] = roads_metric_ref(metrics[i]);
+    }
+    return PT_OK;
 }
 
 void dispatch_drop_roads(struct dispatch *dispatch)
 {
-    drop_metrics(dispatch);
+    drop_metrics(dispatch->metrics);
+    drop_metrics(dispatch->learned);
     roads_search_free(dispatch->search);
     roads_standing_free(dispatch->standing);
     follow_free(dispatch->follow);
@@ -235,22 +270,20 @@ void dispatch_drop_roads(struct dispatch *dispatch)
     dispatch->stood = 0;
 }
 
+enum pt_err dispatch_set_learned(struct dispatch *dispatch,
+                                 struct roads_metric *const *metrics,
+                                 size_t count)
+{
+    return swap_metrics(dispatch, metrics, count, dispatch->learned);
+}
+
 enum pt_err dispatch_set_metrics(struct dispatch *dispatch,
                                  struct roads_metric *const *metrics,
                                  size_t count, struct fleet *fleet)
 {
-    if (dispatch->roads == NULL || count > ROADS_PROFILES_MAX)
-        return PT_E_RANGE;
-    for (size_t i = 0; i < count; i++) {
-        if (metrics[i] != NULL &&
-            roads_metric_roads(metrics[i]) != dispatch->roads)
-            return PT_E_RANGE;
-    }
-    drop_metrics(dispatch);
-    for (size_t i = 0; i < count; i++) {
-        if (metrics[i] != NULL)
-            dispatch->metrics[i] = roads_metric_ref(metrics[i]);
-    }
+    enum pt_err err = swap_metrics(dispatch, metrics, count, dispatch->metrics);
+    if (err != PT_OK)
+        return err;
     for (size_t slot = 0; slot < dispatch->stood; slot++) {
         join(dispatch, fleet, (uint32_t)slot);
         note_standing(dispatch, fleet, (uint32_t)slot);

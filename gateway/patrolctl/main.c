@@ -35,6 +35,13 @@ static const struct ctl_command commands[] = {
      "gateway takes it over. What was read and left out is printed and kept\n"
      "in patrol.road_network.",
      "patrolctl roads import havana.osm", cmd_roads_import},
+    {"roads learn", "", "learn how fast the fleet really drives",
+     "Learns from the positions in the database, of the last 28 days or as\n"
+     "said, by which factor streets take longer or shorter than the profiles\n"
+     "say: by hour of the week, class, street and piece of street. A running\n"
+     "gateway takes it over at once, and learns by itself now and then\n"
+     "(learn.every_h). What cannot be learned from these drives is said.",
+     "patrolctl roads learn --from 2026-11-01", cmd_roads_learn},
     {"roads profiles", "[FILE]", "who drives, and by which rules",
      "Without FILE lists the profiles in force. With it checks the whole file\n"
      "and puts its profiles into force: what each may use and how long it\n"

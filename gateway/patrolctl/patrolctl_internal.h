@@ -82,6 +82,7 @@ enum ctl_exit cmd_ca_client(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_unit_enroll(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_unit_pace(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_roads_import(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit cmd_roads_learn(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_roads_profiles(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_missions_import(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_zones_import(struct ctl *ctl, int argc, char **argv);

@@ -50,6 +50,9 @@ SELECT is(pg_temp.after($$INSERT INTO patrol.closure (kind, street)
     VALUES ('closed', 'N')$$), 'closures', 'a street is closed');
 SELECT is(pg_temp.after($$UPDATE patrol.closure SET removed_at = now()
     WHERE street = 'N'$$), 'closures', 'and opened');
+SELECT is(pg_temp.after($$INSERT INTO patrol.learned_profile (profile,
+    from_time, to_time, drives, time_zone, tau2, phi_s)
+    VALUES ('n', now(), now(), 30, 'UTC', 0, 0)$$), 'speeds', 'learned speeds');
 SELECT is(pg_temp.after($$INSERT INTO patrol.quarantine (device, reason)
     VALUES ('n', 'malformed')$$), 'nothing', 'what is written all day is not told');
 SELECT is(pg_temp.after($c$DO $x$ BEGIN
@@ -64,6 +67,7 @@ SELECT dblink_exec('change', $$DELETE FROM patrol.unit WHERE call_sign ~ '^N'$$)
     dblink_exec('change', $$DELETE FROM patrol.zone WHERE name = 'N'$$),
     dblink_exec('change', $$DELETE FROM patrol.road_network WHERE source = 'n'$$),
     dblink_exec('change', $$DELETE FROM patrol.closure WHERE street = 'N'$$),
+    dblink_exec('change', $$DELETE FROM patrol.learned_profile WHERE profile = 'n'$$),
     dblink_exec('change', $$DELETE FROM patrol.quarantine WHERE device = 'n'$$);
 SELECT dblink_disconnect('change'), dblink_disconnect('hear');
 SELECT * FROM finish();
