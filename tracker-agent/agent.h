@@ -42,7 +42,7 @@ struct agent {
     uint64_t mode_other_since_ms; /* differs from what was said; 0: no */
 
     /* Delivery (delivery.c). */
-    uint64_t generation;           /* that the uplink knows of */
+    unsigned numbering;            /* of the outbox, that the uplink knows */
     uint64_t uncommitted_since_ms; /* 0: all is on disk */
     uint64_t commit_again_ms;      /* after a failure; 0: none */
     bool disk_failing;

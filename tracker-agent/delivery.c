@@ -32,22 +32,22 @@ static int64_t now_of(const struct agent *agent)
     return (int64_t)uv_now(&agent->loop);
 }
 
-/* The outbox begins a new generation when its file turns out to be damaged;
- * what was known of numbers is void then. */
-static void follow_generation(struct agent *agent)
+/* The outbox has lost sight of its file, or found it again. */
+static void follow_numbering(struct agent *agent)
 {
-    uint64_t generation = outbox_generation(agent->outbox);
-    if (generation == agent->generation)
+    unsigned numbering = outbox_numbering(agent->outbox);
+    if (numbering == agent->numbering)
         return;
-    pt_log(PT_LOG_WARN, "outbox goes on as generation %016" PRIx64, generation);
-    agent->generation = generation;
-    uplink_new_generation(&agent->uplink, outbox_lowest(agent->outbox),
-                          outbox_highest(agent->outbox), now_of(agent));
+    pt_log(PT_LOG_WARN, "outbox goes on as generation %016" PRIx64,
+           outbox_generation(agent->outbox));
+    agent->numbering = numbering;
+    uplink_renumbered(&agent->uplink, outbox_lowest(agent->outbox),
+                      outbox_highest(agent->outbox), now_of(agent));
 }
 
 static void tell_held(struct agent *agent)
 {
-    follow_generation(agent);
+    follow_numbering(agent);
     uplink_held(&agent->uplink, outbox_lowest(agent->outbox),
                 outbox_highest(agent->outbox), now_of(agent));
 }
@@ -177,20 +177,16 @@ static enum pt_err publish(struct agent *agent, const struct pt_report *report)
     return link_publish(agent->link, topic, agent->message, size, 0, false);
 }
 
-static enum pt_err send_entries(struct agent *agent,
-                                enum uplink_action_kind kind, size_t count)
+/* `report` is signed. */
+static enum pt_err send_report(struct agent *agent,
+                               enum uplink_action_kind kind,
+                               struct pt_report *report)
 {
     struct pt_vehicle_state state = agent_state(agent);
-    struct pt_report report = {
-        .generation = outbox_generation(agent->outbox),
-        .lowest_held = outbox_lowest(agent->outbox),
-        .count = count,
-        .entries = agent->entries,
-    };
     if (state_is_due(agent, &state, kind))
-        report.state = state;
-    enum pt_err err = publish(agent, &report);
-    if (err == PT_OK && report.state.present)
+        report->state = state;
+    enum pt_err err = publish(agent, report);
+    if (err == PT_OK && report->state.present)
         note_state_said(agent, &state);
     return err;
 }
@@ -205,7 +201,7 @@ static enum pt_err read_entries(struct agent *agent,
     size_t count = 0;
     enum pt_err err =
         outbox_read(agent->outbox, action->from, max, agent->entries, &count);
-    follow_generation(agent);
+    follow_numbering(agent);
     if (err != PT_OK)
         return err;
     while (count > 0 && agent->entries[count - 1].seq > action->to)
@@ -231,15 +227,17 @@ static void make_smaller(struct agent *agent, enum pt_err err)
 
 static void do_send(struct agent *agent, const struct uplink_action *action)
 {
-    size_t count = 0;
+    struct pt_report report = {.entries = agent->entries};
     uint64_t to = action->to;
     enum pt_err err = PT_OK;
     if (action->kind != UPLINK_SEND_HEARTBEAT)
-        err = read_entries(agent, action, &count);
-    if (err == PT_OK && (count > 0 || action->kind == UPLINK_SEND_HEARTBEAT)) {
-        if (count > 0)
-            to = agent->entries[count - 1].seq;
-        err = send_entries(agent, action->kind, count);
+        err = read_entries(agent, action, &report.count);
+    if (err == PT_OK &&
+        (report.count > 0 || action->kind == UPLINK_SEND_HEARTBEAT)) {
+        uint64_t last = outbox_sign(agent->outbox, &report);
+        if (last > 0)
+            to = last;
+        err = send_report(agent, action->kind, &report);
     }
     if (err == PT_OK) {
         agent->send_error = PT_OK;
@@ -319,13 +317,15 @@ static void on_disconnected(void *context, bool taken_over)
 
 static void take_receipt(struct agent *agent, const struct pt_receipt *receipt)
 {
-    if (receipt->generation != outbox_generation(agent->outbox)) {
+    struct pt_receipt placed;
+    size_t count = 0;
+    if (!outbox_place(agent->outbox, receipt, &placed)) {
         pt_log(PT_LOG_DEBUG, "receipt of another generation");
         return;
     }
-    size_t count = 0;
     enum pt_err err = outbox_forget(agent->outbox, receipt, &count);
-    follow_generation(agent);
+    bool same = outbox_numbering(agent->outbox) == agent->numbering;
+    follow_numbering(agent);
     if (err == PT_E_RANGE) {
         pt_log(PT_LOG_ERROR, "receipt names what was never sent; ignored");
         return;
@@ -335,8 +335,8 @@ static void take_receipt(struct agent *agent, const struct pt_receipt *receipt)
     agent->receipted += count;
     pt_log(PT_LOG_DEBUG, "%zu receipted, %" PRIu64 " left", count,
            outbox_depth(agent->outbox));
-    if (receipt->generation == agent->generation)
-        uplink_receipted(&agent->uplink, receipt, outbox_lowest(agent->outbox),
+    if (same)
+        uplink_receipted(&agent->uplink, &placed, outbox_lowest(agent->outbox),
                          now_of(agent));
 }
 
@@ -399,7 +399,7 @@ enum pt_err agent_delivery_open(struct agent *agent)
         agent_delivery_close(agent);
         return PT_E_NOMEM;
     }
-    agent->generation = outbox_generation(agent->outbox);
+    agent->numbering = outbox_numbering(agent->outbox);
     uplink_init(&agent->uplink, &settings, seed);
     tell_held(agent);
     if (outbox_in_memory(agent->outbox)) {

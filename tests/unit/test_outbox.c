@@ -154,6 +154,42 @@ static size_t forget(struct outbox *box, struct pt_receipt receipt)
     return count;
 }
 
+/* What the gateway knows an entry by, and what it was made of. */
+struct name {
+    uint64_t generation, seq, made_of;
+};
+
+/* Of all that is held, as reports would have it. `max`: 1 or more. */
+static size_t name_all(struct outbox *box, struct name *names, size_t max)
+{
+    static struct pt_entry entries[MANY];
+    size_t count = 0;
+    uint64_t from = 0;
+    for (;;) {
+        struct pt_report report = {.entries = entries};
+        assert_int_equal(outbox_read(box, from, MANY, entries, &report.count),
+                         PT_OK);
+        if (report.count == 0)
+            return count;
+        from = outbox_sign(box, &report) + 1;
+        assert_true(report.count > 0 && count + report.count <= max);
+        assert_true(report.lowest_held <= entries[0].seq);
+        for (size_t i = 0; i < report.count; i++) {
+            assert_true(is_entry_of(&entries[i], made_of(&entries[i])));
+            names[count++] = (struct name){report.generation, entries[i].seq,
+                                           made_of(&entries[i])};
+        }
+    }
+}
+
+static void check_name(const struct name *name, uint64_t generation,
+                       uint64_t seq, uint64_t made_of_n)
+{
+    assert_int_equal(name->generation, generation);
+    assert_int_equal(name->seq, seq);
+    assert_int_equal(name->made_of, made_of_n);
+}
+
 /* ---- the plain way ---- */
 
 static void test_put_commit_reopen(void **state)
@@ -855,19 +891,22 @@ static void test_damaged_under_way(void **state)
                      PT_E_CORRUPT);
     assert_true(outbox_generation(box) != generation);
     assert_int_equal(read_all(box, entries, MANY), 2);
-    assert_true(is_entry_of(&entries[0], MANY + 1));
-    assert_true(is_entry_of(&entries[1], MANY + 2));
-    assert_int_equal(outbox_lowest(box), 1);
-    assert_int_equal(outbox_highest(box), 2);
+    put(box, MANY + 3);
     assert_int_equal(outbox_commit(box), PT_OK);
-    generation = outbox_generation(box);
+    uint64_t after = outbox_generation(box);
+    for (int opened = 0; opened < 2; opened++) {
+        struct name names[3];
+        assert_int_equal(outbox_generation(box), after);
+        assert_int_equal(name_all(box, names, 3), 3);
+        check_name(&names[0], generation, 20 * MANY + 1, MANY + 1);
+        check_name(&names[1], generation, 20 * MANY + 2, MANY + 2);
+        check_name(&names[2], after, 1, MANY + 3);
+        outbox_close(box);
+        box = open_at(place);
+    }
     outbox_close(box);
     close(fd);
     assert_int_equal(files_with(place, "db.damaged-", false), 1);
-    box = open_at(place);
-    assert_int_equal(outbox_generation(box), generation);
-    assert_int_equal(read_all(box, entries, MANY), 2);
-    outbox_close(box);
 }
 
 /* Bytes that SQLite cannot know to be wrong. */
@@ -899,6 +938,10 @@ static void test_changed_values(void **state)
         "UPDATE outbox_meta SET generation = generation + 1",
         "UPDATE outbox_meta SET dropped = dropped + 1",
         "DELETE FROM outbox_meta",
+        "DELETE FROM outbox_era",
+        "UPDATE outbox_era SET first = first + 1",
+        "UPDATE outbox_era SET generation = generation + 1",
+        "INSERT INTO outbox_era VALUES (5, 7, 0)",
         /* beyond what was reserved */
         "UPDATE outbox_entry SET seq = 99999 WHERE seq = 10",
     };
@@ -911,6 +954,39 @@ static void test_changed_values(void **state)
         assert_int_equal(outbox_depth(box), 0);
         outbox_close(box);
         assert_int_equal(unlink(place->path), 0);
+    }
+}
+
+/* As version 1 made it: all of one generation. Its rows keep who they are. */
+static void test_file_of_version_1(void **state)
+{
+    struct place *place = *state;
+    struct name names[4];
+    fill(place, 3);
+    uint64_t generation = generation_of(place);
+    sqlite3 *db = NULL;
+    char sql[400];
+    /* FNV-1a over the row's three numbers, least byte first */
+    uint64_t row[3] = {generation, 3, 0};
+    uint32_t sum = UINT32_C(2166136261);
+    for (int i = 0; i < 24; i++)
+        sum = (sum ^ (uint8_t)(row[i / 8] >> i % 8 * 8)) * UINT32_C(16777619);
+    snprintf(sql, sizeof sql,
+             "DROP TABLE outbox_era; UPDATE outbox_meta SET reserved_to = 3,"
+             " sum = %lu; PRAGMA user_version = 1",
+             (unsigned long)sum);
+    assert_int_equal(sqlite3_open(place->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    for (int opened = 0; opened < 2; opened++) {
+        struct outbox *box = open_at(place);
+        assert_int_equal(outbox_generation(box), generation);
+        if (opened == 0)
+            put(box, 4);
+        assert_int_equal(name_all(box, names, 4), 4);
+        for (uint64_t n = 1; n <= 4; n++)
+            check_name(&names[n - 1], generation, n, n);
+        outbox_close(box);
     }
 }
 
@@ -1129,50 +1205,145 @@ static void test_disk_full(void **state)
     outbox_close(box);
 }
 
+static enum pt_err commit_full(struct outbox *box)
+{
+    disk_full(true);
+    enum pt_err err = outbox_commit(box);
+    disk_full(false);
+    return err;
+}
+
+static struct outbox *open_full(const struct place *place)
+{
+    disk_full(true);
+    struct outbox *box = open_at(place);
+    disk_full(false);
+    assert_true(outbox_in_memory(box));
+    return box;
+}
+
 /* A start with a file that cannot be written: what it holds waits, what is put
- * meanwhile is sent from memory, and with the first write both are one. */
+ * meanwhile is sent from memory, and with the first write both are one, each
+ * entry as what it was sent as. */
 static void test_disk_full_at_start(void **state)
 {
     struct place *place = *state;
     struct pt_entry entries[40];
+    struct name names[15];
     struct outbox *box = open_at(place);
-    uint64_t generation = outbox_generation(box);
+    uint64_t first = outbox_generation(box);
     for (uint64_t n = 1; n <= 10; n++)
         put(box, n);
     outbox_close(box);
-    bool damaged = true;
-    disk_full(true);
-    enum pt_err err = outbox_open(&place->settings, &box, &damaged);
-    disk_full(false);
-    assert_int_equal(err, PT_OK);
-    assert_false(damaged);
-    assert_true(outbox_in_memory(box));
-    assert_true(outbox_generation(box) != generation);
+    box = open_full(place);
+    uint64_t second = outbox_generation(box);
+    assert_true(second != first);
     assert_int_equal(outbox_depth(box), 0);
     for (uint64_t n = 11; n <= 15; n++)
         assert_int_equal(put(box, n), n - 10);
-    disk_full(true);
-    err = outbox_commit(box);
-    disk_full(false);
-    assert_int_equal(err, PT_E_DISK);
+    assert_int_equal(commit_full(box), PT_E_DISK);
     assert_int_equal(read_all(box, entries, 40), 5);
     check_unsafe(entries, 11, 5);
+    unsigned numbering = outbox_numbering(box);
 
     assert_int_equal(outbox_commit(box), PT_OK);
-    assert_int_equal(outbox_generation(box), generation);
+    assert_true(outbox_numbering(box) != numbering);
     assert_int_equal(outbox_lowest(box), 1);
     assert_int_equal(outbox_uncommitted(box), 0);
     for (int opened = 0; opened < 2; opened++) {
+        assert_int_equal(outbox_generation(box), second);
         assert_int_equal(read_all(box, entries, 40), 15);
-        for (size_t i = 0; i < 10; i++)
-            assert_true(is_entry_of(&entries[i], 1 + i));
         check_unsafe(entries + 10, 11, 5);
-        assert_true(entries[10].seq > 10);
         assert_int_equal(entries[14].seq, outbox_highest(box));
+        assert_int_equal(name_all(box, names, 15), 15);
+        for (uint64_t n = 1; n <= 10; n++)
+            check_name(&names[n - 1], first, n, n);
+        for (uint64_t n = 11; n <= 15; n++)
+            check_name(&names[n - 1], second, n - 10, n);
         outbox_close(box);
         box = open_at(place);
     }
     assert_int_equal(files_with(place, "damaged", false), 0);
+    outbox_close(box);
+}
+
+/* Each generation's receipt takes its own; the file forgets one of which it
+ * holds nothing more. */
+static void test_receipts_of_two_generations(void **state)
+{
+    struct place *place = *state;
+    struct name names[8];
+    struct pt_receipt placed;
+    size_t count = 0;
+    fill(place, 4);
+    uint64_t first = generation_of(place);
+    struct outbox *box = open_full(place);
+    for (uint64_t n = 5; n <= 8; n++)
+        put(box, n);
+    uint64_t second = outbox_generation(box);
+    assert_int_equal(outbox_commit(box), PT_OK);
+    struct pt_receipt receipt = {.generation = second, .stored_to = 1};
+    receipt.range_count = 1;
+    receipt.ranges[0] = (struct pt_range){3, 3};
+    assert_true(outbox_place(box, &receipt, &placed));
+    assert_int_equal(placed.stored_to, 0); /* the first's are not named */
+    assert_int_equal(placed.range_count, 2);
+    assert_int_equal(placed.ranges[1].last + 1, outbox_highest(box));
+    assert_int_equal(outbox_forget(box, &receipt, &count), PT_OK);
+    assert_int_equal(count, 2);
+    receipt = (struct pt_receipt){.generation = first, .stored_to = 2};
+    assert_int_equal(outbox_forget(box, &receipt, &count), PT_OK);
+    assert_int_equal(count, 2);
+    assert_int_equal(name_all(box, names, 8), 4);
+    check_name(&names[0], first, 3, 3);
+    check_name(&names[1], first, 4, 4);
+    check_name(&names[2], second, 2, 6);
+    check_name(&names[3], second, 4, 8);
+    /* An empty message closes nothing that is held. */
+    struct pt_report beat = {.count = 0};
+    assert_int_equal(outbox_sign(box, &beat), 0);
+    assert_int_equal(beat.generation, second);
+    assert_true(beat.lowest_held <= 2);
+    receipt.stored_to = 4;
+    assert_int_equal(outbox_forget(box, &receipt, &count), PT_OK);
+    assert_int_equal(count, 2);
+    (void)outbox_sign(box, &beat);
+    assert_int_equal(beat.lowest_held, 2);
+    outbox_close(box);
+    box = open_at(place);
+    assert_false(outbox_place(box, &receipt, &placed));
+    assert_int_equal(name_all(box, names, 8), 2);
+    check_name(&names[0], second, 2, 6);
+    outbox_close(box);
+}
+
+/* One generation more than may be: the oldest goes, and is counted. */
+static void test_generations_are_bounded(void **state)
+{
+    struct place *place = *state;
+    struct name names[2 * OUTBOX_GENERATIONS_MAX];
+    fill(place, 2);
+    uint64_t n = 3;
+    for (int i = 1; i < OUTBOX_GENERATIONS_MAX; i++) {
+        struct outbox *box = open_full(place);
+        put(box, n++);
+        assert_int_equal(outbox_commit(box), PT_OK);
+        assert_int_equal(outbox_depth(box), n - 1);
+        outbox_close(box);
+    }
+    struct outbox *box = open_full(place);
+    put(box, n++);
+    assert_int_equal(outbox_commit(box), PT_OK);
+    assert_int_equal(outbox_dropped(box), 2);
+    outbox_close(box);
+    box = open_at(place);
+    assert_int_equal(outbox_dropped(box), 2);
+    size_t count = name_all(box, names, 2 * OUTBOX_GENERATIONS_MAX);
+    assert_int_equal(count, OUTBOX_GENERATIONS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(names[i].seq, 1);
+        assert_int_equal(names[i].made_of, 3 + i);
+    }
     outbox_close(box);
 }
 
@@ -1229,8 +1400,9 @@ static void test_disk_full_for_long(void **state)
 {
     struct place *place = *state;
     static struct pt_entry entries[OUTBOX_PENDING_MAX + 10];
+    static struct name names[OUTBOX_PENDING_MAX + 10];
     struct outbox *box = open_at(place);
-    uint64_t generation = outbox_generation(box);
+    uint64_t first = outbox_generation(box);
     for (uint64_t n = 1; n <= 10; n++)
         put(box, n);
     assert_int_equal(outbox_commit(box), PT_OK);
@@ -1241,7 +1413,8 @@ static void test_disk_full_for_long(void **state)
     enum pt_err commit = outbox_commit(box);
     disk_full(false);
     assert_int_equal(commit, PT_E_DISK);
-    assert_true(outbox_generation(box) != generation);
+    uint64_t second = outbox_generation(box);
+    assert_true(second != first);
     assert_int_equal(outbox_depth(box), OUTBOX_PENDING_MAX);
     size_t count = read_all(box, entries, OUTBOX_PENDING_MAX + 10);
     assert_int_equal(made_of(&entries[count - 1]), n - 1);
@@ -1249,18 +1422,66 @@ static void test_disk_full_for_long(void **state)
     assert_true(outbox_dropped(box) > 0);
     uint64_t dropped = outbox_dropped(box);
     assert_int_equal(outbox_commit(box), PT_OK);
-    assert_int_equal(outbox_generation(box), generation);
+    assert_int_equal(outbox_generation(box), second);
     assert_int_equal(outbox_depth(box), 10 + OUTBOX_PENDING_MAX);
     assert_int_equal(outbox_dropped(box), dropped);
     outbox_close(box);
     box = open_at(place);
-    assert_int_equal(outbox_generation(box), generation);
-    count = read_all(box, entries, OUTBOX_PENDING_MAX + 10);
+    assert_int_equal(outbox_generation(box), second);
+    count = name_all(box, names, OUTBOX_PENDING_MAX + 10);
     assert_int_equal(count, OUTBOX_PENDING_MAX + 10);
-    for (size_t i = 0; i < count; i++)
-        assert_int_equal(made_of(&entries[i]),
-                         i < 10 ? i + 1 : n - (count - i));
-    assert_true(entries[10].seq > OUTBOX_BLOCK); /* beyond the numbers used */
+    for (size_t i = 0; i < 10; i++)
+        check_name(&names[i], first, i + 1, i + 1);
+    /* 1 to 4096 were of the first generation's block: 12287 is the second's
+     * 12287 - 4096rd */
+    for (size_t i = 10; i < count; i++)
+        check_name(&names[i], second, n - (count - i) - OUTBOX_BLOCK,
+                   n - (count - i));
+    outbox_close(box);
+}
+
+/* The numbers are used up while entries of theirs stand in memory, and rows in
+ * the file: a report of the one must not close the others. */
+static void test_numbers_used_up(void **state)
+{
+    struct place *place = *state;
+    static struct name names[OUTBOX_BLOCK];
+    struct outbox *box = open_at(place);
+    uint64_t first = outbox_generation(box);
+    put(box, 1);
+    put(box, 2);
+    assert_int_equal(outbox_commit(box), PT_OK);
+    disk_full(true);
+    for (uint64_t n = 3; n <= OUTBOX_BLOCK + 2; n++)
+        put(box, n);
+    disk_full(false);
+    uint64_t second = outbox_generation(box);
+    assert_true(outbox_in_memory(box) && second != first);
+    assert_int_equal(forget(box, (struct pt_receipt){.stored_to = 1}), 1);
+    struct pt_receipt receipt = {.generation = first, .range_count = 1};
+    receipt.ranges[0] = (struct pt_range){3, OUTBOX_BLOCK - 3};
+    size_t count = 0;
+    assert_int_equal(outbox_forget(box, &receipt, &count), PT_OK);
+    assert_int_equal(count, OUTBOX_BLOCK - 5);
+    for (int in_file = 0; in_file < 2; in_file++) {
+        struct pt_entry entries[4];
+        struct pt_report report = {.entries = entries};
+        assert_int_equal(outbox_read(box, 0, 4, entries, &report.count), PT_OK);
+        assert_true(outbox_sign(box, &report) > 0);
+        assert_int_equal(report.generation, first);
+        assert_int_equal(report.lowest_held, 1); /* seen or not */
+        assert_int_equal(outbox_commit(box), PT_OK);
+    }
+    assert_int_equal(name_all(box, names, OUTBOX_BLOCK), 6);
+    check_name(&names[0], first, 1, 1);
+    check_name(&names[1], first, 2, 2);
+    for (uint64_t i = 2; i < 5; i++)
+        check_name(&names[i], first, OUTBOX_BLOCK - 4 + i,
+                   OUTBOX_BLOCK - 4 + i);
+    check_name(&names[5], second, 2, OUTBOX_BLOCK + 2);
+    receipt = (struct pt_receipt){first, OUTBOX_BLOCK, 0, {{0}}};
+    assert_int_equal(outbox_forget(box, &receipt, &count), PT_OK);
+    assert_int_equal(count, 5);
     outbox_close(box);
 }
 
@@ -1352,6 +1573,115 @@ static void test_random_operations(void **state)
         }
         compare(box, &model);
     }
+    outbox_close(box);
+}
+
+/* ---- who an entry is, for life ---- */
+
+/* What may be: still held, receipted, or lost with a program's memory. */
+enum fate { FATE_HELD, FATE_GONE, FATE_EITHER };
+
+struct life {
+    struct name names[3 * MANY]; /* of entry n; generation 0: not yet seen */
+    enum fate fates[3 * MANY];
+    struct name held[3 * MANY];
+    size_t count, last;
+    bool full;
+};
+
+/* Each has the name it had, and no two have had the same. */
+static void check_lives(struct outbox *box, struct life *life)
+{
+    life->count = name_all(box, life->held, 3 * MANY);
+    for (size_t i = 0; i < life->count; i++) {
+        const struct name *name = &life->held[i];
+        struct name *known = &life->names[name->made_of];
+        assert_int_not_equal(life->fates[name->made_of], FATE_GONE);
+        if (known->generation != 0)
+            check_name(name, known->generation, known->seq, name->made_of);
+        for (size_t n = 1; known->generation == 0 && n <= life->last; n++)
+            assert_false(life->names[n].generation == name->generation &&
+                         life->names[n].seq == name->seq);
+        *known = *name;
+    }
+}
+
+/* For some neighbours of one generation. A full disk may keep them. */
+static void receipt_some(struct outbox *box, struct life *life, unsigned *seed)
+{
+    if (life->count == 0)
+        return;
+    struct name at = life->held[(size_t)rand_r(seed) % life->count];
+    uint64_t last = at.seq + (uint64_t)rand_r(seed) % 9;
+    size_t count = 0, named = 0;
+    struct pt_receipt receipt = {.generation = at.generation};
+    for (size_t i = 0; i < life->count; i++) {
+        const struct name *name = &life->held[i];
+        if (name->generation != at.generation || name->seq < at.seq ||
+            name->seq > last)
+            continue;
+        receipt.ranges[0] =
+            (struct pt_range){at.seq, name->seq}; /* not beyond the given */
+        receipt.range_count = 1;
+        life->fates[name->made_of] = life->full ? FATE_EITHER : FATE_GONE;
+        named++;
+    }
+    enum pt_err err = outbox_forget(box, &receipt, &count);
+    if (!life->full)
+        assert_true(err == PT_OK && count == named);
+}
+
+static struct outbox *
+end_and_begin(struct outbox *box, const struct place *place, struct life *life)
+{
+    size_t unsafe = outbox_uncommitted(box);
+    for (size_t i = life->count - unsafe; life->full && i < life->count; i++)
+        life->fates[life->held[i].made_of] = FATE_EITHER;
+    disk_full(life->full);
+    outbox_close(box);
+    box = open_at(place);
+    disk_full(false);
+    return box;
+}
+
+/* Puts, commits, receipts, ends and starts, on a disk that is full at times. */
+static void test_identity_for_life(void **state)
+{
+    struct place *place = *state;
+    static struct life life;
+    unsigned seed = 5, in_memory = 0;
+    life = (struct life){.last = 0};
+    struct outbox *box = open_at(place);
+    for (int i = 0; i < 4000; i++) {
+        int what = rand_r(&seed) % 100;
+        disk_full(life.full);
+        enum pt_err err = PT_OK;
+        if (what < 50)
+            put(box, ++life.last);
+        else if (what < 70)
+            err = outbox_commit(box);
+        else if (what < 92)
+            receipt_some(box, &life, &seed);
+        disk_full(false);
+        assert_true(err == PT_OK || life.full);
+        if (what >= 96)
+            life.full = !life.full;
+        else if (what >= 92)
+            box = end_and_begin(box, place, &life);
+        in_memory += outbox_in_memory(box);
+        check_lives(box, &life);
+    }
+    assert_true(in_memory > 100);
+    assert_int_equal(outbox_commit(box), PT_OK);
+    check_lives(box, &life);
+    uint64_t missing = 0;
+    for (size_t i = 0; i < life.count; i++)
+        life.fates[life.held[i].made_of] = FATE_GONE;
+    for (size_t n = 1; n <= life.last; n++)
+        missing += life.fates[n] == FATE_HELD;
+    /* of more generations than there may be */
+    assert_true(missing <= outbox_dropped(box));
+    assert_true(missing < life.last / 100);
     outbox_close(box);
 }
 
@@ -1536,6 +1866,7 @@ int main(void)
         PT_TEST(test_write_version_flipped),
         PT_TEST(test_damaged_under_way),
         PT_TEST(test_changed_values),
+        PT_TEST(test_file_of_version_1),
         PT_TEST(test_garbage_beside_a_log),
         PT_TEST(test_damaged_files_are_bounded),
         PT_TEST(test_a_strangers_file),
@@ -1545,9 +1876,13 @@ int main(void)
         PT_TEST(test_second_process),
         PT_TEST(test_disk_full),
         PT_TEST(test_disk_full_at_start),
+        PT_TEST(test_receipts_of_two_generations),
+        PT_TEST(test_generations_are_bounded),
         PT_TEST(test_other_process_while_in_memory),
         PT_TEST(test_disk_full_for_long),
+        PT_TEST(test_numbers_used_up),
         PT_TEST(test_random_operations),
+        PT_TEST(test_identity_for_life),
         PT_TEST(test_sqlite_out_of_memory),
         PT_TEST(test_a_shift_without_network),
     };

@@ -264,18 +264,18 @@ static void test_dropping_does_not_stop_resends(void **state)
     assert_true(batched);
 }
 
-static void test_new_generation(void **state)
+static void test_renumbered(void **state)
 {
     (void)state;
     struct uplink up = with(1, 5000);
     uplink_connected(&up, 0);
     sends(&up, 0, UPLINK_SEND_NEWEST, 5000, 5000);
     sends(&up, 0, UPLINK_SEND_BATCH, 1, 500);
-    uplink_new_generation(&up, 1, 3, 1000);
+    uplink_renumbered(&up, 1, 3, 1000);
     sends(&up, 1000, UPLINK_SEND_NEWEST, 3, 3);
     sends(&up, 1000, UPLINK_SEND_BATCH, 1, 2);
     uplink_disconnected(&up);
-    uplink_new_generation(&up, 1, 0, 2000);
+    uplink_renumbered(&up, 1, 0, 2000);
     assert_int_equal(up.state, UPLINK_OFFLINE);
     uplink_connected(&up, 3000);
     quiet(&up, 3000);
@@ -783,7 +783,7 @@ int main(void)
         cmocka_unit_test(test_pile_while_catching_up),
         cmocka_unit_test(test_heartbeat),
         cmocka_unit_test(test_dropping_does_not_stop_resends),
-        cmocka_unit_test(test_new_generation),
+        cmocka_unit_test(test_renumbered),
         cmocka_unit_test_teardown(test_simulated_network, name_seed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,60 +19,110 @@ static enum pt_err draw_generation(uint64_t *ret)
     return PT_OK;
 }
 
-/* ---- numbers ---- */
+/* ---- generations ---- */
 
-/* What is in memory goes on from `first`. */
-static void number_pending(struct outbox *box, uint64_t first)
+/* What is put from now on is of a new generation, so far in memory alone;
+ * what is in memory keeps its own. Of the file the rows from `unseen` on are
+ * out of sight; 0: none. */
+static enum pt_err begin_generation(struct outbox *box, uint64_t unseen)
 {
-    box->next = first;
-    for (size_t i = 0; i < box->pending_count; i++)
-        box->pending[i].seq = box->next++;
-    box->last_put = box->next - 1;
-    if (box->rows == 0 && box->pending_count > 0)
-        box->head = box->pending[0];
-}
-
-/* A new generation, so far in memory alone. */
-static enum pt_err renumber(struct outbox *box)
-{
-    enum pt_err err = draw_generation(&box->meta.generation);
+    struct file_meta *meta = &box->meta;
+    uint64_t lowest = box->pending_count > 0 ? box->pending[0].seq : box->next;
+    struct era new = {.first = box->next, .shift = box->next - 1};
+    enum pt_err err = draw_generation(&new.generation);
     if (err != PT_OK)
         return err;
-    box->meta.reserved_to = OUTBOX_BLOCK;
-    box->meta.dropped = box->dropped = 0;
-    box->floor = box->rows = 0;
+    box->rows = box->floor = 0;
     box->floor_moved = false;
-    number_pending(box, 1);
-    return PT_OK;
+    box->dropped -= meta->dropped; /* the file's count is the file's */
+    meta->dropped = 0;
+    box->unseen = unseen;
+    if (meta->era_count > 0) {
+        eras_trim(meta, unseen > 0 ? unseen : lowest);
+        if (era_in_use(meta)->first == box->next) /* never used */
+            meta->era_count--;
+    }
+    if (meta->era_count == OUTBOX_GENERATIONS_MAX) {
+        eras_shorten(meta, 1);
+        held_drop_pending_below(box, meta->eras[0].first);
+    }
+    meta->eras[meta->era_count++] = new;
+    box->numbering++;
+    return held_find_head(box);
 }
 
 /* ---- from memory to the file, and back ---- */
 
-/* Made for the generation in memory; written once more, so that no loss of
- * the log can take its beginning back. */
-static enum pt_err take_new(struct outbox *box, const struct file_meta *made)
+/* The file's eras, and behind them what memory holds. `ret` says where that
+ * comes to stand: higher by so much than it does. */
+static uint64_t join_eras(const struct outbox *box, struct file_meta *file)
 {
-    enum pt_err err = file_write(&box->file, 0, NULL, 0, made, true);
-    if (err == PT_OK)
-        box->meta = *made;
-    return err;
+    struct file_meta ours = box->meta;
+    uint64_t shift = era_in_use(file)->shift - era_in_use(&ours)->shift;
+    /* Just made, or a try that failed came as far as this. */
+    if (era_in_use(file)->generation == era_in_use(&ours)->generation)
+        return shift;
+    uint64_t lowest = box->pending[0].seq;
+    eras_trim(&ours, lowest);
+    if (ours.eras[0].first < lowest)
+        ours.eras[0].first = lowest;
+    shift = lowest > file->reserved_to ? 0 : file->reserved_to + 1 - lowest;
+    if (file->era_count + ours.era_count > OUTBOX_GENERATIONS_MAX)
+        eras_shorten(file,
+                     file->era_count + ours.era_count - OUTBOX_GENERATIONS_MAX);
+    for (size_t i = 0; i < ours.era_count; i++) {
+        ours.eras[i].first += shift;
+        ours.eras[i].shift += shift;
+        file->eras[file->era_count++] = ours.eras[i];
+    }
+    return shift;
 }
 
-/* What the file's last writer may have used is skipped; a clean close left
+/* What the file holds, but what is of more generations than there may be. */
+static enum pt_err find_rows(struct outbox *box, const struct file_meta *meta)
+{
+    uint64_t too_old = 0;
+    uint64_t floor = meta->eras[0].first - 1;
+    enum pt_err err =
+        file_count(&box->file, (struct pt_range){0, floor}, &too_old);
+    if (err == PT_OK)
+        err = file_count(&box->file, (struct pt_range){floor + 1, INT64_MAX},
+                         &box->rows);
+    if (err != PT_OK)
+        return err;
+    box->floor = floor;
+    box->floor_moved = too_old > 0;
+    box->dropped += meta->dropped + too_old;
+    return held_find_head(box);
+}
+
+static void move_pending(struct outbox *box, uint64_t higher)
+{
+    for (size_t i = 0; i < box->pending_count; i++)
+        box->pending[i].seq += higher;
+    box->next += higher;
+    box->last_put += higher;
+    box->numbering++;
+    if (box->rows == 0 && box->pending_count > 0)
+        box->head = box->pending[0];
+}
+
+/* The file is open. Where nothing is in memory its own generation goes on,
+ * and what its last writer may have used is skipped; a clean close left
  * nothing to skip. */
 static enum pt_err take_up(struct outbox *box, const struct file_meta *found)
 {
-    uint64_t dropped = box->dropped;
     struct file_meta meta = *found;
-    meta.reserved_to += OUTBOX_BLOCK;
-    enum pt_err err = file_write(&box->file, 0, NULL, 0, &meta, true);
+    uint64_t dropped = box->dropped;
+    uint64_t higher = found->reserved_to + 1 - box->next;
+    bool is_ours = era_in_use(found)->generation == outbox_generation(box);
+    bool joined = is_ours || box->pending_count > 0;
+    if (joined)
+        higher = join_eras(box, &meta);
+    meta.reserved_to = box->next - 1 + higher + OUTBOX_BLOCK;
+    enum pt_err err = find_rows(box, &meta);
     if (err == PT_OK)
-        err =
-            file_count(&box->file, (struct pt_range){0, INT64_MAX}, &box->rows);
-    if (err == PT_OK) {
-        box->dropped += meta.dropped;
-        err = held_find_head(box);
-    }
+        err = file_write(&box->file, 0, NULL, 0, &meta, true);
     if (err != PT_OK) { /* as if it had not been tried */
         box->rows = box->floor = 0;
         box->floor_moved = false;
@@ -80,22 +130,22 @@ static enum pt_err take_up(struct outbox *box, const struct file_meta *found)
         return err;
     }
     box->meta = meta;
-    number_pending(box, found->reserved_to + 1);
-    if (box->pending_count == 0 && meta.last > 0)
-        box->last_put = meta.last;
+    box->unseen = 0;
+    move_pending(box, higher);
+    if (!joined && found->last > 0)
+        box->last_put = found->last;
     return PT_OK;
 }
 
-/* Opens the file. One that is not there is made for the generation in memory;
- * with one that is there its own generation goes on. */
+/* Opens the file. One that is not there is made as memory would have it. */
 static enum pt_err try_file(struct outbox *box)
 {
     struct file_meta found = box->meta;
     found.reserved_to = box->next - 1 + OUTBOX_BLOCK;
+    eras_trim(&found, outbox_lowest(box));
     enum pt_err err = file_open(&box->file, box->path, &found);
     if (err == PT_OK)
-        err = found.generation == box->meta.generation ? take_new(box, &found)
-                                                       : take_up(box, &found);
+        err = take_up(box, &found);
     if (err != PT_OK) {
         file_close(&box->file);
         enum pt_err head_err = held_find_head(box);
@@ -121,7 +171,7 @@ static enum pt_err go_to_file(struct outbox *box, bool *was_damaged)
 static enum pt_err go_on_in_memory(struct outbox *box)
 {
     unsigned long long rows = box->rows;
-    enum pt_err err = renumber(box);
+    enum pt_err err = begin_generation(box, rows > 0 ? box->head.seq : 0);
     if (err != PT_OK)
         return err;
     file_close(&box->file);
@@ -140,7 +190,7 @@ enum pt_err outbox_mind_damage(struct outbox *box, enum pt_err err)
         return err;
     held_free_details(box);
     file_close(&box->file);
-    if (renumber(box) != PT_OK)
+    if (begin_generation(box, 0) != PT_OK)
         return PT_E_SYSTEM;
     box->unsafe = true;
     err = file_put_aside(box->path);
@@ -151,15 +201,21 @@ enum pt_err outbox_mind_damage(struct outbox *box, enum pt_err err)
     return PT_E_CORRUPT;
 }
 
-enum pt_err outbox_leave_generation(struct outbox *box)
+enum pt_err outbox_leave_generation(struct outbox *box, uint64_t generation)
 {
     struct file_meta meta = box->meta;
-    enum pt_err err = draw_generation(&meta.generation);
+    uint64_t drawn = 0;
+    enum pt_err err = draw_generation(&drawn);
+    for (size_t i = 0; i < meta.era_count; i++) {
+        if (meta.eras[i].generation == generation)
+            meta.eras[i].generation = drawn;
+    }
     if (err == PT_OK && outbox_on_disk(box))
         err = file_write(&box->file, 0, NULL, 0, &meta, true);
     if (err != PT_OK)
         return err;
     box->meta = meta;
+    box->numbering++;
     pt_log(PT_LOG_ERROR,
            "outbox %s: its numbers are used by another, too; has its disk"
            " been copied?",
@@ -191,7 +247,7 @@ static void dispose(struct outbox *box)
 }
 
 enum pt_err outbox_open(const struct outbox_settings *settings,
-                        struct outbox **ret, _Bool *was_damaged)
+                        struct outbox **ret, bool *was_damaged)
 {
     bool damaged = false;
     enum pt_err err = settings_check(settings);
@@ -206,7 +262,8 @@ enum pt_err outbox_open(const struct outbox_settings *settings,
         err = PT_E_NOMEM;
         goto out;
     }
-    err = renumber(box);
+    box->next = 1;
+    err = begin_generation(box, 0);
     if (err == PT_OK)
         err = go_to_file(box, &damaged);
     if (err == PT_E_DISK) /* outbox_commit() tries again */
@@ -236,6 +293,7 @@ static enum pt_err write_group(struct outbox *box, uint64_t reserve_to)
     struct file_meta meta = box->meta;
     meta.reserved_to = reserve_to;
     meta.dropped = box->dropped;
+    eras_trim(&meta, outbox_lowest(box));
     enum pt_err err = file_write(&box->file, box->floor_moved ? box->floor : 0,
                                  box->pending, box->pending_count, &meta,
                                  reserve_to != box->meta.reserved_to);
@@ -253,7 +311,7 @@ static enum pt_err write_group(struct outbox *box, uint64_t reserve_to)
 static uint64_t reservation(const struct outbox *box)
 {
     uint64_t used = box->next - 1;
-    if (box->meta.reserved_to - used < OUTBOX_BLOCK / 2)
+    if (box->meta.reserved_to < used + OUTBOX_BLOCK / 2)
         return used + OUTBOX_BLOCK;
     return box->meta.reserved_to;
 }

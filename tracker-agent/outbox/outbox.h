@@ -3,29 +3,37 @@
 /* outbox: what the vehicle has to say and the gateway has not yet receipted,
  * on disk (SQLite). One thread; one process a file.
  *
- * Identity. A generation is drawn when the file is made: 63 random bits, not
- * 0 (PostgreSQL's bigint, where it is stored, is signed). Numbers are
- * reserved on disk in blocks before use, so that a power cut before a group
- * commit cannot make a number serve twice. Numbers skipped that way are holes
- * that the gateway closes by the report's `lowest_held`; a clean close gives
- * them back.
+ * Identity. An entry is known to the gateway by a generation and a number in
+ * it, and keeps both from its put to its receipt, whatever becomes of the
+ * disk: under others it would be stored once more. A generation is drawn when
+ * an outbox begins: 63 random bits, not 0 (PostgreSQL's bigint, where it is
+ * stored, is signed). Numbers are reserved on disk in blocks before use, so
+ * that a power cut before a group commit cannot make a number serve twice.
+ * Numbers skipped that way are holes that the gateway closes by the report's
+ * `lowest_held`; a clean close gives them back.
  *
- * The generation may change under way: after any call compare
- * outbox_generation(); when it is another one, tell the uplink
- * (uplink_new_generation). It changes
+ * A new generation begins for what is put from then on
  *  - when the file turns out to be damaged: it is put aside (as at open) and
- *    a new one begun;
+ *    a new one made, with what was not yet in the old one;
  *  - when the disk has taken no write for so long that the reserved numbers
  *    are used up (OUTBOX_BLOCK / 2 at least): the outbox then goes on in
- *    memory alone, under a generation of its own;
- *  - when an outbox in memory alone, since then or since a start without its
- *    file, finds a file that it can write: the file's generation goes on.
- *  - when a receipt names numbers that were never given: a copy of the disk
- *    is in use elsewhere under the same identity, and its numbers would keep
- *    ours from ever being receipted. What is held keeps its numbers.
- * What was not yet committed (there: receipted) is carried over under new
- * numbers: it may then be stored twice, once under each identity, rather than
- * not at all.
+ *    memory alone, and does not see what is in the file;
+ *  - at a start without the file, in memory alone.
+ * When it has a file again, what is in memory follows what that holds; if
+ * there is nothing in memory the file's generation goes on. So what is held
+ * may be of several generations, at most OUTBOX_GENERATIONS_MAX; of one more
+ * the oldest is dropped and counted.
+ *
+ * One thing breaks this: a receipt that names numbers never given. A copy of
+ * the disk is in use elsewhere under the same identity, and its numbers would
+ * keep ours from ever being receipted; what is held of that generation goes
+ * over to a new one, with the numbers it has. It may then be stored twice,
+ * once under each, rather than not at all.
+ *
+ * Numbers. Here all that is held has one ascending order over all
+ * generations; these are the numbers of all functions but outbox_sign() and
+ * those that take a receipt. When outbox_numbering() has changed after a call,
+ * what was known of them is void: tell the uplink (uplink_renumbered).
  *
  * Disk full or read-only: outbox_put() goes on from memory, up to
  * OUTBOX_PENDING_MAX entries, which carry PT_FLAG_UNSAFE; beyond it the
@@ -44,6 +52,7 @@
 #include "ledger.h"
 #include "pt_err.h"
 #include "report.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -51,6 +60,8 @@
 #define OUTBOX_BLOCK 4096
 /* Entries in memory and not yet on disk. */
 #define OUTBOX_PENDING_MAX 4096
+/* Generations of what is held. */
+#define OUTBOX_GENERATIONS_MAX 16
 /* Damaged files kept beside the outbox; the oldest goes first. */
 #define OUTBOX_DAMAGED_MAX 4
 
@@ -77,14 +88,18 @@ struct outbox;
  * PT_E_CONFIG: another program's SQLite file, or settings outside the limits
  * above. PT_E_NOMEM. */
 PT_MUST_CHECK enum pt_err outbox_open(const struct outbox_settings *settings,
-                                      struct outbox **ret, _Bool *was_damaged);
+                                      struct outbox **ret, bool *was_damaged);
 void outbox_close(struct outbox *box); /* commits; NULL is fine */
 
 /* Nothing that is put now survives the program: the file is not open. Every
  * outbox_commit() tries to open it, which reads all of the file. */
-_Bool outbox_in_memory(const struct outbox *box);
+bool outbox_in_memory(const struct outbox *box);
 
+/* Of what is put now. */
 uint64_t outbox_generation(const struct outbox *box);
+
+/* Another value: see "Numbers" above. */
+unsigned outbox_numbering(const struct outbox *box);
 
 /* Gives the entry its number and holds a copy: at once readable, safe on disk
  * after the next outbox_commit(). `entry->seq` is ignored. What is sent must
@@ -109,13 +124,24 @@ PT_MUST_CHECK enum pt_err outbox_read(struct outbox *box, uint64_t from,
                                       size_t max, struct pt_entry *entries,
                                       size_t *ret);
 
-/* Deletes what the receipt names and nothing else; another generation's
- * receipt is ignored. `ret` says how many. The deletion itself need not
- * survive a power cut: what comes back is sent and receipted again.
+/* After outbox_read(), and before the outbox is changed: what was read becomes
+ * a report. `report->entries` and `count` are given; `count` is lowered to
+ * those of the first entry's generation, they get the numbers they have there,
+ * and generation and lowest_held are filled in. Without entries: of the
+ * generation in use. Returns the number here of the last one left; 0: none. */
+uint64_t outbox_sign(const struct outbox *box, struct pt_report *report);
+
+/* A receipt in the numbers here; false when it does not ascend, or nothing is
+ * held of its generation. Before outbox_forget(). */
+bool outbox_place(const struct outbox *box, const struct pt_receipt *receipt,
+                  struct pt_receipt *ret);
+
+/* Deletes what the receipt names and nothing else; that of a generation of
+ * which nothing is held is ignored. `ret` says how many. The deletion itself
+ * need not survive a power cut: what comes back is sent and receipted again.
  * PT_E_RANGE: a receipt with ranges that do not ascend, or that names numbers
- * never given (then there is a new generation, see above); nothing is
- * deleted. PT_E_DISK: only memory could be changed,
- * see above. PT_E_CORRUPT, PT_E_NOMEM as above. */
+ * never given (see above); nothing is deleted. PT_E_DISK: only memory could be
+ * changed, see above. PT_E_CORRUPT, PT_E_NOMEM as above. */
 PT_MUST_CHECK enum pt_err outbox_forget(struct outbox *box,
                                         const struct pt_receipt *receipt,
                                         size_t *ret);
@@ -126,7 +152,8 @@ uint64_t outbox_lowest(const struct outbox *box); /* held; next number when
  * held, or the one before the next when empty. 0: none was ever given. */
 uint64_t outbox_highest(const struct outbox *box);
 uint64_t outbox_depth(const struct outbox *box);
-uint64_t outbox_dropped(const struct outbox *box);  /* this generation */
+uint64_t outbox_dropped(const struct outbox *box);  /* since the file was
+                                                       made, or is missing */
 int64_t outbox_oldest_ms(const struct outbox *box); /* time_ms; 0 when empty */
 
 #endif

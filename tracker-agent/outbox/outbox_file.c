@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #define APPLICATION_ID 0x50544f42 /* "PTOB" */
-#define USER_VERSION 1
+#define USER_VERSION 2
 
 /* locking_mode first: in exclusive mode the write-ahead log's index lives on
  * the heap and no -shm file is mapped. 64 pages of log are 256 kB: some
@@ -22,8 +22,15 @@ static const char pragmas[] = "PRAGMA locking_mode=EXCLUSIVE;"
                               "PRAGMA wal_autocheckpoint=64;"
                               "PRAGMA journal_size_limit=262144;";
 
-/* `sum` is a checksum over the other columns: SQLite has none, and a bit that
- * flips in a coordinate is a coordinate all the same. */
+/* Of version 1 there may be files: of one generation, with no word on it. */
+#define ERA_SCHEMA                                           \
+    "CREATE TABLE outbox_era (first INTEGER PRIMARY KEY,"    \
+    " generation INTEGER NOT NULL, shift INTEGER NOT NULL);" \
+    "PRAGMA user_version=2;"
+
+/* `sum` is a checksum over the other columns, in outbox_meta also over
+ * outbox_era: SQLite has none, and a bit that flips in a coordinate is a
+ * coordinate all the same. */
 static const char schema[] =
     "CREATE TABLE outbox_meta (id INTEGER PRIMARY KEY CHECK (id = 1),"
     " generation INTEGER NOT NULL, reserved_to INTEGER NOT NULL,"
@@ -32,8 +39,7 @@ static const char schema[] =
     " time_ms INTEGER NOT NULL, lat_e6 INTEGER NOT NULL,"
     " lon_e6 INTEGER NOT NULL, speed_cmps INTEGER NOT NULL,"
     " course_cdeg INTEGER NOT NULL, accuracy_dm INTEGER NOT NULL,"
-    " marks INTEGER NOT NULL, sum INTEGER NOT NULL, detail TEXT);"
-    "PRAGMA user_version=1;"
+    " marks INTEGER NOT NULL, sum INTEGER NOT NULL, detail TEXT);" ERA_SCHEMA
     "PRAGMA application_id=0x50544f42;";
 
 static const char *const texts[FILE_STATEMENTS] = {
@@ -47,11 +53,17 @@ static const char *const texts[FILE_STATEMENTS] = {
     [FILE_COUNT] = "SELECT count(*) FROM outbox_entry"
                    " WHERE seq BETWEEN ? AND ?",
     [FILE_DELETE] = "DELETE FROM outbox_entry WHERE seq BETWEEN ? AND ?",
-    [FILE_META_READ] = "SELECT generation, reserved_to, dropped, sum,"
-                       " (SELECT ifnull(max(seq), 0) FROM outbox_entry)"
-                       " FROM outbox_meta WHERE id = 1",
+    [FILE_META_READ] =
+        "SELECT generation, reserved_to, dropped, sum,"
+        " (SELECT ifnull(max(seq), 0) FROM outbox_entry),"
+        " (SELECT ifnull(min(seq), 9223372036854775807) FROM outbox_entry)"
+        " FROM outbox_meta WHERE id = 1",
     [FILE_META_WRITE] = "INSERT OR REPLACE INTO outbox_meta"
                         " VALUES (1, ?, ?, ?, ?)",
+    [FILE_ERAS_READ] = "SELECT first, generation, shift FROM outbox_era"
+                       " ORDER BY first",
+    [FILE_ERAS_DELETE] = "DELETE FROM outbox_era",
+    [FILE_ERA_PUT] = "INSERT INTO outbox_era VALUES (?, ?, ?)",
 };
 
 /* A file that cannot be read is as good as damaged, and putting it aside
@@ -150,33 +162,125 @@ static void undo(struct file *file)
     (void)err; /* the step that failed is what the caller hears of */
 }
 
+static bool same_eras(const struct file *file, const struct file_meta *meta)
+{
+    bool same = file->era_count == meta->era_count;
+    for (size_t i = 0; i < meta->era_count && same; i++)
+        same = file->eras[i].first == meta->eras[i].first &&
+               file->eras[i].generation == meta->eras[i].generation &&
+               file->eras[i].shift == meta->eras[i].shift;
+    return same;
+}
+
+static void note_eras(struct file *file, const struct file_meta *meta)
+{
+    file->era_count = meta->era_count;
+    memcpy(file->eras, meta->eras, meta->era_count * sizeof *meta->eras);
+}
+
+static enum pt_err write_eras(struct file *file, const struct file_meta *meta)
+{
+    enum pt_err err = run(file, FILE_ERAS_DELETE, NULL, 0);
+    for (size_t i = 0; i < meta->era_count && err == PT_OK; i++) {
+        const struct era *era = &meta->eras[i];
+        int64_t values[] = {(int64_t)era->first, (int64_t)era->generation,
+                            (int64_t)era->shift};
+        err = run(file, FILE_ERA_PUT, values, 3);
+    }
+    return err;
+}
+
+/* Over the one row and `era_count` of the others. */
+static uint32_t sum_meta(const int64_t row[3], const struct era *eras,
+                         size_t era_count)
+{
+    int64_t all[3 + 3 * OUTBOX_GENERATIONS_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < 3; i++)
+        all[count++] = row[i];
+    for (size_t i = 0; i < era_count; i++) {
+        all[count++] = (int64_t)eras[i].first;
+        all[count++] = (int64_t)eras[i].generation;
+        all[count++] = (int64_t)eras[i].shift;
+    }
+    return sum_numbers(all, count);
+}
+
+/* `file` takes note of the eras when the transaction stands. */
 static enum pt_err write_meta(struct file *file, const struct file_meta *meta)
 {
-    int64_t values[] = {(int64_t)meta->generation, (int64_t)meta->reserved_to,
-                        (int64_t)meta->dropped, 0};
-    values[3] = sum_numbers(values, 3);
-    return run(file, FILE_META_WRITE, values, 4);
+    int64_t values[] = {(int64_t)era_in_use(meta)->generation,
+                        (int64_t)meta->reserved_to, (int64_t)meta->dropped, 0};
+    values[3] = sum_meta(values, meta->eras, meta->era_count);
+    enum pt_err err = PT_OK;
+    if (!same_eras(file, meta))
+        err = write_eras(file, meta);
+    return err == PT_OK ? run(file, FILE_META_WRITE, values, 4) : err;
+}
+
+/* PT_E_CORRUPT: more than we ever write. */
+static enum pt_err read_eras(struct file *file, struct file_meta *ret)
+{
+    sqlite3_stmt *statement = file->statements[FILE_ERAS_READ];
+    int rc = sqlite3_step(statement);
+    ret->era_count = 0;
+    while (rc == SQLITE_ROW && ret->era_count < OUTBOX_GENERATIONS_MAX) {
+        ret->eras[ret->era_count++] = (struct era){
+            .first = (uint64_t)sqlite3_column_int64(statement, 0),
+            .generation = (uint64_t)sqlite3_column_int64(statement, 1),
+            .shift = (uint64_t)sqlite3_column_int64(statement, 2),
+        };
+        rc = sqlite3_step(statement);
+    }
+    sqlite3_reset(statement);
+    return rc == SQLITE_ROW ? PT_E_CORRUPT : err_of(rc);
+}
+
+static bool is_sound(const struct file_meta *meta, uint64_t lowest)
+{
+    uint64_t before = 0;
+    if (meta->reserved_to > INT64_MAX / 2 || meta->dropped > INT64_MAX ||
+        meta->last > meta->reserved_to || lowest < meta->eras[0].first)
+        return false;
+    for (size_t i = 0; i < meta->era_count; i++) {
+        const struct era *era = &meta->eras[i];
+        if (era->first <= before || era->shift >= era->first ||
+            era->generation == 0 || era->generation > INT64_MAX)
+            return false;
+        before = era->first;
+    }
+    return before <= meta->reserved_to + 1;
 }
 
 /* A generation of 0, a number beyond bigint or a row above what was reserved
  * cannot come from us. */
 static enum pt_err read_meta(struct file *file, struct file_meta *ret)
 {
+    struct file_meta meta = {0};
     sqlite3_stmt *statement = file->statements[FILE_META_READ];
     int rc = sqlite3_step(statement);
-    int64_t values[5] = {0};
-    for (int i = 0; i < 5 && rc == SQLITE_ROW; i++)
+    int64_t values[6] = {0};
+    for (int i = 0; i < 6 && rc == SQLITE_ROW; i++)
         values[i] = sqlite3_column_int64(statement, i);
     sqlite3_reset(statement);
     if (rc != SQLITE_ROW)
         return rc == SQLITE_DONE ? PT_E_CORRUPT : err_of(rc);
-    if (values[0] <= 0 || values[1] < values[4] || values[2] < 0 ||
-        values[1] > INT64_MAX / 2 || sum_numbers(values, 3) != values[3])
+    enum pt_err err = read_eras(file, &meta);
+    if (err != PT_OK)
+        return err;
+    if (sum_meta(values, meta.eras, meta.era_count) != values[3])
         return PT_E_CORRUPT;
-    *ret = (struct file_meta){.generation = (uint64_t)values[0],
-                              .reserved_to = (uint64_t)values[1],
-                              .dropped = (uint64_t)values[2],
-                              .last = (uint64_t)values[4]};
+    note_eras(file, &meta);
+    if (meta.era_count == 0) /* version 1 */
+        meta.eras[meta.era_count++] =
+            (struct era){.first = 1, .generation = (uint64_t)values[0]};
+    meta.reserved_to = (uint64_t)values[1];
+    meta.dropped = (uint64_t)values[2];
+    meta.last = (uint64_t)values[4];
+    if ((uint64_t)values[0] != era_in_use(&meta)->generation ||
+        !is_sound(&meta, (uint64_t)values[5]))
+        return PT_E_CORRUPT;
+    *ret = meta;
     return PT_OK;
 }
 
@@ -197,7 +301,7 @@ static enum pt_err query(struct file *file, const char *sql, int64_t *number,
     return rc == SQLITE_DONE ? PT_E_CORRUPT : err_of(rc);
 }
 
-enum look { LOOK_NEW, LOOK_OURS, LOOK_FOREIGN };
+enum look { LOOK_NEW, LOOK_OURS, LOOK_OLDER, LOOK_FOREIGN };
 
 /* One flipped bit in the header must not make our file a stranger's: it
  * takes both the number and the table to be missing. */
@@ -219,6 +323,8 @@ static enum pt_err look_at(struct file *file, enum look *ret)
         return err;
     if (id == APPLICATION_ID && version == USER_VERSION)
         *ret = LOOK_OURS;
+    else if (id == APPLICATION_ID && version == 1)
+        *ret = LOOK_OLDER;
     else if (id == APPLICATION_ID || ours > 0)
         return PT_E_CORRUPT;
     else
@@ -260,9 +366,11 @@ static enum pt_err make(struct file *file, const struct file_meta *meta)
     return err;
 }
 
-static enum pt_err take_up(struct file *file)
+static enum pt_err take_up(struct file *file, enum look look)
 {
     enum pt_err err = check_pages(file);
+    if (err == PT_OK && look == LOOK_OLDER)
+        err = execute(file, "BEGIN IMMEDIATE;" ERA_SCHEMA "COMMIT");
     if (err == PT_OK)
         err = prepare_all(file);
     return err;
@@ -316,7 +424,7 @@ static enum pt_err open_checked(struct file *file, const char *path,
         err = execute(file, "PRAGMA journal_mode=WAL;"
                             "PRAGMA synchronous=FULL");
     if (err == PT_OK)
-        err = look == LOOK_NEW ? make(file, meta) : take_up(file);
+        err = look == LOOK_NEW ? make(file, meta) : take_up(file, look);
     if (err == PT_OK)
         err = read_meta(file, meta);
     return err;
@@ -400,6 +508,7 @@ enum pt_err file_write(struct file *file, uint64_t floor,
         undo(file);
         return err;
     }
+    note_eras(file, meta);
     /* The transaction stands, whatever becomes of the checkpoint. */
     if (reserve)
         err = run(file, FILE_CHECKPOINT, NULL, 0);

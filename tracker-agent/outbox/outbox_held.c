@@ -74,6 +74,12 @@ enum pt_err held_find_head(struct outbox *box)
     return err;
 }
 
+void held_drop_pending_below(struct outbox *box, uint64_t number)
+{
+    while (box->pending_count > 0 && box->pending[0].seq < number)
+        held_drop_pending(box);
+}
+
 static enum pt_err drop_oldest(struct outbox *box)
 {
     if (box->rows > 0)
@@ -182,12 +188,12 @@ enum pt_err outbox_read(struct outbox *box, uint64_t from, size_t max,
 
 /* ---- forget ---- */
 
-static size_t forget_pending(struct outbox *box, const struct ledger *named)
+static size_t forget_pending(struct outbox *box, const struct named *named)
 {
     size_t kept = 0;
     size_t count = box->pending_count;
     for (size_t i = 0; i < count; i++) {
-        if (ledger_has(named, box->pending[i].seq))
+        if (is_named(named, box->pending[i].seq))
             free((char *)box->pending[i].detail);
         else
             box->pending[kept++] = box->pending[i];
@@ -196,14 +202,12 @@ static size_t forget_pending(struct outbox *box, const struct ledger *named)
     return count - kept;
 }
 
-/* What is named, as ranges above the floor. */
-static size_t ranges_named(const struct outbox *box, const struct ledger *named,
-                           struct pt_range ranges[LEDGER_RANGES_MAX + 1])
+/* What is named above the floor. */
+static size_t ranges_above(const struct outbox *box, const struct named *named,
+                           struct pt_range *ranges)
 {
     size_t count = 0;
-    if (named->stored_to > box->floor)
-        ranges[count++] = (struct pt_range){box->floor + 1, named->stored_to};
-    for (size_t i = 0; i < named->range_count; i++) {
+    for (size_t i = 0; i < named->count; i++) {
         struct pt_range range = named->ranges[i];
         if (range.first <= box->floor)
             range.first = box->floor + 1;
@@ -214,22 +218,24 @@ static size_t ranges_named(const struct outbox *box, const struct ledger *named,
 }
 
 /* The rows stay in the file, and must not block those behind them. */
-static void forget_in_memory(struct outbox *box, uint64_t stored_to)
+static void forget_in_memory(struct outbox *box, const struct named *named)
 {
+    struct pt_range first = named->ranges[0];
     uint64_t left = 0;
-    if (stored_to <= box->floor ||
-        file_count(&box->file, (struct pt_range){stored_to + 1, INT64_MAX},
+    if (!named->from_the_first || first.first > box->head.seq ||
+        first.last <= box->floor ||
+        file_count(&box->file, (struct pt_range){first.last + 1, INT64_MAX},
                    &left) != PT_OK)
         return;
-    raise_floor(box, stored_to);
+    raise_floor(box, first.last);
     box->rows = left;
 }
 
-static enum pt_err forget_rows(struct outbox *box, const struct ledger *named,
+static enum pt_err forget_rows(struct outbox *box, const struct named *named,
                                size_t *ret)
 {
-    struct pt_range ranges[LEDGER_RANGES_MAX + 1];
-    size_t range_count = ranges_named(box, named, ranges);
+    struct pt_range ranges[PT_RECEIPT_RANGES_MAX + 1];
+    size_t range_count = ranges_above(box, named, ranges);
     enum pt_err err = PT_OK;
     uint64_t rows = 0;
     for (size_t i = 0; i < range_count && err == PT_OK; i++) {
@@ -240,13 +246,32 @@ static enum pt_err forget_rows(struct outbox *box, const struct ledger *named,
     if (err == PT_OK && rows > 0) {
         err = file_delete(&box->file, ranges, range_count);
         if (err != PT_OK && err != PT_E_CORRUPT)
-            forget_in_memory(box, named->stored_to);
+            forget_in_memory(box, named);
     }
     if (err != PT_OK)
         return err;
     box->rows -= rows < box->rows ? rows : box->rows;
     *ret += rows;
     return PT_OK;
+}
+
+/* Of each era that is of the receipt's generation. */
+static enum pt_err forget_named(struct outbox *box, uint64_t generation,
+                                const struct ledger *receipt, size_t *ret)
+{
+    enum pt_err err = PT_OK;
+    for (size_t i = 0; i < box->meta.era_count && err == PT_OK; i++) {
+        struct named named;
+        if (box->meta.eras[i].generation != generation)
+            continue;
+        named_here(&box->meta, i, receipt, &named);
+        *ret += forget_pending(box, &named);
+        if (box->rows > 0)
+            err = forget_rows(box, &named, ret);
+    }
+    /* Also after a failure: memory has changed. */
+    enum pt_err head_err = held_find_head(box);
+    return err == PT_OK ? head_err : err;
 }
 
 static uint64_t highest_named(const struct pt_receipt *receipt)
@@ -261,7 +286,7 @@ enum pt_err outbox_forget(struct outbox *box, const struct pt_receipt *receipt,
     struct ledger named;
     size_t count = 0;
     held_free_details(box);
-    if (receipt->generation != box->meta.generation) {
+    if (!era_is_known(box, receipt->generation)) {
         *ret = 0;
         return PT_OK;
     }
@@ -270,19 +295,12 @@ enum pt_err outbox_forget(struct outbox *box, const struct pt_receipt *receipt,
         return PT_E_RANGE;
     /* Every receipt would name them from now on, so none could be believed:
      * in a generation of its own the outbox can be receipted again. */
-    if (highest_named(receipt) >= box->next) {
-        enum pt_err left = outbox_leave_generation(box);
+    if (highest_named(receipt) > era_highest(box, receipt->generation)) {
+        enum pt_err left = outbox_leave_generation(box, receipt->generation);
         (void)left; /* the next receipt tries again */
         return PT_E_RANGE;
     }
-    enum pt_err err = PT_OK;
-    count = forget_pending(box, &named);
-    if (box->rows > 0)
-        err = forget_rows(box, &named, &count);
-    /* Also after a failure: memory has changed. */
-    enum pt_err head_err = held_find_head(box);
-    if (err == PT_OK)
-        err = head_err;
+    enum pt_err err = forget_named(box, receipt->generation, &named, &count);
     if (err == PT_OK)
         *ret = count;
     return outbox_mind_damage(box, err);
@@ -295,9 +313,9 @@ bool outbox_in_memory(const struct outbox *box)
     return !outbox_on_disk(box);
 }
 
-uint64_t outbox_generation(const struct outbox *box)
+unsigned outbox_numbering(const struct outbox *box)
 {
-    return box->meta.generation;
+    return box->numbering;
 }
 
 size_t outbox_uncommitted(const struct outbox *box)

@@ -1,9 +1,10 @@
 #ifndef OUTBOX_INTERNAL_H
 #define OUTBOX_INTERNAL_H
-/* Three parts: outbox_file.c keeps rows and the one row of identity in
- * SQLite and knows nothing of groups, limits and receipts; outbox_held.c
- * knows what is held (reading, dropping, forgetting); outbox.c the rest
- * (opening, putting, committing, and a new generation under way). */
+/* Four parts: outbox_file.c keeps rows and who they are in SQLite and knows
+ * nothing of groups, limits and receipts; outbox_era.c knows the numbers of
+ * each generation; outbox_held.c what is held (reading, dropping,
+ * forgetting); outbox.c the rest (opening, putting, committing, and a new
+ * generation under way). */
 #include "outbox.h"
 #include "pt_err.h"
 #include "report.h"
@@ -14,11 +15,20 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
+/* From number `first` on, to where the next era begins, entries are of
+ * `generation`; there their numbers are less by `shift`. A generation may have
+ * two: what of it stood in memory when its file was lost sight of comes after
+ * what the file holds. */
+struct era {
+    uint64_t first, generation, shift;
+};
+
 struct file_meta {
-    uint64_t generation;
     uint64_t reserved_to; /* numbers up to here may have been used */
     uint64_t dropped;
     uint64_t last; /* highest number in the file, 0 when empty; not written */
+    size_t era_count; /* 1 or more; the last one is in use */
+    struct era eras[OUTBOX_GENERATIONS_MAX];
 };
 
 enum file_statement {
@@ -32,13 +42,18 @@ enum file_statement {
     FILE_DELETE,
     FILE_META_READ,
     FILE_META_WRITE,
+    FILE_ERAS_READ,
+    FILE_ERAS_DELETE,
+    FILE_ERA_PUT,
     FILE_STATEMENTS
 };
 
 struct file {
     struct sqlite3 *db; /* NULL: not open */
     struct sqlite3_stmt *statements[FILE_STATEMENTS];
-    bool lazy; /* commits may be lost in a power cut, but never torn */
+    bool lazy;        /* commits may be lost in a power cut, but never torn */
+    size_t era_count; /* as they stand in it */
+    struct era eras[OUTBOX_GENERATIONS_MAX];
 };
 
 /* Texts of what was read last; freed with the next reading. */
@@ -86,6 +101,29 @@ PT_MUST_CHECK enum pt_err file_read(struct file *file, uint64_t from,
 
 void details_free(struct detail *details);
 
+/* ---- outbox_era.c ---- */
+
+/* The era of a number; the first one's also for lower numbers. */
+size_t era_of(const struct file_meta *meta, uint64_t number);
+struct pt_range era_numbers(const struct file_meta *meta, size_t i);
+const struct era *era_in_use(const struct file_meta *meta);
+
+void eras_shorten(struct file_meta *meta, size_t by); /* the oldest go */
+/* Those go that end below `lowest`. */
+void eras_trim(struct file_meta *meta, uint64_t lowest);
+
+/* What a receipt names of one era, in our numbers. */
+struct named {
+    size_t count;
+    bool from_the_first; /* the first range begins where the era does */
+    struct pt_range ranges[PT_RECEIPT_RANGES_MAX + 1];
+};
+
+struct ledger;
+void named_here(const struct file_meta *meta, size_t i,
+                const struct ledger *receipt, struct named *ret);
+bool is_named(const struct named *named, uint64_t number);
+
 /* ---- outbox.c ---- */
 
 /* Puts whose least time is "now" for the age limit. */
@@ -99,11 +137,14 @@ struct outbox {
     struct outbox_settings settings; /* its path is not used */
     struct file file;                /* not open: memory alone */
     struct file_meta meta;           /* as it stands in the file, or would */
+    unsigned numbering;              /* outbox_numbering() */
     uint64_t dropped; /* meta.dropped and what no commit told yet */
     uint64_t next;
     uint64_t last_put;
     uint64_t floor;
     uint64_t rows;
+    uint64_t unseen; /* the lowest row when the file was last seen, while it
+                        is not; 0: none */
     struct pt_entry *pending; /* ascending; owns its details */
     size_t pending_count, pending_room;
     struct pt_entry head; /* the lowest held, without its detail */
@@ -124,9 +165,14 @@ static inline bool outbox_on_disk(const struct outbox *box)
 PT_MUST_CHECK enum pt_err outbox_mind_damage(struct outbox *box,
                                              enum pt_err err);
 
-/* All that is held goes on under the same numbers in a new generation. On
- * failure nothing has changed. */
-PT_MUST_CHECK enum pt_err outbox_leave_generation(struct outbox *box);
+/* All that is held of `generation` goes on under the same numbers in a new
+ * one. On failure nothing has changed. */
+PT_MUST_CHECK enum pt_err outbox_leave_generation(struct outbox *box,
+                                                  uint64_t generation);
+
+bool era_is_known(const struct outbox *box, uint64_t generation);
+/* The highest number that was given in it, and may have been. */
+uint64_t era_highest(const struct outbox *box, uint64_t generation);
 
 /* ---- outbox_held.c ---- */
 
@@ -136,6 +182,8 @@ PT_MUST_CHECK enum pt_err held_find_head(struct outbox *box);
 /* Drops what is too much or too old, some of it at a time. */
 PT_MUST_CHECK enum pt_err held_keep_limits(struct outbox *box);
 void held_drop_pending(struct outbox *box); /* the oldest not on disk */
+/* All in memory that is numbered below. */
+void held_drop_pending_below(struct outbox *box, uint64_t number);
 
 /* The age limit's clock. */
 void held_note_time(struct outbox *box, const struct pt_entry *entry);

@@ -278,8 +278,8 @@ void uplink_receipted(struct uplink *up, const struct pt_receipt *receipt,
     happen(up, EV_RECEIPTED, &news);
 }
 
-void uplink_new_generation(struct uplink *up, uint64_t lowest, uint64_t highest,
-                           int64_t now_ms)
+void uplink_renumbered(struct uplink *up, uint64_t lowest, uint64_t highest,
+                       int64_t now_ms)
 {
     up->lowest = lowest;
     up->highest = highest;

@@ -80,14 +80,14 @@ void uplink_disconnected(struct uplink *up);
  * outbox_lowest() and outbox_highest(). */
 void uplink_held(struct uplink *up, uint64_t lowest, uint64_t highest,
                  int64_t now_ms);
-/* After the outbox took a receipt of its generation: the receipt, and
+/* After the outbox took a receipt: as outbox_place() has it, and
  * outbox_lowest(). */
 void uplink_receipted(struct uplink *up, const struct pt_receipt *receipt,
                       uint64_t lowest, int64_t now_ms);
-/* outbox_generation() has changed (see outbox.h): what was known of numbers
- * is void; everything held goes out as after a connection. */
-void uplink_new_generation(struct uplink *up, uint64_t lowest, uint64_t highest,
-                           int64_t now_ms);
+/* outbox_numbering() has changed: what was known of numbers is void;
+ * everything held goes out as after a connection. */
+void uplink_renumbered(struct uplink *up, uint64_t lowest, uint64_t highest,
+                       int64_t now_ms);
 
 /* What to do now. The driver reports back with exactly one of the next two
  * before it asks again (unless UPLINK_NOTHING), and asks until NOTHING. */

@@ -325,7 +325,8 @@ static void print_stats(void)
         {t->clones_seen, "entries under a number of their twin's"},
         {t->dropped, "entries that a full outbox dropped and counted"},
         {t->lost_with_power, "entries lost before their group commit"},
-        {t->stored_twice, "entries stored under two generations"},
+        {t->generations, "generations begun after the first"},
+        {t->stored_twice, "entries stored twice, of copied disks"},
     };
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         print_count(lines[i].count, lines[i].what);

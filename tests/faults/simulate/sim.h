@@ -53,6 +53,7 @@
     X(BREAK_DELETE_BEFORE_RECEIPT, "delete-before-receipt") \
     X(BREAK_RECEIPT_BEFORE_COMMIT, "receipt-before-commit") \
     X(BREAK_REUSE_IDENTITY, "reuse-identity")               \
+    X(BREAK_CARRY_RENAMED, "carry-renamed")                 \
     X(BREAK_FORGET_LEDGER, "forget-ledger")                 \
     X(BREAK_LYING_SYNC, "lying-sync")                       \
     X(BREAK_DROP_UNCOUNTED, "drop-uncounted")               \
@@ -160,6 +161,7 @@ struct totals {
     uint64_t settings_said, settings_came, acknowledged;
     uint64_t commits, rollbacks, conflicts, repeats_differ, quarantined;
     uint64_t dropped, lost_with_power, stored_twice, clones_seen;
+    uint64_t generations; /* begun under way */
     uint64_t simulated_s;
     uint64_t fingerprint; /* of all that was drawn, in whatever order */
 };
@@ -301,6 +303,7 @@ bool vehicle_runs(unsigned vehicle);
 struct agent *vehicle_agent(unsigned vehicle);
 bool vehicle_put(unsigned vehicle, uint32_t shape);
 void vehicle_clock(unsigned vehicle, int64_t ahead_ms);
+void vehicle_spend_numbers(unsigned vehicle, uint64_t left);
 void vehicle_damaged(unsigned vehicle); /* what it held may be gone */
 /* One has got a copy of the other's disk, with its damage. */
 void vehicle_copied(unsigned from, unsigned to);
@@ -313,6 +316,7 @@ bool vehicle_quiet(unsigned vehicle);
 void vehicle_sends(unsigned vehicle, const struct pt_report *report);
 void vehicle_connected(unsigned vehicle);
 void vehicles_end(void);
+bool has_a_twin(const struct thing *thing); /* its vehicle's disk was copied */
 
 /* ---- things.c */
 static inline size_t thing_index(const struct thing *thing)

@@ -14,22 +14,22 @@ static struct vehicle {
     char path[32];
     int64_t clock_ahead_ms;
     int64_t tick_ms;
-    bool damaged;         /* its disk was, once */
-    unsigned generations; /* that it has had */
-    uint64_t generation;  /* at the last look, like the next ones */
+    bool damaged;        /* its disk was, once */
+    unsigned numbering;  /* at the last look, like the next ones */
+    uint64_t generation; /* in use then */
     uint64_t lowest, highest, depth, dropped;
     size_t pending;
     struct thing *newest;
     bool newest_sent;  /* over this connection */
     uint64_t batch_to; /* of the batch under way; 0: none */
     int64_t batch_ms;
-    uint64_t batch_generation;
-    uint64_t last_sent;
+    unsigned batch_numbering;
+    uint64_t last_sent; /* by its number in the outbox */
 } vehicles[VEHICLES];
 
 /* Where each thing was when it was last seen. */
 static struct {
-    uint64_t generation, seq;
+    uint64_t seq;  /* its number in the outbox */
     uint32_t seen; /* the look that saw it */
 } places[THINGS_MAX];
 static uint32_t looks;
@@ -121,15 +121,18 @@ static bool is_stored(const struct thing *thing)
     return thing->positions + thing->acts + thing->quarantined > 0;
 }
 
+bool has_a_twin(const struct thing *thing)
+{
+    return sim.cloned && vehicle_device(thing->vehicle) == 1;
+}
+
 /* What was once dropped may come back when the power goes before that is on
  * disk; the gateway may have closed and counted its number by then.
  * Of two that share a cloned disk either may close or take the other's
  * numbers before that shows. */
 static bool may_be_deleted(const struct thing *thing)
 {
-    if (is_stored(thing) || thing->dropped)
-        return true;
-    return sim.cloned && vehicle_device(thing->vehicle) == 1;
+    return is_stored(thing) || thing->dropped || has_a_twin(thing);
 }
 
 /* ---- looking into the outbox */
@@ -139,7 +142,7 @@ static struct pt_entry held[THINGS_MAX * 2];
 static bool has_changed(const struct vehicle *v)
 {
     const struct outbox *box = v->agent.outbox;
-    return v->generation != outbox_generation(box) ||
+    return v->numbering != outbox_numbering(box) ||
            v->lowest != outbox_lowest(box) ||
            v->highest != outbox_highest(box) || v->depth != outbox_depth(box) ||
            v->dropped != outbox_dropped(box) ||
@@ -160,7 +163,6 @@ static void see_entry(struct vehicle *v, const struct pt_entry *entry,
     thing->held = true;
     thing->durable = durable;
     thing->lost = false;
-    places[i].generation = outbox_generation(v->agent.outbox);
     places[i].seq = entry->seq;
     places[i].seen = looks;
 }
@@ -170,7 +172,7 @@ static void see_gone(struct vehicle *v, struct thing *thing, uint64_t *budget)
 {
     const struct outbox *box = v->agent.outbox;
     size_t i = thing_index(thing);
-    if (outbox_in_memory(box) && places[i].generation != outbox_generation(box))
+    if (outbox_in_memory(box) && thing->durable)
         return; /* in the file, which is not open just now */
     thing->held = false;
     if (may_be_deleted(thing))
@@ -187,7 +189,7 @@ static void see_gone(struct vehicle *v, struct thing *thing, uint64_t *budget)
     (*budget)--;
     thing->dropped = true;
     sim.totals.dropped++;
-    if (v->generation == outbox_generation(box) &&
+    if (v->numbering == outbox_numbering(box) &&
         places[i].seq >= outbox_lowest(box))
         violated("entry %zu was dropped, and was not the oldest", i);
 }
@@ -196,7 +198,7 @@ static uint64_t dropped_since(const struct vehicle *v)
 {
     const struct outbox *box = v->agent.outbox;
     uint64_t dropped = outbox_dropped(box);
-    if (v->generation != outbox_generation(box))
+    if (v->numbering != outbox_numbering(box))
         return dropped;
     return dropped > v->dropped ? dropped - v->dropped : 0;
 }
@@ -239,7 +241,7 @@ static void look_for_all(unsigned number)
 static bool has_only_gained(const struct vehicle *v)
 {
     const struct outbox *box = v->agent.outbox;
-    return v->depth > 0 && v->generation == outbox_generation(box) &&
+    return v->depth > 0 && v->numbering == outbox_numbering(box) &&
            v->lowest == outbox_lowest(box) &&
            v->dropped == outbox_dropped(box) &&
            outbox_depth(box) - v->depth == outbox_highest(box) - v->highest;
@@ -269,10 +271,11 @@ static void look_for_new(unsigned number)
 static void note_look(struct vehicle *v)
 {
     const struct outbox *box = v->agent.outbox;
-    if (v->generation != outbox_generation(box)) {
-        v->generations++;
+    if (v->numbering != outbox_numbering(box))
         v->batch_to = 0;
-    }
+    sim.totals.generations +=
+        v->generation != 0 && v->generation != outbox_generation(box);
+    v->numbering = outbox_numbering(box);
     v->generation = outbox_generation(box);
     v->lowest = outbox_lowest(box);
     v->highest = outbox_highest(box);
@@ -291,12 +294,8 @@ static void send_oldest(struct vehicle *v)
     if (outbox_read(v->agent.outbox, 1, 8, entries, &count) != PT_OK ||
         count == 0)
         return;
-    struct pt_report report = {
-        .generation = outbox_generation(v->agent.outbox),
-        .lowest_held = entries[0].seq,
-        .count = count,
-        .entries = entries,
-    };
+    struct pt_report report = {.count = count, .entries = entries};
+    (void)outbox_sign(v->agent.outbox, &report);
     link_topic(LINK_REPORT, vehicle_name((unsigned)(v - vehicles)), topic);
     if (pt_report_encode(&report, bytes, sizeof bytes, &size) == PT_OK)
         (void)!link_publish(v->agent.link, topic, bytes, size, 0, false);
@@ -306,14 +305,13 @@ static void send_oldest(struct vehicle *v)
 static void break_rules(struct vehicle *v)
 {
     struct outbox *box = v->agent.outbox;
-    struct pt_receipt receipt = {
-        .generation = outbox_generation(box),
-        .range_count = 1,
-        .ranges = {{v->last_sent, v->last_sent}},
-    };
     size_t count;
     if (sim.broken == BREAK_ACKNOWLEDGE_UNKEPT)
         v->agent.remote_kept = v->agent.remote.revision;
+    if (sim.broken == BREAK_CARRY_RENAMED &&
+        v->numbering != outbox_numbering(box))
+        for (size_t i = 0; i < box->meta.era_count; i++)
+            box->meta.eras[i].generation ^= draw(INT64_MAX);
     if (sim.broken == BREAK_DROP_UNCOUNTED && box->dropped > v->dropped)
         box->dropped = v->dropped;
     if (sim.broken == BREAK_TWO_BATCHES && v->batch_to != 0 &&
@@ -321,6 +319,13 @@ static void break_rules(struct vehicle *v)
         send_oldest(v);
     if (sim.broken != BREAK_DELETE_BEFORE_RECEIPT || v->last_sent < 2)
         return;
+    const struct era *era = &box->meta.eras[era_of(&box->meta, v->last_sent)];
+    uint64_t seq = v->last_sent - era->shift;
+    struct pt_receipt receipt = {
+        .generation = era->generation,
+        .range_count = 1,
+        .ranges = {{seq, seq}},
+    };
     (void)!outbox_forget(box, &receipt, &count);
     v->last_sent = 0;
 }
@@ -394,8 +399,7 @@ static void check_number(unsigned number, uint64_t generation,
         sim.totals.clones_seen += !thing->twin;
         thing->twin = n->thing->twin = true;
     }
-    if (thing->identities > 1 && vehicles[number].generations < 2 &&
-        !sim.cloned)
+    if (thing->identities > 1 && !has_a_twin(thing))
         violated("entry %zu has two numbers", thing_index(thing));
 }
 
@@ -407,19 +411,33 @@ static bool contains(const struct pt_report *report, const struct thing *thing)
     return false;
 }
 
-static void check_batch(struct vehicle *v, const struct pt_report *report)
+/* The number in the outbox of what is sent as the report's `i`th. */
+static uint64_t number_of(const struct outbox *box,
+                          const struct pt_report *report, size_t i)
+{
+    uint64_t seq = report->entries[i].seq, found = 0;
+    for (size_t k = 0; k < box->meta.era_count; k++) {
+        const struct era *era = &box->meta.eras[k];
+        if (era->generation == report->generation &&
+            seq + era->shift >= era->first)
+            found = seq + era->shift;
+    }
+    return found;
+}
+
+static void check_batch(struct vehicle *v)
 {
     int64_t age_ms = sim.now_ms - v->batch_ms;
     uint64_t lowest = outbox_lowest(v->agent.outbox);
     if (v->batch_to != 0 && lowest <= v->batch_to &&
-        v->batch_generation == report->generation &&
+        v->batch_numbering == outbox_numbering(v->agent.outbox) &&
         age_ms < sim.in->resend_s * 1000)
         violated("a second batch %lld ms after the one up to %llu",
                  (long long)age_ms, (unsigned long long)v->batch_to);
     sim.totals.batches++;
-    v->batch_to = report->entries[report->count - 1].seq;
+    v->batch_to = v->last_sent;
     v->batch_ms = sim.now_ms;
-    v->batch_generation = report->generation;
+    v->batch_numbering = outbox_numbering(v->agent.outbox);
 }
 
 void vehicle_sends(unsigned number, const struct pt_report *report)
@@ -431,7 +449,7 @@ void vehicle_sends(unsigned number, const struct pt_report *report)
         check_number(number, report->generation, &report->entries[i]);
     if (report->count == 0)
         return;
-    v->last_sent = report->entries[report->count - 1].seq;
+    v->last_sent = number_of(v->agent.outbox, report, report->count - 1);
     if (v->newest == NULL || contains(report, v->newest) ||
         v->last_sent == outbox_highest(v->agent.outbox)) {
         v->newest_sent = true;
@@ -440,7 +458,7 @@ void vehicle_sends(unsigned number, const struct pt_report *report)
     if (!v->newest_sent && !may_be_deleted(v->newest))
         violated("the newest entry, %zu, goes behind the backlog",
                  thing_index(v->newest));
-    check_batch(v, report);
+    check_batch(v);
 }
 
 void vehicle_connected(unsigned number)
@@ -474,13 +492,24 @@ static void set_up(struct vehicle *v, unsigned number)
     v->agent.fix_mode = RECEIVER_3D;
 }
 
+/* As if the disk had taken nothing for hours: all but `left` of the reserved
+ * numbers are used, and their entries receipted. */
+void vehicle_spend_numbers(unsigned number, uint64_t left)
+{
+    struct outbox *box = vehicles[number].agent.outbox;
+    if (!vehicles[number].runs || outbox_in_memory(box) ||
+        box->meta.reserved_to < box->next + left)
+        return;
+    box->next = box->meta.reserved_to + 1 - left;
+}
+
 static void find_newest(struct vehicle *v, unsigned number)
 {
     uint64_t highest = 0;
     v->newest = NULL;
     for (size_t i = 0; i < sim.thing_count; i++) {
         if (sim.things[i].vehicle != number || !sim.things[i].held ||
-            places[i].generation != v->generation || places[i].seq <= highest)
+            places[i].seen != looks || places[i].seq <= highest)
             continue;
         highest = places[i].seq;
         v->newest = &sim.things[i];
@@ -631,8 +660,6 @@ bool vehicle_put(unsigned number, uint32_t shape)
     if (thing->entry.kind != PT_KIND_FIX)
         thing->entry.detail = detail;
     sim.totals.entries++;
-    /* Held from now on, and so looked for: the newest is never dropped. */
-    places[thing_index(thing)].generation = v->generation;
     v->newest = thing;
     v->newest_sent = false;
     vehicle_enter(number);
@@ -658,7 +685,7 @@ void vehicles_reset(void)
         struct vehicle *v = &vehicles[n];
         v->runs = v->damaged = v->newest_sent = false;
         v->clock_ahead_ms = 0;
-        v->generations = 0;
+        v->numbering = 0;
         v->generation = v->lowest = v->highest = v->depth = v->dropped = 0;
         v->pending = 0;
         v->newest = NULL;

@@ -102,6 +102,8 @@ static bool strike_vehicle(const struct event *e)
         return true;
     case EV_DISK_FULL:
         disk_full_until(v, sim.now_ms + for_ms);
+        if (e->b % 4 == 0)
+            vehicle_spend_numbers(v, e->b / 4 % 8);
         return true;
     case EV_DISK_ERRORS:
         disk_errors_until(v, sim.now_ms + for_ms, 50 + e->b % 900);
@@ -281,10 +283,11 @@ static int64_t patience_ms(void)
     return sim.cloned ? wait_ms * 3 + batches * 120000 : wait_ms;
 }
 
-static void check_count(size_t i, const char *what, unsigned count,
-                        unsigned identities)
+static void check_count(size_t i, const char *what, unsigned count)
 {
-    if (count > 1 && count > identities)
+    const struct thing *t = &sim.things[i];
+    unsigned most = has_a_twin(t) && t->identities > 1 ? t->identities : 1;
+    if (count > most)
         violated("entry %zu has %u rows as %s", i, count, what);
 }
 
@@ -294,14 +297,13 @@ static void check_thing(size_t i)
     bool is_act = t->entry.kind != PT_KIND_FIX;
     bool placed = (t->entry.flags & PT_FLAG_POSITION) != 0;
     int rows = t->positions + t->acts + t->quarantined;
-    check_count(i, "position", t->positions, t->identities);
-    check_count(i, "act", t->acts, t->identities);
-    check_count(i, "quarantined", t->quarantined, t->identities);
+    check_count(i, "position", t->positions);
+    check_count(i, "act", t->acts);
+    check_count(i, "quarantined", t->quarantined);
     if (t->positions > 1 || t->acts > 1 || t->quarantined > 1)
         sim.totals.stored_twice++;
     if (rows == 0) {
-        if (!t->dropped && !t->lost &&
-            !(sim.cloned && vehicle_device(t->vehicle) == 1))
+        if (!t->dropped && !t->lost && !has_a_twin(t))
             violated("entry %zu of vehicle %u is lost", i, t->vehicle);
         return;
     }
