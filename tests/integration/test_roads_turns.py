@@ -137,4 +137,4 @@ def test_cities(url, city):  # noqa: F811
     subprocess.run([os.path.join(BIN, "patrolctl"), "roads", "import", path, "-d", url],
                    check=True, stdout=subprocess.PIPE)
     for profile in "patrol", "emergency":
-        assert compare(url, profile, 81) < PLACES * PLACES / 20
+        assert compare(url, profile, 81) < PLACES * PLACES / 10
