@@ -2,13 +2,15 @@
 its key was stolen: the broker lets in one at a time."""
 import os
 import re
+import shutil
 import time
 
 import pytest
 
 from lib_common import wait_for
 from lib_gpsd import Gpsd, Receiver
-from lib_stored import assert_all_stored, fixes, wait_all_stored
+from lib_stored import (assert_all_stored, fixes, generation,
+                        wait_all_stored)
 from test_http import Events
 
 CAR = "car-1"
@@ -90,3 +92,27 @@ def test_both_are_stored_told_and_do_not_fight(
     # Once, however often they took turns: it is told again in ten minutes.
     assert gateway.metric("patrol_devices_two_places_total") == 1
     assert gateway.log().count(TOLD) == 1
+
+
+def test_a_copied_outbox_is_told(database, make_gateway, make_agent, receiver,
+                                 elsewhere):
+    """The copy gives the same numbers to other fixes: the first to come is
+    stored, the other is refused and alarmed, and none is taken for a repeat."""
+    database.add_unit("P-1", CAR)
+    gateway = make_gateway().start()
+    far_gpsd, far_receiver = elsewhere
+    drive(receiver, far_receiver)
+    true = make_agent(CAR).start()
+    wait_more(database, true, 3)
+    assert true.stop() == 0
+    copy = make_agent(CAR, gpsd__port=far_gpsd.port)
+    shutil.copy(true.outbox, copy.outbox)
+    true.start()
+    copy.start()
+    refused = 'patrol_store_quarantined_total{reason="repeat_differs"}'
+    wait_for(lambda: gateway.metric(refused) > 0, 60, gateway.log)
+    gateway.process.wait_log("repeats with another content, the first from "
+                             f"{CAR}, generation {generation(true):016x}")
+    assert generation(copy) == generation(true)
+    numbers = [row[0] for row in fixes(database, true)]
+    assert len(numbers) == len(set(numbers))
