@@ -213,6 +213,7 @@ struct wish {
     const struct dispatch *dispatch;
     size_t slots;
     uint8_t verdict;
+    uint32_t start_ms;
 };
 
 static bool is_wanted(void *context, uint32_t slot)
@@ -234,6 +235,14 @@ static int by_eta(const void *left, const void *right)
     return a->slot < b->slot ? -1 : a->slot > b->slot;
 }
 
+/* Never less for a longer drive. */
+static uint32_t start_ms(const struct wish *wish, uint32_t drive_ms)
+{
+    return drive_ms < wish->start_ms / DISPATCH_START_SHARE
+               ? drive_ms * DISPATCH_START_SHARE
+               : wish->start_ms;
+}
+
 /* One search into dispatch->ranked; how many it found. */
 static enum pt_err search(struct dispatch *dispatch, struct fleet *fleet,
                           const struct roads_place *target, struct wish *wish,
@@ -247,10 +256,12 @@ static enum pt_err search(struct dispatch *dispatch, struct fleet *fleet,
     for (size_t i = 0; i < *found; i++) {
         const struct roads_arrival *a = &dispatch->arrivals[i];
         double off_road_m = fleet_at(fleet, a->slot)->off_road_m;
+        uint32_t start = start_ms(wish, a->drive_ms);
         dispatch->ranked[i] = (struct ranked){
             .slot = a->slot,
             .drive_ms = a->drive_ms,
-            .eta_ms = a->drive_ms + access_ms(off_road_m),
+            .start_ms = start,
+            .eta_ms = (int64_t)start + a->drive_ms + access_ms(off_road_m),
             .distance_m = a->distance_m,
         };
     }
@@ -258,21 +269,28 @@ static enum pt_err search(struct dispatch *dispatch, struct fleet *fleet,
     return PT_OK;
 }
 
-/* The k first to arrive, access counted, in dispatch->ranked.
+/* The k first to arrive, start and access counted, in dispatch->ranked.
  *
  * The network search knows the drive only. Let W be the worst eta among the
- * k it finds first: they show that the true k-th eta is at most W, and since
- * no unit arrives before its drive is done, whoever belongs to the true k
- * has a drive of at most W. So a second search for everybody within W holds
- * them all. It is not needed when the worst eta is the longest drive found:
- * everybody else drives at least as long. `exhausted`: there are no others. */
+ * k it finds first, less the start of the longest drive among them: they show
+ * that the true k-th eta is at most that, and since everybody else drives at
+ * least as long, and so has at least that start, whoever belongs to the true
+ * k has a drive of at most W. So a second search for everybody within W holds
+ * them all. It is not needed when W is the longest drive found. `exhausted`:
+ * there are no others. */
 static enum pt_err first_to_arrive(struct dispatch *dispatch,
                                    struct fleet *fleet,
                                    const struct roads_place *target,
+                                   const struct dispatch_query *query,
                                    uint8_t verdict, size_t candidates, size_t k,
                                    size_t *found, bool *exhausted)
 {
-    struct wish wish = {dispatch, fleet_count(fleet), verdict};
+    struct wish wish = {
+        .dispatch = dispatch,
+        .slots = fleet_count(fleet),
+        .verdict = verdict,
+        .start_ms = roads_start_ms(dispatch_open(dispatch, query->profile)),
+    };
     uint32_t limit_ms = dispatch->settings.limit_ms;
     k = k < candidates ? k : candidates;
     enum pt_err err =
@@ -282,8 +300,9 @@ static enum pt_err first_to_arrive(struct dispatch *dispatch,
     *exhausted = *found < k || k == candidates;
     if (*exhausted)
         return PT_OK;
-    int64_t worst_ms = dispatch->ranked[k - 1].eta_ms;
     uint32_t longest_ms = dispatch->arrivals[k - 1].drive_ms;
+    int64_t worst_ms =
+        dispatch->ranked[k - 1].eta_ms - start_ms(&wish, longest_ms);
     if (worst_ms <= longest_ms)
         return PT_OK;
     if (worst_ms < limit_ms)
@@ -314,7 +333,9 @@ static void choose(struct dispatch *dispatch, const struct catalog *catalog,
         .state = state,
         .eta_s = (double)eta_ms / 1000.0,
         .drive_s = ranked->drive_ms / 1000.0,
-        .access_s = (double)(eta_ms - ranked->drive_ms) / 1000.0,
+        .access_s =
+            (double)(eta_ms - ranked->drive_ms - ranked->start_ms) / 1000.0,
+        .start_s = ranked->start_ms / 1000.0,
         .distance_m = ranked->distance_m,
         .position_age_s = (double)age / 1000.0,
         .believed = reckon_at(&reckon, query->now_ms),
@@ -338,7 +359,7 @@ static enum pt_err rank(struct dispatch *dispatch,
     bool exhausted = false;
     if (answer->count < query->k && candidates > 0) {
         enum pt_err err = first_to_arrive(
-            dispatch, fleet, &answer->target, verdict, candidates,
+            dispatch, fleet, &answer->target, query, verdict, candidates,
             query->k - answer->count, &found, &exhausted);
         if (err != PT_OK)
             return err;

@@ -88,7 +88,8 @@ struct dispatch {
 struct ranked {
     uint32_t slot;
     uint32_t drive_ms;
-    int64_t eta_ms; /* with the unit's own access; not the target's */
+    uint32_t start_ms;
+    int64_t eta_ms; /* with start and the unit's access; not the target's */
     double distance_m;
 };
 

@@ -70,6 +70,7 @@ static void write_candidate(struct json *json,
     jw_real(json, "eta_s", candidate->eta_s, 3);
     jw_real(json, "drive_s", candidate->drive_s, 3);
     jw_real(json, "access_s", candidate->access_s, 3);
+    jw_real(json, "start_s", candidate->start_s, 3);
     jw_real(json, "distance_m", candidate->distance_m, 1);
     jw_real(json, "position_age_s", candidate->position_age_s, 1);
     jw_time(json, "position_time", candidate->state->fix_time_ms);

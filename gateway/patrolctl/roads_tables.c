@@ -330,6 +330,8 @@ static bool insert_profile(PGconn *conn, size_t number,
     char id[24];
     char turns[ARRAY_TEXT_MAX];
     char controls[ARRAY_TEXT_MAX];
+    char start[24];
+    snprintf(start, sizeof start, "%.0f", round(profile->start_s * 1000));
     snprintf(id, sizeof id, "%zu", number);
     ms_array(profile->turn_s, PROFILE_TURN_COUNT, turns);
     ms_array(profile->control_s, PROFILE_CONTROL_COUNT, controls);
@@ -339,13 +341,14 @@ static bool insert_profile(PGconn *conn, size_t number,
                                   profile_keeps_turns(profile) ? "t" : "f",
                                   turns,
                                   controls,
-                                  profile->text};
+                                  profile->text,
+                                  start};
     PGresult *result =
         ctl_query(conn,
                   "INSERT INTO patrol.road_profile (profile_id, name, "
-                  "is_emergency, keeps_turns, turn_ms, control_ms, source) "
-                  "VALUES ($1, $2, $3, $4, $5, $6, $7)",
-                  7, params);
+                  "is_emergency, keeps_turns, turn_ms, control_ms, source, "
+                  "start_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                  8, params);
     PQclear(result);
     return result != NULL;
 }

@@ -144,6 +144,7 @@ struct profile {
     double turn_s[PROFILE_TURN_COUNT];
     double control_s[PROFILE_CONTROL_COUNT];
     double crossing_s, calming_s;
+    double start_s; /* of a drive, whatever its length */
     char *text; /* its part of the file; all of them in a row are the file */
 };
 

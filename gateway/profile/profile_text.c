@@ -80,6 +80,7 @@ static const struct config_option keys[] = {
     SECONDS("give_way", control_s[PROFILE_GIVE_WAY], "1", ""),
     SECONDS("crossing", crossing_s, "0", ""),
     SECONDS("calming", calming_s, "0", ""),
+    SECONDS("start", start_s, "64", ""),
 };
 #define KEY_COUNT (sizeof keys / sizeof *keys)
 

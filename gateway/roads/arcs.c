@@ -132,8 +132,9 @@ static bool profile_possible(const struct roads_rows *rows, size_t index)
         if (profile->control_ms[i] > ROADS_TURN_MS_MAX)
             return false;
     }
-    return profile->forbidden_ms <= ROADS_TURN_MS_MAX ||
-           profile->forbidden_ms == ROADS_NONE;
+    return profile->start_ms <= ROADS_TURN_MS_MAX &&
+           (profile->forbidden_ms <= ROADS_TURN_MS_MAX ||
+            profile->forbidden_ms == ROADS_NONE);
 }
 
 static uint32_t turn_ms(const struct roads_profile *profile, uint32_t turn)
@@ -178,6 +179,7 @@ static enum pt_err metric_of(const struct roads_builder *b,
     if (err != PT_OK)
         return err;
     metric->own = true;
+    metric->start_ms = profile->start_ms;
     memcpy(metric->name, profile->name, sizeof(metric->name));
     for (uint32_t turn = 0; turn < 256; turn++)
         metric->turn_ms[turn] = turn_ms(profile, turn);

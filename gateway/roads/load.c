@@ -268,13 +268,14 @@ static enum pt_err load_costs(struct loader *l, size_t index)
 #define PROFILE_TURN_AT 3
 #define PROFILE_FORBIDDEN_AT (PROFILE_TURN_AT + ROADS_TURNS)
 #define PROFILE_CONTROL_AT (PROFILE_FORBIDDEN_AT + 1)
+#define PROFILE_START_AT (PROFILE_CONTROL_AT + ROADS_CONTROLS)
 static const char profile_sql[] =
     "SELECT profile_id, name, is_emergency::integer, coalesce(turn_ms[1], -1),"
     " coalesce(turn_ms[2], -1), coalesce(turn_ms[3], -1),"
     " coalesce(turn_ms[4], -1), coalesce(turn_ms[5], -1),"
     " coalesce(turn_ms[6], -1), coalesce(turn_ms[7], -1),"
     " coalesce(turn_ms[8], -1), control_ms[1], control_ms[2], control_ms[3],"
-    " control_ms[4] FROM patrol.road_profile ORDER BY profile_id";
+    " control_ms[4], start_ms FROM patrol.road_profile ORDER BY profile_id";
 
 static uint32_t ms_of(const PGresult *result, int row, int column)
 {
@@ -294,6 +295,7 @@ static void take_profile(struct loader *l, const PGresult *result, int row)
     profile->forbidden_ms = ms_of(result, row, PROFILE_FORBIDDEN_AT);
     for (int i = 0; i < ROADS_CONTROLS; i++)
         profile->control_ms[i] = ms_of(result, row, PROFILE_CONTROL_AT + i);
+    profile->start_ms = ms_of(result, row, PROFILE_START_AT);
 }
 
 /* None where the network was imported before there were any. */

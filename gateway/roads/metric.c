@@ -131,6 +131,11 @@ const struct roads_metric *roads_profile(const struct roads *roads,
     return NULL;
 }
 
+uint32_t roads_start_ms(const struct roads_metric *metric)
+{
+    return metric->start_ms;
+}
+
 const char *roads_profile_name(const struct roads *roads, size_t index)
 {
     return index < roads->profile_count ? roads->profiles[index]->name : NULL;

@@ -90,6 +90,7 @@ struct roads_profile {
     uint32_t control_ms[ROADS_CONTROLS]; /* on top of it, but for U-turns */
     uint32_t forbidden_ms;               /* on top of it; ROADS_NONE */
     bool emergency;                      /* not_emergency is not for it */
+    uint32_t start_ms;                   /* see roads_start_ms() */
 };
 #define ROADS_TURN_MS_MAX 3600000u /* the most of each, an hour */
 
@@ -234,6 +235,9 @@ struct roads_slowing {
  * NULL for `name`: the first. Lives as long as the network. */
 const struct roads_metric *roads_profile(const struct roads *roads,
                                          const char *name);
+/* What a drive takes beside the driving, by a profile of the network's own: to
+ * get under way and, at the end, to be there. In no time that roads tells. */
+uint32_t roads_start_ms(const struct roads_metric *metric);
 /* The names in their order; NULL past the last. */
 const char *roads_profile_name(const struct roads *roads, size_t index);
 

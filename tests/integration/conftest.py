@@ -114,6 +114,9 @@ def server():
 def database(server):
     """The session's PostgreSQL with a grid of streets and nothing else."""
     server.clear()
+    if server.one("SELECT source FROM patrol.road_network"
+                  " ORDER BY network_id DESC LIMIT 1") != "grid":
+        server.add_grid()
     return server
 
 

@@ -72,11 +72,13 @@ class Database:
         return unit
 
     def add_grid(self, side=10, ms=10000):
-        """Streets of 0.001 degree, `ms` each way; the corner is LAT, LON."""
+        """Streets of 0.001 degree, `ms` each way; the corner is LAT, LON. No
+        profiles: turns and starts take no time."""
         self.query(
             """
             BEGIN;
-            TRUNCATE patrol.road_turn, patrol.road_edge, patrol.road_node;
+            TRUNCATE patrol.road_turn, patrol.road_edge, patrol.road_node,
+                patrol.road_profile, patrol.road_cost;
             INSERT INTO patrol.road_node
             SELECT y * %(side)s + x + 1, ST_SetSRID(ST_MakePoint(
                 %(lon)s + x * 0.001, %(lat)s + y * 0.001), 4326)

@@ -282,7 +282,7 @@ TWINS_LINE = "! two vehicles report as unit P-1 (device car-1): one is not what 
 MISSION = {"mission_id": 17, "ref": None, "name": "Canadá", "kind": "embassy", "lat": 23.118,
            "lon": -82.424, "zone": None}
 CANDIDATE = {"call_sign": "P-12", "kind": "car", "capabilities": [], "eta_s": 244.6,
-             "drive_s": 240.5, "access_s": 4.1, "distance_m": 1320.4, "position_age_s": 1.3,
+             "drive_s": 176.5, "access_s": 4.1, "start_s": 64.0, "distance_m": 1320.4, "position_age_s": 1.3,
              "position_time": "2024-05-01T12:00:00.000Z", "lat": 23.1, "lon": -82.4,
              "believed": {"lat": 23.1, "lon": -82.4, "forward_s": 0.0},
              "old": False, "status": "available", "within_promise": True}
@@ -402,9 +402,9 @@ def test_nearest(gateway):
     assert done.stdout == (
         "Canadá, 23.118000,-82.380000, Calle ?[31m30 (6 m from it); zone Playa, promise 4:05\n"
         "#  unit  eta s   m:ss  drive s  distance m       position  promise  status\n"
-        "1  P-12  244.6   4:05    240.5        1320            1 s  within   available\n"
-        "2  P-3   599.5  10:00    240.5        1320      1 s (old)  -        available\n"
-        "3  P-4   244.6   4:05    240.5        1320  45 s (silent)  within   available\n"
+        "1  P-12  244.6   4:05    176.5        1320            1 s  within   available\n"
+        "2  P-3   599.5  10:00    176.5        1320      1 s (old)  -        available\n"
+        "3  P-4   244.6   4:05    176.5        1320  45 s (silent)  within   available\n"
         "\n"
         "left out  reason\n"
         "P-7       not_available  status busy\n")

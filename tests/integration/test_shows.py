@@ -104,8 +104,8 @@ def call_sign(slot):
 
 
 def ask(gateway, goals):
-    """[(call sign, eta_s), ...] for each, as they are ranked."""
-    return [[(unit["call_sign"], unit["eta_s"])
+    """[(call sign, seconds without start_s), ...] for each, as ranked."""
+    return [[(unit["call_sign"], unit["eta_s"] - unit["start_s"])
              for unit in gateway.nearest(goal[:2], K)["units"]]
             for goal in goals]
 

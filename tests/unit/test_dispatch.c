@@ -107,7 +107,8 @@ struct street {
 
 /* A square of streets with `one_way_share` of them one-way and speeds of 3 to
  * 20 m/s; the last row hangs on nothing when `island`. */
-static struct roads *make_grid(double one_way_share, bool island)
+static struct roads *make_grid(double one_way_share, bool island,
+                               uint32_t start_ms)
 {
     static struct street streets[2 * SIDE * SIDE];
     static struct roads_edge_row rows[2 * SIDE * SIDE];
@@ -140,11 +141,17 @@ static struct roads *make_grid(double one_way_share, bool island)
             }
         }
     }
+    struct roads_profile profile = {.name = "patrol",
+                                    .turn_ms = {[ROADS_ROUND] = ROADS_NONE},
+                                    .forbidden_ms = ROADS_NONE,
+                                    .start_ms = start_ms};
     struct roads *roads;
-    assert_int_equal(
-        roads_new(&(struct roads_rows){.edges = rows, .edge_count = count},
-                  &roads),
-        PT_OK);
+    assert_int_equal(roads_new(&(struct roads_rows){.edges = rows,
+                                                    .edge_count = count,
+                                                    .profiles = &profile,
+                                                    .profile_count = 1},
+                               &roads),
+                     PT_OK);
     return roads;
 }
 
@@ -254,7 +261,9 @@ static void naive_unit(struct world *w, struct roads_search *search,
     n->old = NOW_MS - state->fix_time_ms > OLD_AFTER_MS;
     n->drive_s = route.drive_ms / 1000.0;
     n->eta_s = n->drive_s + naive_access_s(from.distance_m) +
-               naive_access_s(target->distance_m);
+               naive_access_s(target->distance_m) +
+               fmin(4 * n->drive_s,
+                    roads_start_ms(roads_profile(w->roads, NULL)) / 1000.0);
     if (route.drive_ms > LIMIT_MS)
         n->why = LEFT_OUT_NO_WAY;
     roads_route_clear(&route);
@@ -322,7 +331,8 @@ static void compare(struct world *w, struct geo_point at, size_t k,
     for (size_t i = 0; i < answer.count; i++) {
         const struct dispatch_candidate *c = &answer.units[i];
         assert_true(fabs(c->eta_s - all[i].eta_s) <= ROUNDING_S);
-        assert_true(fabs(c->drive_s + c->access_s - c->eta_s) < 1e-6);
+        assert_true(fabs(c->drive_s + c->access_s + c->start_s - c->eta_s) <
+                    1e-6);
         assert_int_equal(c->old, all[i].old);
         bool tied =
             i + 1 < candidates && all[i + 1].eta_s - all[i].eta_s <= ROUNDING_S;
@@ -367,7 +377,8 @@ static void ranks_as_the_naive_one(void **state)
     static const size_t sizes[] = {1, 3, 30, 300};
     for (int round = 0; round < 24; round++) {
         struct world w;
-        start(&w, make_grid(round % 3 * 0.3, round % 4 == 3));
+        start(&w, make_grid(round % 3 * 0.3, round % 4 == 3,
+                            round % 2 == 0 ? 0 : 64000));
         scatter(&w, sizes[round % 4]);
         for (int query = 0; query < 25; query++) {
             double span = (SIDE - 1) * APART_M + 700;
@@ -382,6 +393,11 @@ static void ranks_as_the_naive_one(void **state)
 
 /* -------------------------------------------------------------- one thing at a
  * time */
+static void assert_near(double actual, double expected)
+{
+    assert_true(fabs(actual - expected) < 0.1); /* 1 m at 10 m/s */
+}
+
 /* One street of 1,000 m at 10 m/s, from the corner to the east. */
 static struct roads *make_street(void)
 {
@@ -441,7 +457,10 @@ static void by_another_profile(void **state)
     const uint32_t blue_ms[] = {50000, 50000};
     struct roads_profile profiles[] = {
         {.name = "patrol", .forbidden_ms = ROADS_NONE},
-        {.name = "emergency", .forbidden_ms = ROADS_NONE, .edge_ms = blue_ms}};
+        {.name = "emergency",
+         .forbidden_ms = ROADS_NONE,
+         .edge_ms = blue_ms,
+         .start_ms = 64000}};
     struct world w;
     struct roads *roads;
     struct roads_route route;
@@ -463,7 +482,20 @@ static void by_another_profile(void **state)
         dispatch_nearest(w.dispatch, &w.catalog, w.fleet, &query, &answer),
         PT_OK);
     assert_int_equal(answer.count, 1);
-    assert_true(fabs(answer.units[0].eta_s - 20) < 0.1);
+    assert_near(answer.units[0].drive_s, 20);
+    assert_near(answer.units[0].start_s, 64);
+    assert_near(answer.units[0].eta_s, 84);
+    /* four times the 5 s of driving, and none where it is */
+    query.at = at_m(800, 0);
+    assert_int_equal(
+        dispatch_nearest(w.dispatch, &w.catalog, w.fleet, &query, &answer),
+        PT_OK);
+    assert_near(answer.units[0].eta_s, 5 + 20);
+    query.at = at_m(900, 0);
+    assert_int_equal(
+        dispatch_nearest(w.dispatch, &w.catalog, w.fleet, &query, &answer),
+        PT_OK);
+    assert_near(answer.units[0].eta_s, 0);
     assert_int_equal(ask(&w, at_m(500, 0), 1, NULL, &answer), PT_OK);
     assert_int_equal(answer.count, 0);
     assert_int_equal(answer.left_out[0].why, LEFT_OUT_NO_WAY);
@@ -756,7 +788,7 @@ static void takes_a_new_network(void **state)
     struct world w;
     struct dispatch_answer answer;
     srandom(5);
-    start(&w, make_grid(0, false));
+    start(&w, make_grid(0, false, 0));
     fill_catalog(&w.catalog, 1);
     uint32_t unit_id = w.catalog.units[0].unit_id;
     place(&w, unit_id, at_m(500, 2000), 0, PT_STATUS_AVAILABLE);
@@ -1027,11 +1059,6 @@ static void start_on_banks(struct world *w)
     tick(w);
 }
 
-static void assert_near(double actual, double expected)
-{
-    assert_true(fabs(actual - expected) < 0.1); /* 1 m at 10 m/s */
-}
-
 static void a_closed_bridge_changes_the_ranking(void **state)
 {
     (void)state;
@@ -1175,7 +1202,7 @@ static void follows_catalog_and_fleet(void **state)
     (void)state;
     struct world w;
     struct dispatch_answer answer;
-    start(&w, make_grid(0, false));
+    start(&w, make_grid(0, false, 0));
     fill_catalog(&w.catalog, 3);
     place(&w, w.catalog.units[0].unit_id, at_m(100, 0), 0, PT_STATUS_AVAILABLE);
     place(&w, w.catalog.units[1].unit_id, at_m(200, 0), 0, PT_STATUS_AVAILABLE);
