@@ -33,7 +33,7 @@ struct coverage_settings {
     unsigned zone_percent;
     /* Below its level, or back at it, for so long before that is told. */
     int64_t lost_after_ms, regained_after_ms;
-    double reach_m;                      /* from a place to a road */
+    double reach_m;                        /* from a place to a road */
     double (*access_s)(double off_road_m); /* any thread */
     size_t tables_max_bytes;
 };
@@ -94,8 +94,8 @@ PT_MUST_CHECK enum pt_err coverage_put(struct coverage *coverage, uint32_t slot,
 /* Slots from `count` on have no unit any more. */
 void coverage_trim(struct coverage *coverage, size_t count, int64_t now_ms);
 const struct coverage_unit *coverage_unit(const struct coverage *coverage,
-                                          uint32_t slot); /* NULL: none */
-size_t coverage_slots(const struct coverage *coverage); /* all are below */
+                                          uint32_t slot);    /* NULL: none */
+size_t coverage_slots(const struct coverage *coverage);      /* all are below */
 size_t coverage_unit_count(const struct coverage *coverage); /* that count */
 
 /* What was lost or regained: a mission or a zone, the other one NULL. Both
@@ -128,9 +128,9 @@ struct coverage_arrival {
 
 struct coverage_mission {
     const struct catalog_mission *mission;
-    bool off_road;    /* no road within reach: nobody arrives, no alarm */
-    int promise_s;    /* 0: none */
-    size_t found;     /* the first to arrive, however late */
+    bool off_road; /* no road within reach: nobody arrives, no alarm */
+    int promise_s; /* 0: none */
+    size_t found;  /* the first to arrive, however late */
     struct coverage_arrival first[COVERAGE_FOLD];
     size_t within;    /* of them in time */
     bool lost;        /* an alarm stands */

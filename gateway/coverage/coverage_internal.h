@@ -85,8 +85,8 @@ struct coverage {
     size_t unit_count;
     int64_t expiry_ms; /* nobody's time is over before */
 
-    size_t words;    /* of 64 missions each */
-    uint64_t *in;    /* by slot, `words` each: whose lists it is in */
+    size_t words;       /* of 64 missions each */
+    uint64_t *in;       /* by slot, `words` each: whose lists it is in */
     struct best *bests; /* by mission */
     uint32_t *floor_ms; /* by mission; ROADS_NONE: everybody is in */
     uint8_t *within;    /* by mission: in time, up to BEST_NEEDED */
@@ -125,10 +125,11 @@ void coverage_judge_mission(struct coverage *c, size_t index, int64_t now_ms);
 void coverage_judge_zone(struct coverage *c, size_t zone, int64_t now_ms);
 /* The states of `before`, whose basis was `old`, become those of the same
  * missions and zones in `c`. */
-PT_MUST_CHECK enum pt_err
-coverage_keep_alarms(struct coverage *c, const struct coverage_basis *old,
-                     const struct watched *missions,
-                     const struct watched *zones, int64_t now_ms);
+PT_MUST_CHECK enum pt_err coverage_keep_alarms(struct coverage *c,
+                                               const struct coverage_basis *old,
+                                               const struct watched *missions,
+                                               const struct watched *zones,
+                                               int64_t now_ms);
 
 /* gaps.c: on the pool, once first_ms is known. */
 PT_MUST_CHECK enum pt_err coverage_find_gaps(struct coverage_streets *job);
