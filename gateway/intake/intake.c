@@ -292,15 +292,32 @@ static void take_presence(struct intake *intake, const struct catalog *catalog,
     count_full(intake, fleet_connected(fleet, unit_id, is_online));
 }
 
+/* The time of the newest entry that a receiver has dated and that can be; 0:
+ * there is none. */
+static int64_t newest_dated_ms(const struct intake *intake, int64_t now_ms)
+{
+    const struct pt_report *report = &intake->reading.report;
+    int64_t limit_ms = now_ms + intake->limits.future_max_ms;
+    int64_t newest_ms = 0;
+    for (size_t i = 0; i < report->count; i++) {
+        const struct pt_entry *entry = &report->entries[i];
+        if ((entry->flags & PT_FLAG_CLOCK_UNSURE) == 0 &&
+            entry->time_ms <= limit_ms && entry->time_ms > newest_ms)
+            newest_ms = entry->time_ms;
+    }
+    return newest_ms;
+}
+
 /* Whom the table has no room for, or no memory, is not watched. */
 static void watch_for_twins(struct intake *intake,
-                            const struct catalog *catalog)
+                            const struct catalog *catalog, int64_t now_ms)
 {
     const struct reading *r = &intake->reading;
+    int64_t newest_ms = newest_dated_ms(intake, now_ms);
     uint32_t device_id;
     bool alarm;
-    if (!catalog_device(catalog, r->device, &device_id) ||
-        twins_hear(intake->twins, device_id, r->report.generation,
+    if (newest_ms == 0 || !catalog_device(catalog, r->device, &device_id) ||
+        twins_hear(intake->twins, device_id, r->report.generation, newest_ms,
                    steady_ms(intake), &alarm) != PT_OK ||
         !alarm || intake->found_twin_count == INTAKE_TWINS_MAX)
         return;
@@ -374,7 +391,7 @@ static void begin_report(struct intake *intake, const struct catalog *catalog,
     cost_report(&intake->cost, message->size, r->report.count);
     hear(intake, catalog, fleet, now_ms, message->retained);
     if (!message->retained)
-        watch_for_twins(intake, catalog);
+        watch_for_twins(intake, catalog, now_ms);
     r->under_way = true;
 }
 

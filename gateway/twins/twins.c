@@ -8,6 +8,7 @@ struct device {
     uint32_t device_id; /* 0: nobody; database numbers begin at 1 */
     uint32_t returns;
     uint64_t generation, before; /* 0: none */
+    int64_t newest_ms;
     int64_t changed_ms;
     int64_t told_ms; /* 0: never */
 };
@@ -107,13 +108,17 @@ static void follow_change(struct device *device, uint64_t generation,
 }
 
 enum pt_err twins_hear(struct twins *twins, uint32_t device_id,
-                       uint64_t generation, int64_t now_ms, bool *alarm)
+                       uint64_t generation, int64_t newest_ms, int64_t now_ms,
+                       bool *alarm)
 {
     struct device *device;
     *alarm = false;
     enum pt_err err = find(twins, device_id, &device);
-    if (err != PT_OK || device->generation == generation)
+    if (err != PT_OK || newest_ms <= device->newest_ms)
         return err;
+    device->newest_ms = newest_ms;
+    if (device->generation == generation)
+        return PT_OK;
     follow_change(device, generation, now_ms);
     if (device->returns < 2 ||
         (device->told_ms != 0 && now_ms - device->told_ms < TWINS_AGAIN_MS))

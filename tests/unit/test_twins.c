@@ -14,13 +14,21 @@ static struct twins *new_twins(size_t max_devices)
     return twins;
 }
 
+static bool hear_of(struct twins *twins, uint32_t device, uint64_t generation,
+                    int64_t newest_ms, int64_t now_ms)
+{
+    bool alarm = true;
+    assert_int_equal(
+        twins_hear(twins, device, generation, newest_ms, now_ms, &alarm),
+        PT_OK);
+    return alarm;
+}
+
+/* Of something that was just then. */
 static bool hear(struct twins *twins, uint32_t device, uint64_t generation,
                  int64_t now_ms)
 {
-    bool alarm = true;
-    assert_int_equal(twins_hear(twins, device, generation, now_ms, &alarm),
-                     PT_OK);
-    return alarm;
+    return hear_of(twins, device, generation, now_ms + 1, now_ms);
 }
 
 static void two_outboxes_in_turns_are_two_vehicles(void **state)
@@ -52,6 +60,20 @@ static void one_vehicle_is_one(void **state)
     twins_free(twins);
 }
 
+/* What it has in the file, of a generation before, goes out batch by batch
+ * between what it says now, and again when no receipt came. */
+static void backlog_between_the_present_is_one_vehicle(void **state)
+{
+    struct twins *twins = new_twins(10);
+    (void)state;
+    for (int64_t now_ms = 1000000; now_ms < 2000000; now_ms += 1000) {
+        assert_false(hear(twins, 7, 6, now_ms));
+        assert_false(hear_of(twins, 7, 5, now_ms - 900000, now_ms));
+        assert_false(hear_of(twins, 7, 6, now_ms - 1000, now_ms));
+    }
+    twins_free(twins);
+}
+
 /* Within ten minutes of each other. */
 static void what_was_long_ago_does_not_count(void **state)
 {
@@ -79,7 +101,7 @@ static void devices_do_not_mix(void **state)
             assert_int_equal(hear(twins, device * 977, generation, 1000 + turn),
                              device % 2 == 1 && turn == 3);
         }
-    assert_int_equal(twins_hear(twins, 1, 3, 9000, &alarm), PT_E_FULL);
+    assert_int_equal(twins_hear(twins, 1, 3, 9000, 9000, &alarm), PT_E_FULL);
     assert_false(alarm);
     twins_free(twins);
     twins_free(NULL);
@@ -90,6 +112,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_outboxes_in_turns_are_two_vehicles),
         cmocka_unit_test(one_vehicle_is_one),
+        cmocka_unit_test(backlog_between_the_present_is_one_vehicle),
         cmocka_unit_test(what_was_long_ago_does_not_count),
         cmocka_unit_test(devices_do_not_mix),
     };
