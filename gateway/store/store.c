@@ -242,6 +242,7 @@ static enum pt_err lane_init(struct lane *lane, struct store *store)
 {
     lane->store = store;
     lane->limit = store->settings.batch_max;
+    lane->linger_ms = LINGER_MS;
     lane->ring = calloc(store->settings.queue_max, sizeof *lane->ring);
     if (!lane->ring)
         return PT_E_NOMEM;

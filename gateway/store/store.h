@@ -67,7 +67,8 @@ void store_close(struct store *store, void (*done)(void *), void *context);
 
 /* Copies the batch into the queue. Returns how many items it took, from the
  * front; the rest is not receipted, so vehicles send it again. Written after
- * 20 ms, when a panic or an answer comes, or when batch_max of one lane
+ * 20 ms, or after as long as the lane's last transaction took, 250 ms at most;
+ * at once when a panic or an answer comes, or when batch_max of one lane
  * wait. */
 size_t store_append(struct store *store, const struct batch *batch);
 

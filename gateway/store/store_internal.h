@@ -24,8 +24,12 @@
 #define STRAY_MAX 4
 
 /* So long a first entry waits for company: at low rates this makes 50
- * transactions a second at most. Panics and answers do not wait. */
+ * transactions a second and lane at most. Where a transaction takes longer,
+ * entries are gathered as long as the last one took: what it costs for each
+ * vehicle in it is then paid for more entries. Panics and answers do not
+ * wait, nor does a full batch. */
 #define LINGER_MS 20
+#define LINGER_MAX_MS 250
 
 /* Rows of quarantine a minute for a device that is not known or sends what
  * is no report: there is no ledger to keep repeats out. Beyond it they are
@@ -221,6 +225,7 @@ struct lane {
     unsigned tries;       /* failed in a row */
     bool partitions_made; /* for this batch */
     bool poisoned;        /* the first entry failed alone */
+    uint64_t linger_ms;
 };
 
 struct store {

@@ -317,12 +317,21 @@ static void tell_receipts(struct lane *lane)
     }
 }
 
+static uint64_t linger_after(uint64_t took_ms)
+{
+    if (took_ms < LINGER_MS)
+        return LINGER_MS;
+    return took_ms < LINGER_MAX_MS ? took_ms : LINGER_MAX_MS;
+}
+
 static void committed(struct lane *lane)
 {
     struct store_numbers *numbers = &lane->store->numbers;
+    uint64_t took_ms = (uv_hrtime() - lane->began_ns) / 1000000;
 
     numbers->transactions++;
-    numbers->commit_ms += (uv_hrtime() - lane->began_ns) / 1000000;
+    numbers->commit_ms += took_ms;
+    lane->linger_ms = linger_after(took_ms);
     numbers->last_commit_ms = (uint64_t)store_wall_ms();
     count_verdicts(lane);
     alarm_differing(&lane->plan);
@@ -561,5 +570,5 @@ void lane_kick(struct lane *lane)
     if (lane->hurry || lane->tries > 0 || lane->count >= lane->limit)
         begin(lane);
     else if (!uv_is_active((uv_handle_t *)&lane->timer))
-        uv_timer_start(&lane->timer, on_lingered, LINGER_MS, 0);
+        uv_timer_start(&lane->timer, on_lingered, lane->linger_ms, 0);
 }
