@@ -217,6 +217,21 @@ static enum pt_err open_database(struct gateway *gw)
 }
 
 /* --------------------------------------------------------------------------
+ * tiles */
+static enum pt_err open_tiles(struct gateway *gw)
+{
+    return tiles_new(&gw->loop, gw->settings->conninfo, gw->metrics,
+                     &gw->tiles);
+}
+
+static void close_tiles(struct gateway *gw)
+{
+    bool closed = false;
+    tiles_close(gw->tiles, set_true, &closed);
+    run_until(gw, &closed);
+}
+
+/* --------------------------------------------------------------------------
  * http */
 static enum pt_err open_http(struct gateway *gw)
 {
@@ -227,7 +242,8 @@ static enum pt_err open_http(struct gateway *gw)
         .streams_max = (unsigned)s->streams_max,
     };
     return http_new(&gw->loop, &settings, &gw->catalog, gw->fleet, gw->dispatch,
-                    gw->db, gw->metrics, &gw->watch.health, &gw->http);
+                    gw->db, gw->tiles, gw->metrics, &gw->watch.health,
+                    &gw->http);
 }
 
 static void close_http(struct gateway *gw)
@@ -251,6 +267,7 @@ const struct step gateway_steps[] = {
     {"dispatch", open_dispatch, close_dispatch},
     {"report store", open_store, close_store},
     {"database", open_database, close_database},
+    {"map tiles", open_tiles, close_tiles},
     {"HTTP API", open_http, close_http},
     {"report intake", open_intake, close_intake}, /* traffic starts here */
 };

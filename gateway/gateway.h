@@ -17,6 +17,7 @@
 #include "roads.h"
 #include "speeds.h"
 #include "store.h"
+#include "tiles.h"
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -185,6 +186,7 @@ struct gateway {
     struct db *db;
     struct loads loads;
     struct learning learning;
+    struct tiles *tiles;
     struct http *http;
     struct pacing pacing;
     struct watch watch;

@@ -136,7 +136,7 @@ static void on_completed(void *context, struct MHD_Connection *connection,
         return;
     if (rq->client != NULL)
         begin_waiting(http, rq->client);
-    track_cancel(rq);
+    later_cancel(rq);
     jw_clear(&rq->reply.body);
     free(rq->target);
     free(rq);
@@ -146,6 +146,11 @@ static void on_completed(void *context, struct MHD_Connection *connection,
 static struct MHD_Response *body_response(struct reply *reply)
 {
     size_t size = 0;
+
+    if (reply->kind == REPLY_FIXED)
+        return MHD_create_response_from_buffer(reply->fixed_size,
+                                               (void *)(uintptr_t)reply->fixed,
+                                               MHD_RESPMEM_PERSISTENT);
     char *text = jw_take(&reply->body, &size);
 
     if (text == NULL)
@@ -162,10 +167,16 @@ static void add_headers(struct MHD_Response *response,
 {
     char seconds[16];
 
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
-                            reply->content_type);
+    if (reply->content_type != NULL)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+                                reply->content_type);
     MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL,
-                            "no-store");
+                            *reply->etag == '\0' ? "no-store" : "no-cache");
+    if (*reply->etag != '\0')
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, reply->etag);
+    if (reply->policy != NULL)
+        MHD_add_response_header(response, "Content-Security-Policy",
+                                reply->policy);
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     if (reply->status == MHD_HTTP_METHOD_NOT_ALLOWED)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
@@ -183,7 +194,8 @@ static enum MHD_Result send_reply(struct request *rq)
     struct reply *reply = &rq->reply;
     bool streams = reply->kind == REPLY_STREAM;
 
-    if (!streams && (reply->body.failed || reply->body.size == 0))
+    if (reply->kind == REPLY_BODY &&
+        (reply->body.failed || reply->body.size == 0))
         reply_problem(rq, PROBLEM_FAILED, "no memory for the answer");
     struct MHD_Response *response =
         streams ? sse_response(rq) : body_response(reply);
@@ -201,13 +213,6 @@ static enum MHD_Result send_reply(struct request *rq)
             rq->client->deadline_ms = INT64_MAX;
     }
     return queued;
-}
-
-void reply_later_done(struct request *rq)
-{
-    rq->job = NULL;
-    rq->answered = true;
-    MHD_resume_connection(rq->connection);
 }
 
 /* Called with the headers, with each piece of a body, at its end, and again
@@ -239,6 +244,8 @@ static enum MHD_Result on_request(void *context,
     if (!rq->answered) {
         rq->last_event_id = MHD_lookup_connection_value(
             connection, MHD_HEADER_KIND, "Last-Event-ID");
+        rq->if_none_match = MHD_lookup_connection_value(
+            connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_NONE_MATCH);
         routes_answer(rq, method,
                       MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
                                                   MHD_HTTP_HEADER_HOST));
@@ -423,8 +430,8 @@ static void free_parts(struct http *http)
 enum pt_err http_new(uv_loop_t *loop, const struct http_settings *settings,
                      struct catalog *const *catalog, struct fleet *fleet,
                      struct dispatch *dispatch, struct db *db,
-                     struct metrics *metrics, const struct http_health *health,
-                     struct http **ret)
+                     struct tiles *tiles, struct metrics *metrics,
+                     const struct http_health *health, struct http **ret)
 {
     int listener = -1;
     struct http *http = calloc(1, sizeof *http);
@@ -436,6 +443,7 @@ enum pt_err http_new(uv_loop_t *loop, const struct http_settings *settings,
     http->fleet = fleet;
     http->dispatch = dispatch;
     http->db = db;
+    http->tiles = tiles;
     http->metrics = metrics;
     http->health = health;
     http->connections_max = settings->connections_max;
@@ -485,7 +493,7 @@ void http_close(struct http *http, void (*done)(void *), void *context)
     }
     http->closed = done;
     http->closed_context = context;
-    track_detach_all(http);
+    later_end_all(http);
     sse_end_all(http);
     if (http->open_handles > 0) {
         /* Before the daemon closes the descriptor that is watched. */

@@ -1,8 +1,9 @@
 #ifndef HTTP_H
 #define HTTP_H
 /* http: the API of schema/openapi.yaml on libmicrohttpd, driven by the
- * gateway's loop. It may ask dispatch, fleet, catalog and the database (for
- * tracks); nobody asks it. Loop thread only.
+ * gateway's loop, and the console's pages. It may ask dispatch, fleet,
+ * catalog, tiles and the database (for tracks); nobody asks it. Loop thread
+ * only.
  *
  * Limits: a request line and headers of 32 KiB together, `connections_max`
  * connections (32 more are told 503 with Retry-After, others wait),
@@ -16,6 +17,7 @@
 #include "metrics.h"
 #include "pt_err.h"
 #include "pulse.h"
+#include "tiles.h"
 #include <stdbool.h>
 #include <uv.h>
 
@@ -57,8 +59,9 @@ struct http;
 PT_MUST_CHECK enum pt_err
 http_new(uv_loop_t *loop, const struct http_settings *settings,
          struct catalog *const *catalog, struct fleet *fleet,
-         struct dispatch *dispatch, struct db *db, struct metrics *metrics,
-         const struct http_health *health, struct http **ret);
+         struct dispatch *dispatch, struct db *db, struct tiles *tiles,
+         struct metrics *metrics, const struct http_health *health,
+         struct http **ret);
 void http_close(struct http *http, void (*done)(void *), void *context);
 
 /* Tick step: tells the units that changed (fleet_changes()) to the open

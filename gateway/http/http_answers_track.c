@@ -35,41 +35,10 @@ static const char statement[] =
 
 /* Lives until the database has answered, also when the request does not. */
 struct track_job {
-    struct track_job *next, *previous; /* http.jobs, while attached */
-    struct request *request;           /* NULL: nobody waits any more */
+    struct later later;
     int64_t from_ms, to_ms;
     char call_sign[PARAMS_VALUE_BYTES_MAX + 1];
 };
-
-static void detach(struct track_job *job)
-{
-    struct request *rq = job->request;
-
-    if (job->previous != NULL)
-        job->previous->next = job->next;
-    else
-        rq->http->jobs = job->next;
-    if (job->next != NULL)
-        job->next->previous = job->previous;
-    rq->job = NULL;
-    job->request = NULL;
-}
-
-void track_cancel(struct request *rq)
-{
-    if (rq->job != NULL)
-        detach(rq->job);
-}
-
-void track_detach_all(struct http *http)
-{
-    while (http->jobs != NULL) {
-        struct request *rq = http->jobs->request;
-        detach(http->jobs);
-        reply_problem(rq, PROBLEM_BUSY, "the gateway is stopping");
-        reply_later_done(rq);
-    }
-}
 
 static void write_track(struct request *rq, const struct track_job *job,
                         const PGresult *result)
@@ -91,10 +60,9 @@ static void write_track(struct request *rq, const struct track_job *job,
 static void on_rows(void *context, enum pt_err err, PGresult *result)
 {
     struct track_job *job = context;
-    struct request *rq = job->request;
+    struct request *rq = later_take(&job->later);
 
     if (rq != NULL) {
-        detach(job);
         if (err != PT_OK || PQntuples(result) != 1 || PQnfields(result) != 3) {
             pt_log(PT_LOG_WARN, "http: track of %s: %s", job->call_sign,
                    pt_strerror(err == PT_OK ? PT_E_DB : err));
@@ -102,7 +70,7 @@ static void on_rows(void *context, enum pt_err err, PGresult *result)
         } else {
             write_track(rq, job, result);
         }
-        reply_later_done(rq);
+        later_done(rq);
     }
     free(job);
 }
@@ -172,11 +140,5 @@ void answer_track(struct request *rq)
                           : "the database is not connected");
         return;
     }
-    job->request = rq;
-    rq->job = job;
-    job->next = rq->http->jobs;
-    if (job->next != NULL)
-        job->next->previous = job;
-    rq->http->jobs = job;
-    rq->reply.kind = REPLY_LATER;
+    later_attach(rq, &job->later);
 }

@@ -44,6 +44,8 @@
     X(ROUTE_HEALTHZ, "getHealth")     \
     X(ROUTE_READYZ, "getReadiness")   \
     X(ROUTE_METRICS, "getMetrics")    \
+    X(ROUTE_TILE, "getTile")          \
+    X(ROUTE_PAGE, "getPage")          \
     X(ROUTE_NONE, "none")
 
 enum http_route {
@@ -53,9 +55,13 @@ enum http_route {
         ROUTE_COUNT
 };
 
+/* "\"", 16 hexadecimal digits, "\"" */
+#define REPLY_ETAG_SIZE 19
+
 enum reply_kind {
     REPLY_BODY,   /* `body`, with `status` */
-    REPLY_LATER,  /* the database is asked; reply_later_done() follows */
+    REPLY_FIXED,  /* `fixed`, with `status`; may be empty */
+    REPLY_LATER,  /* the database is asked; later_done() follows */
     REPLY_STREAM, /* an event stream */
 };
 
@@ -66,6 +72,10 @@ struct reply {
     unsigned retry_after_s; /* 0: no such header */
     bool close;             /* the connection, afterwards */
     struct json body;
+    const void *fixed; /* borrowed for as long as the program runs */
+    size_t fixed_size;
+    char etag[REPLY_ETAG_SIZE]; /* "": no-store; else to be asked for again */
+    const char *policy;         /* Content-Security-Policy, or NULL */
 };
 
 /* One TCP connection. */
@@ -77,7 +87,12 @@ struct client {
     bool surplus;        /* came when connections_max were open: hears 503 */
 };
 
-struct track_job;
+/* An answer under way; first what it is part of. Lives until whoever was asked
+ * has called back. */
+struct later {
+    struct later *next, *previous; /* http.laters, while attached */
+    struct request *request;       /* NULL: nobody waits any more */
+};
 
 /* One request; freed with its memory when libmicrohttpd is done with it. */
 struct request {
@@ -90,11 +105,12 @@ struct request {
     const char *argument; /* the path's variable segment, decoded, or NULL */
     char argument_text[PARAMS_VALUE_BYTES_MAX + 1];
     const char *last_event_id;
+    const char *if_none_match;
     size_t body_bytes;
     bool headers_seen;
-    bool head;             /* HEAD, not GET */
-    struct track_job *job; /* under way, or NULL */
-    bool answered;         /* `reply` is ready, after REPLY_LATER */
+    bool head;           /* HEAD, not GET */
+    struct later *later; /* under way, or NULL */
+    bool answered;       /* `reply` is ready, after REPLY_LATER */
     struct reply reply;
 };
 
@@ -121,7 +137,8 @@ struct http {
 
     struct client *clients;
     uint64_t client_count;
-    struct track_job *jobs;
+    struct later *laters;
+    struct tiles *tiles;
 
     struct http_ring *ring;
     struct stream *streams;
@@ -204,6 +221,12 @@ void answer_health(struct request *rq);
 void answer_ready(struct request *rq);
 void answer_metrics(struct request *rq);
 void answer_events(struct request *rq);
+void answer_tile(struct request *rq);
+void answer_page(struct request *rq);
+
+/* Sets the reply's ETag; true when the client has just that: the reply is 304
+ * then, without a body. */
+bool reply_unchanged(struct request *rq, const char *etag);
 
 /* The unit named by `call_sign`; else NULL and a 404. */
 const struct catalog_unit *request_unit(struct request *rq,
@@ -232,11 +255,18 @@ void write_silent(struct json *json, const struct fleet_unit *state);
 void write_mission(struct json *json, const char *key,
                    const struct catalog_mission *mission);
 
-/* Drops what the database was asked for: its answer goes nowhere. */
-void track_cancel(struct request *rq);
-void track_detach_all(struct http *http);
-/* The reply after REPLY_LATER is there: the connection goes on. */
-void reply_later_done(struct request *rq);
+/* ------------------------------------------------ answers to be waited for
+ */
+/* The request waits from here on (REPLY_LATER). */
+void later_attach(struct request *rq, struct later *later);
+/* Who waits for it; NULL when nobody does any more. Detaches it. */
+struct request *later_take(struct later *later);
+/* Whatever is under way for the request: its answer goes nowhere. */
+void later_cancel(struct request *rq);
+/* All who wait are told that the gateway stops. */
+void later_end_all(struct http *http);
+/* The reply is there: the connection goes on. */
+void later_done(struct request *rq);
 
 /* -------------------------------------------------------------- event streams
  */

@@ -28,6 +28,9 @@ static const struct route {
     {"/healthz", ROUTE_HEALTHZ, answer_health, {NULL}},
     {"/readyz", ROUTE_READYZ, answer_ready, {NULL}},
     {"/metrics", ROUTE_METRICS, answer_metrics, {NULL}},
+    {"/v1/tiles/{}/{}/{}/{}", ROUTE_TILE, answer_tile, {NULL}},
+    {"/", ROUTE_PAGE, answer_page, {NULL}},
+    {"/console/{}", ROUTE_PAGE, answer_page, {NULL}},
 };
 
 const char *routes_operation(enum http_route route)
@@ -125,6 +128,8 @@ void routes_answer(struct request *rq, const char *method, const char *host)
     rq->head = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
     if (!rq->head && strcmp(method, MHD_HTTP_METHOD_GET) != 0)
         reply_problem(rq, PROBLEM_METHOD, "GET and HEAD are allowed here");
+    else if (malformed && route->answer == answer_page)
+        reply_problem(rq, PROBLEM_NO_PATH, "the address is malformed");
     else if (malformed)
         reply_problem(rq, PROBLEM_NO_UNIT, "the call sign is malformed");
     else if (!params_known(&rq->params, route->parameters, &fault))

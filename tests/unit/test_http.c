@@ -486,7 +486,14 @@ static void wrong_questions(void **state)
         unsigned status;
         const char *expected;
     } wrong[] = {
-        {"/", 404, "no-such-path"},
+        {"/console", 404, "no-such-path"},
+        {"/console/", 404, "no-such-path"},
+        {"/console/none.js", 404, "no-such-path"},
+        {"/console/%00", 404, "no-such-path"},
+        {"/?x=1", 400, "\"parameter\":\"x\""},
+        {"/v1/tiles/streets/14/4430/7093", 404, "no-such-path"},
+        {"/v1/tiles/streets/5/0/0.mvt", 404, "no-such-path"},
+        {"/v1/tiles/streets/14/4430/7093.mvt?x=1", 400, "\"parameter\":\"x\""},
         {"/v1/unit", 404, "no-such-path"},
         {"/v1/units/", 404, "no-such-path"},
         {"/v1/units/P-1/x", 404, "no-such-path"},

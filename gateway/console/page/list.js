@@ -1,0 +1,133 @@
+/* The units as a list: for eyes that look for one, and for screen readers. */
+import { byId, element, nameElement } from "./dom.js";
+import { on, units } from "./feed.js";
+import { chooseUnit, onChosen } from "./map.js";
+import { ageOf } from "./reckon.js";
+import { ageText, number, onLanguage, plain, say } from "./say.js";
+import { fold } from "./search.js";
+import { lookOf, STATUSES, symbolPicture } from "./symbols.js";
+
+const ROWS_MAX = 100;
+const OLD_S = 90;
+
+const rows = new Map(); /* call sign -> {item, button, ...} */
+let theme = "day";
+let chosen = null;
+
+function makeRow(name) {
+    const item = element("li");
+    const button = element("button", null, "unit");
+    const picture = element("span", null, "picture");
+    const text = element("span", null, "text");
+    const shown = nameElement(plain(name, 64), "name");
+    const state = element("span", null, "state");
+    const details = element("span", null, "details");
+    button.type = "button";
+    text.append(shown, state, details);
+    button.append(picture, text);
+    button.addEventListener("click", () => chooseUnit(name));
+    item.append(button);
+    return { item, button, picture, state, details, look: "" };
+}
+
+function detailsOf({ position, connected }) {
+    if (position === null) return "";
+    const parts = [];
+    const { speed_mps: speed, course_deg: course, accuracy_m: accuracy } = position;
+    if (speed !== null)
+        parts.push(speed < 1.5 ? say("standing") : say("speed", { speed: number(speed * 3.6) }));
+    if (speed >= 1.5 && course !== null) parts.push(say("heading", { course: number(course) }));
+    if (accuracy !== null) parts.push(say("accuracy", { m: number(accuracy) }));
+    if (!connected) parts.push(say("not_connected"));
+    return parts.join(" · ");
+}
+
+function setText(place, text) {
+    if (place.textContent !== text) place.textContent = text;
+}
+
+function fillRow(row, name, unit, now) {
+    const { data } = unit;
+    const age_s = ageOf(unit, now);
+    const look = { ...lookOf(data), old: age_s === null || age_s > OLD_S };
+    const state = [say(`status_${look.status}`)];
+    if (look.silent) state.push(say("silent"));
+    state.push(age_s === null ? say("no_position") : ageText(age_s));
+    setText(row.state, state.join(" · "));
+    setText(row.details, name === chosen ? detailsOf(data) : "");
+    row.button.setAttribute("aria-pressed", String(name === chosen));
+    row.button.classList.toggle("silent", look.silent);
+    const key = `${look.status} ${look.silent} ${look.old} ${theme}`;
+    if (row.look !== key) {
+        row.picture.replaceChildren(symbolPicture(look, theme));
+        row.look = key;
+    }
+}
+
+function wanted() {
+    const words = fold(byId("filter").value).split(" ").filter(Boolean);
+    const names = [...units.keys()].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+    if (words.length === 0) return names;
+    return names.filter((name) => {
+        const { data } = units.get(name);
+        const text = fold(`${name} ${say(`status_${lookOf(data).status}`)} ` +
+            `${data.silent ? say("silent") : ""} ${data.capabilities.join(" ")}`);
+        return words.every((word) => text.includes(word));
+    });
+}
+
+function show() {
+    const now = performance.now();
+    const names = wanted();
+    const shown = names.slice(0, ROWS_MAX);
+    const keep = new Set(shown);
+    const list = byId("unit-list");
+    for (const [name, row] of rows)
+        if (!keep.has(name)) {
+            row.item.remove();
+            rows.delete(name);
+        }
+    shown.forEach((name, i) => {
+        if (!rows.has(name)) rows.set(name, makeRow(name));
+        const row = rows.get(name);
+        fillRow(row, name, units.get(name), now);
+        if (list.children[i] !== row.item) list.insertBefore(row.item, list.children[i] ?? null);
+    });
+    setText(byId("units-count"), say("units_count", { shown: shown.length, all: units.size }));
+    setText(byId("unit-more"), names.length > shown.length
+        ? say("more_units", { n: names.length - shown.length }) : "");
+}
+
+function showLegend() {
+    const item = (look, words, pointer) => {
+        const made = element("li");
+        made.append(symbolPicture(look, theme, pointer), element("span", words));
+        return made;
+    };
+    byId("legend").replaceChildren(
+        ...STATUSES.map((status) => item({ status }, say(`status_${status}`))),
+        item({ status: "available" }, say("legend_heading"), true),
+        item({ status: "available", silent: true }, say("legend_silent")),
+        item({ status: "available", old: true }, say("legend_old")));
+}
+
+export function setListTheme(next) {
+    theme = next;
+    show();
+    showLegend();
+}
+
+export function startList() {
+    byId("filter").addEventListener("input", show);
+    onChosen((name) => {
+        chosen = name;
+        show();
+        rows.get(name)?.item.scrollIntoView({ block: "nearest" });
+    });
+    on("units", show);
+    setInterval(show, 1000);
+    onLanguage(() => {
+        show();
+        showLegend();
+    });
+}

@@ -1,0 +1,189 @@
+/* The dispatchers' page: what stands where, and what follows from what. */
+import { over, raise, startAlarms } from "./alarms.js";
+import { askPoint, setMissions, startAsk } from "./ask.js";
+import { byId, element } from "./dom.js";
+import { fetchJson, health, on, startFeed, units } from "./feed.js";
+import { setListTheme, startList } from "./list.js";
+import { reloadTiles, setMapTheme, showBounds, startMap } from "./map.js";
+import { redraw } from "./overlay.js";
+import {
+    ageText, clock, clockZone, onLanguage, plain, say, setTimeZone, startLanguage,
+} from "./say.js";
+
+/* ------------------------------------------------------------ day and night */
+function startTheme() {
+    const button = byId("theme");
+    let theme = localStorage.getItem("theme") ??
+        (matchMedia("(prefers-color-scheme: dark)").matches ? "night" : "day");
+    const apply = () => {
+        document.body.dataset.theme = theme;
+        button.setAttribute("aria-pressed", String(theme === "night"));
+        setMapTheme(theme);
+        setListTheme(theme);
+    };
+    button.addEventListener("click", () => {
+        theme = theme === "night" ? "day" : "night";
+        localStorage.setItem("theme", theme);
+        apply();
+    });
+    onLanguage(() => { button.textContent = say("theme"); });
+    apply();
+}
+
+/* --------------------------------------------------- is what is shown live? */
+function staleLines() {
+    const now = performance.now();
+    const since = (part) => clock(new Date(health.since[part] ?? Date.now()));
+    const lines = [];
+    if (health.state === "lost") {
+        const silent_s = (now - health.lastAlive) / 1000;
+        lines.push(silent_s > 2.5
+            ? say("stale_gateway", { age: ageText(silent_s) })
+            : say("stale_stream", { age: ageText((now - health.streamLostAt) / 1000) }));
+        return lines;
+    }
+    for (const part of ["broker", "database"])
+        if (health.parts[part] !== "up")
+            lines.push(say(`stale_${part}`, { time: since(part) }));
+    if (health.parts.roads !== "up") lines.push(say("stale_roads"));
+    return lines;
+}
+
+function showFreshness() {
+    const lines = health.state === "connecting" ? [] : staleLines();
+    const box = byId("stale");
+    const words = { live: "fresh_live", connecting: "fresh_connecting", lost: "fresh_lost" };
+    const fresh = byId("freshness");
+    const text = lines.join("\n");
+    const state = health.state === "live" && lines.length > 0 ? "lost" : health.state;
+    /* the words are said aloud: only when they change */
+    const told = say(words[state], { time: "" }).replace(/[ ·]+$/, "");
+    if (fresh.textContent !== told) fresh.textContent = told;
+    document.body.dataset.live = state;
+    byId("clock").textContent = `${clock(new Date())} ${clockZone()}`;
+    if (box.dataset.text !== text) {
+        box.dataset.text = text;
+        box.replaceChildren(...lines.map((line) => element("p", line)));
+    }
+    box.hidden = lines.length === 0;
+}
+
+/* ------------------------------------------------------------------- alarms */
+function partAlarm(key, bad, since) {
+    if (bad) raise(key, key, () => say(`alarm_${key}`), since ? new Date(since) : new Date());
+    else over(key);
+}
+
+const SINGLE_MAX = 3;
+let silentBefore = new Set();
+
+function silentAlarm(names, since) {
+    if (names.length <= SINGLE_MAX) {
+        for (const name of names)
+            raise(`silent ${name}`, "silent",
+                () => say("alarm_silent", { unit: plain(name, 64) }), since);
+        return;
+    }
+    const some = names.slice(0, 8).map((name) => plain(name, 24)).join(", ");
+    raise(`silent ${names.length} ${since.getTime()}`, "silent",
+        () => say("alarm_silent_many", {
+            n: names.length, units: names.length > 8 ? `${some}, …` : some,
+        }), since);
+}
+
+/* After a snapshot: who fell silent while nobody told us. */
+function compareSilent() {
+    const silent = new Set();
+    for (const [name, unit] of units) if (unit.data.silent === true) silent.add(name);
+    const fresh = [...silent].filter((name) => !silentBefore.has(name));
+    for (const name of silentBefore) if (!silent.has(name)) over(`silent ${name}`);
+    silentBefore = silent;
+    if (fresh.length > 0) silentAlarm(fresh, new Date());
+}
+
+function onHearing({ call_sign: name, silent }) {
+    if (silent) {
+        silentBefore.add(name);
+        silentAlarm([name], new Date());
+    } else {
+        silentBefore.delete(name);
+        over(`silent ${name}`);
+    }
+}
+
+/* -------------------------------------------------------------- the city */
+async function loadCity(fit) {
+    const [{ missions }, { zones }] = await Promise.all(
+        [fetchJson("/v1/missions"), fetchJson("/v1/zones")]);
+    setMissions(missions);
+    if (zones.length > 0) setTimeZone(zones[0].time_zone);
+    if (fit) showBounds(boundsOf(missions));
+}
+
+function boundsOf(missions) {
+    const places = missions.length > 0 ? missions
+        : [...units.values()].map((unit) => unit.data.position).filter(Boolean);
+    const lats = places.map((place) => place.lat), lons = places.map((place) => place.lon);
+    if (places.length === 0) return [[-180, -60], [180, 75]];
+    return [[Math.min(...lons), Math.min(...lats)], [Math.max(...lons), Math.max(...lats)]];
+}
+
+let cityLoaded = false;
+
+async function cityAgain() {
+    try {
+        await loadCity(!cityLoaded);
+        cityLoaded = true;
+    } catch {
+        setTimeout(cityAgain, 2000);
+    }
+}
+
+/* --------------------------------------------------------------------- start */
+function listen() {
+    on("unit", redraw);
+    on("units", () => {
+        redraw();
+        compareSilent();
+    });
+    on("silent", onHearing);
+    on("part", (part) => {
+        if (part === "roads") return;
+        partAlarm(part, health.parts[part] !== "up", health.since[part]);
+    });
+    on("health", () => {
+        partAlarm("gateway", health.state === "lost");
+        showFreshness();
+        redraw();
+    });
+    on("catalog", () => {
+        cityAgain();
+        reloadTiles(["zones", "missions"]);
+    });
+    on("roads", () => reloadTiles(["streets"]));
+}
+
+function shortcuts(event) {
+    const typing = event.target.matches("input, select, textarea");
+    if (event.key === "/" && !typing) {
+        event.preventDefault();
+        byId("search").focus();
+    }
+}
+
+startLanguage(byId("language"));
+if (!startMap(askPoint)) {
+    byId("map-box").classList.add("no-map");
+    byId("map-hint").dataset.say = "map_failed";
+    byId("map-hint").textContent = say("map_failed");
+}
+startAlarms();
+startAsk();
+startList();
+startTheme();
+listen();
+onLanguage(showFreshness);
+setInterval(showFreshness, 500);
+addEventListener("keydown", shortcuts);
+startFeed();
+cityAgain();

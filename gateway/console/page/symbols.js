@@ -1,0 +1,112 @@
+/* A unit's symbol: its status by shape and colour both, so that neither a
+ * colour-blind eye nor a bad screen loses it. The colours are Okabe and Ito's
+ * (Color Universal Design, 2008), light or dark enough for either style. */
+const TAU = 2 * Math.PI;
+
+export const STATUSES = ["available", "en_route", "on_scene", "busy", "off_duty", "unknown"];
+
+const COLOURS = {
+    day: {
+        available: "#0072b2", en_route: "#e69f00", on_scene: "#009e73",
+        busy: "#cc79a7", off_duty: "#8a8f98", unknown: "#ffffff",
+        edge: "#101418", text: "#101418", halo: "#ffffff", cross: "#b00020",
+    },
+    night: {
+        available: "#56b4e9", en_route: "#f0c244", on_scene: "#2fc89c",
+        busy: "#e6a3c7", off_duty: "#8a929e", unknown: "#2b3138",
+        edge: "#f4f6f8", text: "#f4f6f8", halo: "#10151b", cross: "#ff6b6b",
+    },
+};
+
+export function colours(theme) {
+    return COLOURS[theme];
+}
+
+function polygon(draw, r, corners, turn) {
+    for (let i = 0; i < corners; i++) {
+        const a = turn + (i * TAU) / corners;
+        draw.lineTo(r * Math.sin(a), -r * Math.cos(a));
+    }
+    draw.closePath();
+}
+
+const SHAPES = {
+    available: (draw, r) => draw.arc(0, 0, r, 0, TAU),
+    en_route: (draw, r) => polygon(draw, r * 1.3, 3, 0),
+    on_scene: (draw, r) => draw.rect(-r * 0.9, -r * 0.9, r * 1.8, r * 1.8),
+    busy: (draw, r) => polygon(draw, r * 1.25, 4, 0),
+    off_duty: (draw, r) => draw.arc(0, 0, r * 0.8, 0, TAU),
+    unknown: (draw, r) => polygon(draw, r * 1.1, 6, 0),
+};
+
+function cross(draw, r, colour) {
+    draw.setLineDash([]);
+    draw.lineWidth = 2.5;
+    draw.strokeStyle = colour;
+    draw.beginPath();
+    draw.moveTo(-r * 1.2, -r * 1.2);
+    draw.lineTo(r * 1.2, r * 1.2);
+    draw.moveTo(r * 1.2, -r * 1.2);
+    draw.lineTo(-r * 1.2, r * 1.2);
+    draw.stroke();
+}
+
+/** Draws around 0,0. `look`: {status, silent, old}. */
+export function drawSymbol(draw, look, theme, r = 8) {
+    const paint = COLOURS[theme];
+    const hollow = look.status === "off_duty" || look.silent;
+    draw.beginPath();
+    SHAPES[look.status](draw, r);
+    draw.fillStyle = hollow ? paint.halo : paint[look.status];
+    draw.globalAlpha = look.old ? 0.55 : 1;
+    draw.fill();
+    draw.setLineDash(look.silent ? [3, 3] : []);
+    draw.lineWidth = hollow ? 2.5 : 1.75;
+    draw.strokeStyle = hollow && !look.silent ? paint.off_duty : paint.edge;
+    draw.stroke();
+    if (look.status === "unknown" && !look.silent) {
+        draw.fillStyle = paint.edge;
+        draw.font = `bold ${r * 1.5}px sans-serif`;
+        draw.textAlign = "center";
+        draw.textBaseline = "middle";
+        draw.fillText("?", 0, 0.5);
+    }
+    if (look.silent) cross(draw, r, paint.cross);
+    draw.globalAlpha = 1;
+}
+
+/** The pointer that tells the heading: drawn as for north. */
+export function drawPointer(draw, theme, r = 8) {
+    const paint = COLOURS[theme];
+    draw.beginPath();
+    draw.moveTo(0, -r * 2.4);
+    draw.lineTo(r * 0.9, -r * 0.9);
+    draw.lineTo(-r * 0.9, -r * 0.9);
+    draw.closePath();
+    draw.fillStyle = paint.edge;
+    draw.strokeStyle = paint.halo;
+    draw.lineWidth = 1;
+    draw.stroke();
+    draw.fill();
+}
+
+/** A picture of it for lists, said in words beside it. */
+export function symbolPicture(look, theme, pointer = false) {
+    const picture = document.createElement("canvas");
+    const ratio = devicePixelRatio || 1;
+    picture.width = picture.height = 32 * ratio;
+    picture.className = "symbol";
+    picture.setAttribute("aria-hidden", "true");
+    const draw = picture.getContext("2d");
+    draw.scale(ratio, ratio);
+    draw.translate(16, pointer ? 20 : 16);
+    if (pointer) drawPointer(draw, theme, 7);
+    drawSymbol(draw, look, theme, 7);
+    return picture;
+}
+
+/** How a unit looks. */
+export function lookOf(data) {
+    const status = STATUSES.includes(data.status) ? data.status : "unknown";
+    return { status, silent: data.silent === true };
+}
