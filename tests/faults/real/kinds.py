@@ -249,7 +249,7 @@ class AgentKilled(Fault):
 
 class AgentDiskFull(Fault):
     """The agent has just been started: its write-ahead log is small then, and
-    has no room from before that lasts for minutes. In a quarter of the cases
+    has no room from before that lasts for minutes. In one case of eight
     it is filled before, and the agent starts without the file of its outbox;
     it then takes up to a minute more until it sees that there is room."""
     kind = "agent's disk full"
@@ -263,7 +263,7 @@ class AgentDiskFull(Fault):
         self._before = self._told()
         self.vehicle.stop()
         starts = self.vehicle.starts()
-        if self.chance.random() < 0.25:
+        if self.chance.random() < 0.125:
             self.vehicle.fill_disk()
             self.vehicle.revive()
             return

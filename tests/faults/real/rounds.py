@@ -230,11 +230,12 @@ class Run:
             session.close()
 
     def recover(self, since_ms, lifted):
-        """Until nothing is wrong: (how long that took, what was wrong just
-        before)."""
+        """Until nothing is wrong, of this round and of all: (how long that
+        took, what was wrong just before). What a vehicle that started without
+        the file of its outbox has given up shows when it has it again."""
         last = []
         while True:
-            found = self.look(since_ms).found
+            found = self.look(since_ms).found or self.look(0).found
             passed_s = time.monotonic() - lifted
             if not found or passed_s > BOUND_S:
                 return passed_s, last
