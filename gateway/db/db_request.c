@@ -341,4 +341,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
         /* A COPY refused half-way has its answer in libpq's hands by the
          * time the data ends; the socket will not call again. */
     } while (copied && !db->copying);
+    /* libpq looks no further than a result that is not taken yet: what came
+     * behind it, such as the notice of our own change, is seen only now. */
+    tell_notifications(db);
 }
