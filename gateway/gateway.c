@@ -242,8 +242,8 @@ static enum pt_err open_http(struct gateway *gw)
         .streams_max = (unsigned)s->streams_max,
     };
     return http_new(&gw->loop, &settings, &gw->catalog, gw->fleet, gw->dispatch,
-                    gw->db, gw->tiles, gw->metrics, &gw->watch.health,
-                    &gw->http);
+                    &gw->closures, gw->db, gw->tiles, gw->metrics,
+                    &gw->watch.health, &gw->http);
 }
 
 static void close_http(struct gateway *gw)

@@ -4,6 +4,7 @@
  * its start and its tick. Loop thread only, unless it says so. */
 #include "batch.h"
 #include "catalog.h"
+#include "closures.h"
 #include "config.h"
 #include "db.h"
 #include "dispatch.h"
@@ -92,6 +93,18 @@ struct loading {
     bool under_way;
 };
 
+/* Closures read, or looked for on a network, on the pool. */
+struct closures_job {
+    bool read;
+    struct closures *closures; /* counted; what is read takes its place */
+    struct roads *roads;       /* counted; NULL: none to look on */
+    struct roads_metric *learned[ROADS_PROFILES_MAX]; /* counted */
+    int64_t now_ms;
+    struct closures_view *view;
+    enum pt_err read_err, view_err;
+    char message[256];
+};
+
 struct loads {
     bool closing;
     uv_timer_t debounce; /* catalog: a script changes many rows */
@@ -118,6 +131,12 @@ struct loads {
     uv_work_t prepare_work;  /* its data is set while it is under way */
     struct roads *preparing; /* the network in force, for long searches */
     enum pt_err prepare_err;
+
+    struct loading closures; /* from the database */
+    uv_work_t closures_work; /* its data is set while it is under way */
+    struct closures_job job; /* which that is */
+    struct closures *closed; /* as last read; NULL: never yet */
+    bool closures_unread;    /* they could not be read */
 };
 
 /* ------------------------------------------------------------- learned times
@@ -181,6 +200,7 @@ struct gateway {
     struct catalog *catalog;
     struct fleet *fleet;
     struct dispatch *dispatch;
+    struct closures_view *closures; /* on dispatch's network; NULL: none */
     struct store *store;
     struct intake *intake;
     struct db *db;
@@ -230,6 +250,21 @@ void learning_stop(struct gateway *gw);
 /* After learning_stop() and the database's end: waits for what is under way. */
 void learning_close(struct gateway *gw);
 PT_MUST_CHECK enum pt_err learning_metrics(struct gateway *gw);
+/* loads_closures.c: begins what is to be done for closures, when nothing is
+ * under way: they are read, and found on the network that waits to be
+ * installed, or again on the one in force. */
+void closures_turn(struct gateway *gw);
+/* Tick step: what begins or ends by the clock. */
+void closures_follow(struct gateway *gw);
+void closures_stop(struct gateway *gw);
+bool closures_under_way(const struct gateway *gw);
+void closures_close(struct gateway *gw);
+PT_MUST_CHECK enum pt_err closures_metrics(struct gateway *gw);
+/* A network that was read takes over with its closures. False, and it waits
+ * on, when it could not. */
+bool loads_install_roads(struct gateway *gw, const struct closures_view *view);
+void loads_failed(struct gateway *gw, struct loading *loading, const char *what,
+                  const char *why);
 
 /* Tick step: broker and database are looked at and asked for signs of life; who
  * falls silent and who is heard again is told, and now and then counted up what

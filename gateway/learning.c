@@ -45,6 +45,7 @@ static void use(struct gateway *gw, struct speeds *speeds)
     }
     speeds_free(l->speeds);
     l->speeds = speeds;
+    closures_turn(gw); /* what is slowed is slower than these */
     if (speeds == NULL)
         return;
     int64_t wait_ms = speeds_until_ms(speeds) - gateway_wall_ms();

@@ -35,6 +35,7 @@ static void load_wanted(struct gateway *gw)
         load_state(gw);
     if (loads->roads.wanted && !loads->roads.under_way)
         load_roads(gw);
+    closures_turn(gw);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -42,8 +43,8 @@ static void on_timer(uv_timer_t *timer)
     load_wanted(timer->data);
 }
 
-static void fail(struct gateway *gw, struct loading *loading, const char *what,
-                 const char *why)
+void loads_failed(struct gateway *gw, struct loading *loading, const char *what,
+                  const char *why)
 {
     pt_log(PT_LOG_WARN, "gateway: %s could not be loaded: %s", what, why);
     loading->wanted = true;
@@ -53,19 +54,23 @@ static void fail(struct gateway *gw, struct loading *loading, const char *what,
 
 static void prepare_roads(struct gateway *gw);
 
-/* Roads go to dispatch last: until there are any, it answers that it cannot,
- * which is better than an answer without the units. */
-static void install_roads(struct gateway *gw)
+/* Roads go to dispatch last, and with what is closed: until there are any, it
+ * answers that it cannot, which is better than an answer without the units, or
+ * over a bridge that is closed. */
+bool loads_install_roads(struct gateway *gw, const struct closures_view *view)
 {
     struct roads *roads = gw->loads.roads_new;
-    if (roads == NULL || !loads_ready(gw))
-        return;
+    size_t count = 0;
+    struct roads_metric *const *metrics = closures_view_metrics(view, &count);
     gw->loads.roads_new = NULL;
     enum pt_err err = dispatch_set_roads(gw->dispatch, roads, gw->fleet);
     roads_unref(roads);
+    if (err == PT_OK)
+        err = dispatch_set_metrics(gw->dispatch, metrics, count, gw->fleet);
     if (err != PT_OK) {
-        fail(gw, &gw->loads.roads, "the road network", pt_strerror(err));
-        return;
+        loads_failed(gw, &gw->loads.roads, "the road network",
+                     pt_strerror(err));
+        return false;
     }
     pt_log(PT_LOG_NOTICE, "gateway: road network %" PRIu32 ", %zu edges",
            roads_network_id(dispatch_roads(gw->dispatch)),
@@ -74,6 +79,7 @@ static void install_roads(struct gateway *gw)
         http_event(gw->http, "roads", "{}");
     learning_roads_changed(gw);
     prepare_roads(gw);
+    return true;
 }
 
 /* ----------------------------------------------------------------------
@@ -118,10 +124,11 @@ static void catalog_done(uv_work_t *work, int status)
     if (status != 0 || loads->closing) /* cancelled */
         return;
     if (loads->catalog_err != PT_OK)
-        fail(gw, &loads->catalog, "the catalog", loads->catalog_message);
+        loads_failed(gw, &loads->catalog, "the catalog",
+                     loads->catalog_message);
     else
         swap_catalog(gw);
-    install_roads(gw);
+    closures_turn(gw);
     if (loads->catalog_err == PT_OK)
         load_wanted(gw);
 }
@@ -135,7 +142,7 @@ static void load_catalog(struct gateway *gw)
     loads->catalog_work.data = gw;
     if (uv_queue_work(&gw->loop, &loads->catalog_work, catalog_work,
                       catalog_done) != 0)
-        fail(gw, &loads->catalog, "the catalog", "no thread");
+        loads_failed(gw, &loads->catalog, "the catalog", "no thread");
     else
         loads->catalog.under_way = true;
 }
@@ -242,14 +249,14 @@ static void state_answer(void *context, enum pt_err err, PGresult *rows)
         pt_log(PT_LOG_ERROR, "gateway: fleet.max_units is too small for the "
                              "units in the database");
     else if (err != PT_OK) {
-        fail(gw, &loads->state, "live state",
-             err == PT_E_DB ? db_error(gw->db) : pt_strerror(err));
+        loads_failed(gw, &loads->state, "live state",
+                     err == PT_E_DB ? db_error(gw->db) : pt_strerror(err));
         return;
     }
     loads->state_loaded = true;
     pt_log(PT_LOG_INFO, "gateway: live state of %zu units",
            fleet_count(gw->fleet));
-    install_roads(gw);
+    closures_turn(gw);
 }
 
 static void load_state(struct gateway *gw)
@@ -258,7 +265,7 @@ static void load_state(struct gateway *gw)
     loads->state.wanted = false;
     enum pt_err err = db_query(gw->db, state_sql, 0, NULL, state_answer, gw);
     if (err != PT_OK)
-        fail(gw, &loads->state, "live state", pt_strerror(err));
+        loads_failed(gw, &loads->state, "live state", pt_strerror(err));
     else
         loads->state.under_way = true;
 }
@@ -291,6 +298,7 @@ static void prepare_done(uv_work_t *work, int status)
         pt_log(PT_LOG_INFO, "gateway: road network is ready for long ways");
         learning_load(gw); /* so that theirs are, too */
     }
+    closures_turn(gw); /* likewise */
 }
 
 /* A network answers from its first moment on; what makes it answer fast over
@@ -326,10 +334,11 @@ static void roads_done(uv_work_t *work, int status)
     if (status != 0 || loads->closing)
         return;
     if (loads->roads_err != PT_OK) {
-        fail(gw, &loads->roads, "the road network", loads->roads_message);
+        loads_failed(gw, &loads->roads, "the road network",
+                     loads->roads_message);
         return;
     }
-    install_roads(gw);
+    closures_turn(gw);
     load_wanted(gw);
 }
 
@@ -350,7 +359,7 @@ static void newest_answer(void *context, enum pt_err err, PGresult *rows)
     if (loads->closing)
         return;
     if (err != PT_OK) {
-        fail(gw, &loads->roads, "the road network", db_error(gw->db));
+        loads_failed(gw, &loads->roads, "the road network", db_error(gw->db));
         return;
     }
     uint32_t newest = (uint32_t)int_at(rows, 0, 0);
@@ -365,7 +374,7 @@ static void newest_answer(void *context, enum pt_err err, PGresult *rows)
     loads->roads_work.data = gw;
     if (uv_queue_work(&gw->loop, &loads->roads_work, roads_work, roads_done) !=
         0)
-        fail(gw, &loads->roads, "the road network", "no thread");
+        loads_failed(gw, &loads->roads, "the road network", "no thread");
     else
         loads->roads.under_way = true;
 }
@@ -378,7 +387,7 @@ static void load_roads(struct gateway *gw)
         gw->db, "SELECT coalesce(max(network_id), 0) FROM patrol.road_network",
         0, NULL, newest_answer, gw);
     if (err != PT_OK)
-        fail(gw, &loads->roads, "the road network", pt_strerror(err));
+        loads_failed(gw, &loads->roads, "the road network", pt_strerror(err));
     else
         loads->roads.under_way = true;
 }
@@ -400,6 +409,7 @@ static void listening(void *context, enum pt_err err, PGresult *result)
     loads->catalog.wanted = true;
     loads->state.wanted = !loads->state_loaded;
     loads->roads.wanted = true;
+    loads->closures.wanted = true;
     load_wanted(gw);
     learning_load(gw); /* they may have changed while nobody listened */
 }
@@ -430,6 +440,9 @@ void loads_notified(void *gateway, const char *channel, const char *payload)
         load_wanted(gw);
     } else if (strcmp(payload, "speeds") == 0) {
         learning_load(gw);
+    } else if (strcmp(payload, "closures") == 0) {
+        loads->closures.wanted = true;
+        closures_turn(gw);
     }
 }
 
@@ -478,14 +491,17 @@ void loads_stop(struct gateway *gw)
         uv_cancel((uv_req_t *)&loads->roads_work);
     if (loads->prepare_work.data != NULL)
         uv_cancel((uv_req_t *)&loads->prepare_work);
+    closures_stop(gw);
 }
 
 void loads_close(struct gateway *gw)
 {
     struct loads *loads = &gw->loads;
     while (loads->open_timers > 0 || loads->catalog.under_way ||
-           loads->roads.under_way || loads->prepare_work.data != NULL)
+           loads->roads.under_way || loads->prepare_work.data != NULL ||
+           closures_under_way(gw))
         uv_run(&gw->loop, UV_RUN_ONCE);
     catalog_free(loads->catalog_new);
     roads_unref(loads->roads_new);
+    closures_close(gw);
 }

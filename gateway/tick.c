@@ -38,6 +38,7 @@ void tick_again(uv_timer_t *timer, int64_t wait_ms)
 
 static void follow_on_roads(struct gateway *gw)
 {
+    closures_follow(gw);
     tick_again(&gw->move, dispatch_follow(gw->dispatch, gw->fleet, gw->now_ms));
 }
 
@@ -188,6 +189,8 @@ enum pt_err tick_metrics(struct gateway *gw)
         err = watch_metrics(gw);
     if (err == PT_OK)
         err = learning_metrics(gw);
+    if (err == PT_OK)
+        err = closures_metrics(gw);
     if (err == PT_OK)
         err = metrics_add_call(gw->metrics, METRICS_GAUGE, "patrol_road_edges",
                                NULL, "Street pieces in the network in force",

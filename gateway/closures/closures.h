@@ -92,12 +92,20 @@ struct closures_view;
 
 /* Pool thread: looks for all pieces, and makes a metric for each profile when
  * any closure is in force at `now_ms`; as long as roads_metric_slowed() takes
- * for each. */
+ * for each. `bases` are what the closures change: one for each profile, in
+ * their order (counted); NULL, and those beyond `base_count`: the network's
+ * own. PT_E_RANGE: one of another network. */
 PT_MUST_CHECK enum pt_err closures_view_new(struct closures *closures,
-                                            struct roads *roads, int64_t now_ms,
+                                            struct roads *roads,
+                                            struct roads_metric *const *bases,
+                                            size_t base_count, int64_t now_ms,
                                             struct closures_view **ret);
 void closures_view_free(struct closures_view *view); /* NULL is fine */
 const struct roads *closures_view_roads(const struct closures_view *view);
+/* NULL: the network's own. */
+const struct roads_metric *closures_view_base(const struct closures_view *view,
+                                              size_t profile);
+const struct closures *closures_view_of(const struct closures_view *view);
 
 /* By closure_id. */
 size_t closures_view_count(const struct closures_view *view);

@@ -21,6 +21,7 @@ struct closures_view {
     struct closures_match *matches;
     size_t change_count, change_room;
     struct change *changes; /* by directed edge */
+    struct roads_metric *bases[ROADS_PROFILES_MAX];
     struct roads_metric *metrics[ROADS_PROFILES_MAX];
     size_t metric_count;
     int64_t next_ms;
@@ -30,8 +31,10 @@ void closures_view_free(struct closures_view *view)
 {
     if (view == NULL)
         return;
-    for (size_t i = 0; i < view->metric_count; i++)
+    for (size_t i = 0; i < ROADS_PROFILES_MAX; i++) {
+        roads_metric_unref(view->bases[i]);
         roads_metric_unref(view->metrics[i]);
+    }
     for (size_t i = 0; i < view->count && view->matches != NULL; i++) {
         free((void *)view->matches[i].edges);
         free((void *)view->matches[i].lost);
@@ -182,6 +185,14 @@ static size_t write_slowings(const struct closures_view *view,
     return count;
 }
 
+static const struct roads_metric *base_of(const struct closures_view *view,
+                                          size_t profile)
+{
+    const char *name = roads_profile_name(view->roads, profile);
+    return view->bases[profile] != NULL ? view->bases[profile]
+                                        : roads_profile(view->roads, name);
+}
+
 static enum pt_err make_metrics(struct closures_view *view)
 {
     struct roads_slowing *slowings =
@@ -194,7 +205,7 @@ static enum pt_err make_metrics(struct closures_view *view)
         const char *name = roads_profile_name(view->roads, i);
         if (name == NULL)
             break;
-        const struct roads_metric *base = roads_profile(view->roads, name);
+        const struct roads_metric *base = base_of(view, i);
         size_t count = write_slowings(view, base, slowings);
         view->metric_count = i + 1;
         if (count > 0)
@@ -204,8 +215,25 @@ static enum pt_err make_metrics(struct closures_view *view)
     return err;
 }
 
+static enum pt_err take_bases(struct closures_view *view,
+                              struct roads_metric *const *bases, size_t count)
+{
+    if (count > ROADS_PROFILES_MAX)
+        return PT_E_RANGE;
+    for (size_t i = 0; i < count; i++) {
+        if (bases[i] == NULL)
+            continue;
+        if (roads_metric_roads(bases[i]) != view->roads)
+            return PT_E_RANGE;
+        view->bases[i] = roads_metric_ref(bases[i]);
+    }
+    return PT_OK;
+}
+
 enum pt_err closures_view_new(struct closures *closures, struct roads *roads,
-                              int64_t now_ms, struct closures_view **ret)
+                              struct roads_metric *const *bases,
+                              size_t base_count, int64_t now_ms,
+                              struct closures_view **ret)
 {
     struct closures_view *view = calloc(1, sizeof(*view));
     if (view == NULL)
@@ -214,8 +242,11 @@ enum pt_err closures_view_new(struct closures *closures, struct roads *roads,
     view->roads = roads_ref(roads);
     view->count = closures->count;
     view->matches = calloc(view->count + 1, sizeof(*view->matches));
-    enum pt_err err =
-        view->matches == NULL ? PT_E_NOMEM : match_all(view, now_ms);
+    enum pt_err err = view->matches == NULL
+                          ? PT_E_NOMEM
+                          : take_bases(view, bases, base_count);
+    if (err == PT_OK)
+        err = match_all(view, now_ms);
     if (err == PT_OK)
         err = make_metrics(view);
     if (err != PT_OK) {
@@ -231,6 +262,17 @@ enum pt_err closures_view_new(struct closures *closures, struct roads *roads,
 const struct roads *closures_view_roads(const struct closures_view *view)
 {
     return view->roads;
+}
+
+const struct roads_metric *closures_view_base(const struct closures_view *view,
+                                              size_t profile)
+{
+    return view->bases[profile];
+}
+
+const struct closures *closures_view_of(const struct closures_view *view)
+{
+    return view->closures;
 }
 
 size_t closures_view_count(const struct closures_view *view)
@@ -277,9 +319,8 @@ closures_view_metrics(const struct closures_view *view, size_t *count)
 bool closures_view_prepared(const struct closures_view *view)
 {
     for (size_t i = 0; i < view->metric_count; i++) {
-        const char *name = roads_profile_name(view->roads, i);
         if (view->metrics[i] != NULL && !roads_prepared(view->metrics[i]) &&
-            roads_prepared(roads_profile(view->roads, name)))
+            roads_prepared(base_of(view, i)))
             return false;
     }
     return true;

@@ -139,6 +139,7 @@ static void on_completed(void *context, struct MHD_Connection *connection,
     later_cancel(rq);
     jw_clear(&rq->reply.body);
     free(rq->target);
+    free(rq->body);
     free(rq);
     *request_context = NULL;
 }
@@ -179,7 +180,10 @@ static void add_headers(struct MHD_Response *response,
                                 reply->policy);
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     if (reply->status == MHD_HTTP_METHOD_NOT_ALLOWED)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow);
+    if (reply->location[0] != '\0')
+        MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION,
+                                reply->location);
     if (reply->retry_after_s > 0) {
         snprintf(seconds, sizeof seconds, "%u", reply->retry_after_s);
         MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
@@ -215,6 +219,23 @@ static enum MHD_Result send_reply(struct request *rq)
     return queued;
 }
 
+/* Kept for the one method that has one. False: too long, or no memory. */
+static bool take_body(struct request *rq, const char *method, const char *bytes,
+                      size_t size)
+{
+    if (size > HTTP_BODY_BYTES_MAX - rq->body_bytes)
+        return false;
+    if (strcmp(method, MHD_HTTP_METHOD_POST) == 0) {
+        char *more = realloc(rq->body, rq->body_bytes + size);
+        if (more == NULL)
+            return false;
+        memcpy(more + rq->body_bytes, bytes, size);
+        rq->body = more;
+    }
+    rq->body_bytes += size;
+    return true;
+}
+
 /* Called with the headers, with each piece of a body, at its end, and again
  * when a suspended connection goes on. */
 static enum MHD_Result on_request(void *context,
@@ -226,7 +247,6 @@ static enum MHD_Result on_request(void *context,
     (void)context;
     (void)url;
     (void)version;
-    (void)upload;
     struct request *rq = *request_context;
 
     if (rq == NULL || rq->target == NULL || rq->client == NULL)
@@ -237,15 +257,17 @@ static enum MHD_Result on_request(void *context,
         return MHD_YES;
     }
     if (*upload_size > 0) {
-        rq->body_bytes += *upload_size;
+        bool taken = take_body(rq, method, upload, *upload_size);
         *upload_size = 0;
-        return rq->body_bytes > HTTP_BODY_BYTES_MAX ? MHD_NO : MHD_YES;
+        return taken ? MHD_YES : MHD_NO;
     }
     if (!rq->answered) {
         rq->last_event_id = MHD_lookup_connection_value(
             connection, MHD_HEADER_KIND, "Last-Event-ID");
         rq->if_none_match = MHD_lookup_connection_value(
             connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_NONE_MATCH);
+        rq->content_type = MHD_lookup_connection_value(
+            connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE);
         routes_answer(rq, method,
                       MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
                                                   MHD_HTTP_HEADER_HOST));
@@ -277,6 +299,7 @@ static void on_second(uv_timer_t *timer)
     struct http *http = timer->data;
 
     look_after_clients(http);
+    closures_every_second(http);
     sse_every_second(http);
 }
 
@@ -429,7 +452,8 @@ static void free_parts(struct http *http)
 
 enum pt_err http_new(uv_loop_t *loop, const struct http_settings *settings,
                      struct catalog *const *catalog, struct fleet *fleet,
-                     struct dispatch *dispatch, struct db *db,
+                     struct dispatch *dispatch,
+                     struct closures_view *const *closures, struct db *db,
                      struct tiles *tiles, struct metrics *metrics,
                      const struct http_health *health, struct http **ret)
 {
@@ -442,6 +466,7 @@ enum pt_err http_new(uv_loop_t *loop, const struct http_settings *settings,
     http->catalog = catalog;
     http->fleet = fleet;
     http->dispatch = dispatch;
+    http->closures = closures;
     http->db = db;
     http->tiles = tiles;
     http->metrics = metrics;
@@ -494,6 +519,7 @@ void http_close(struct http *http, void (*done)(void *), void *context)
     http->closed = done;
     http->closed_context = context;
     later_end_all(http);
+    closures_end_all(http);
     sse_end_all(http);
     if (http->open_handles > 0) {
         /* Before the daemon closes the descriptor that is watched. */

@@ -11,6 +11,7 @@
  * complete, 120 s for its answer to be taken; the others stand in
  * schema/openapi.yaml and http_internal.h. */
 #include "catalog.h"
+#include "closures.h"
 #include "db.h"
 #include "dispatch.h"
 #include "fleet.h"
@@ -52,16 +53,17 @@ struct http_health {
 
 struct http;
 
-/* `catalog` is the address of the gateway's pointer, which may be swapped
- * between ticks; `health` is borrowed and looked at with each answer.
+/* `catalog` and `closures` are the addresses of the gateway's pointers, which
+ * may be swapped between ticks (of closures: NULL until a network is in force);
+ * `health` is borrowed and looked at with each answer.
  * PT_E_NETWORK: address in use (logged with the address); PT_E_CONFIG: not a
  * loopback address. */
 PT_MUST_CHECK enum pt_err
 http_new(uv_loop_t *loop, const struct http_settings *settings,
          struct catalog *const *catalog, struct fleet *fleet,
-         struct dispatch *dispatch, struct db *db, struct tiles *tiles,
-         struct metrics *metrics, const struct http_health *health,
-         struct http **ret);
+         struct dispatch *dispatch, struct closures_view *const *closures,
+         struct db *db, struct tiles *tiles, struct metrics *metrics,
+         const struct http_health *health, struct http **ret);
 void http_close(struct http *http, void (*done)(void *), void *context);
 
 /* Tick step: tells the units that changed (fleet_changes()) to the open
@@ -69,6 +71,9 @@ void http_close(struct http *http, void (*done)(void *), void *context);
 void http_events(struct http *http);
 /* Another kind of event, `json` one line: "catalog", "roads", ... */
 void http_event(struct http *http, const char *type, const char *json);
+/* Other closures are in force, or known: those who made them are answered, and
+ * the event "closures" is told. */
+void http_closures(struct http *http);
 /* `unit.silent` or `unit.heard`, as the state says. */
 void http_hearing(struct http *http, const struct catalog_unit *unit,
                   const struct fleet_unit *state);

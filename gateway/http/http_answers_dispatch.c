@@ -34,6 +34,8 @@ static void write_profile(struct json *json, const struct roads *roads,
 
 static void reply_no_way(struct request *rq, enum pt_err err)
 {
+    bool closed = closures_in_force(rq->http);
+
     switch (err) {
     case PT_E_NOTFOUND:
         reply_problem(rq, PROBLEM_NO_ROADS,
@@ -41,12 +43,13 @@ static void reply_no_way(struct request *rq, enum pt_err err)
         return;
     case PT_E_OFFROAD:
         reply_problem(rq, PROBLEM_OFF_ROAD,
-                      "no road within %.0f m of the point",
-                      DISPATCH_ACCESS_MAX_M);
+                      "no %sroad within %.0f m of the point",
+                      closed ? "open " : "", DISPATCH_ACCESS_MAX_M);
         return;
     case PT_E_UNREACHABLE:
         reply_problem(rq, PROBLEM_NO_WAY,
-                      "the roads that cars may use do not lead there");
+                      "the roads that cars may use do not lead there%s",
+                      closed ? "; some are closed: GET /v1/closures" : "");
         return;
     default:
         reply_problem(rq, PROBLEM_FAILED, "%s", pt_strerror(err));
@@ -55,7 +58,7 @@ static void reply_no_way(struct request *rq, enum pt_err err)
 }
 
 /* ------------------------------------------------------------------ nearest */
-static void write_candidate(struct json *json,
+static void write_candidate(struct json *json, const struct http *http,
                             const struct dispatch_candidate *candidate)
 {
     const struct catalog_unit *unit = candidate->unit;
@@ -83,6 +86,7 @@ static void write_candidate(struct json *json,
         jw_null(json, "within_promise");
     else
         jw_bool(json, "within_promise", candidate->within_promise > 0);
+    write_closure_ids(json, http, candidate->changed, candidate->changed_count);
     jw_object_end(json);
 }
 
@@ -156,7 +160,7 @@ static void write_nearest(struct request *rq,
     jw_object(json, NULL);
     jw_array(json, "units");
     for (size_t i = 0; i < answer->count; i++)
-        write_candidate(json, &answer->units[i]);
+        write_candidate(json, http, &answer->units[i]);
     jw_array_end(json);
     jw_array(json, "excluded");
     for (size_t i = 0; i < answer->left_out_count; i++)
@@ -164,6 +168,7 @@ static void write_nearest(struct request *rq,
             write_left_out(json, &answer->left_out[i], query->now_ms);
     jw_array_end(json);
     write_target(json, http, query->at, mission, answer);
+    write_closures_on(json, http, answer->changed, answer->changed_count);
     write_degraded(json, http);
     jw_int(json, "network_id",
            roads_network_id(dispatch_roads(http->dispatch)));
@@ -276,10 +281,9 @@ static bool find_ends(struct request *rq, struct ends *ret)
     if (ret->unit == NULL)
         return false;
     ret->state = fleet_find(http->fleet, ret->unit->unit_id);
-    enum pt_err err =
-        roads == NULL
-            ? PT_E_NOTFOUND
-            : roads_snap(roads, ret->at, DISPATCH_ACCESS_MAX_M, &ret->target);
+    enum pt_err err = roads == NULL ? PT_E_NOTFOUND
+                                    : dispatch_snap(rq->http->dispatch, ret->at,
+                                                    &ret->target);
     if (err != PT_OK) {
         reply_no_way(rq, err);
         return false;
@@ -290,6 +294,20 @@ static bool find_ends(struct request *rq, struct ends *ret)
         return false;
     }
     return true;
+}
+
+/* What is closed or slowed where the unit would drive were it not. */
+static void write_changed(struct json *json, const struct http *http,
+                          const struct ends *ends)
+{
+    const uint32_t *changed = NULL;
+    size_t count = 0;
+
+    if (dispatch_route_changed(http->dispatch, http->fleet, ends->state,
+                               ends->at, ends->profile, &changed,
+                               &count) != PT_OK)
+        count = 0; /* the way itself was found: this is out of memory */
+    write_closures_on(json, http, changed, count);
 }
 
 static void write_route(struct request *rq, const struct ends *ends,
@@ -314,6 +332,7 @@ static void write_route(struct request *rq, const struct ends *ends,
     jw_object_end(json);
     write_line(json, route, ends->target.at);
     write_legs(json, roads, route);
+    write_changed(json, rq->http, ends);
     jw_int(json, "network_id", roads_network_id(roads));
     write_profile(json, roads, ends->profile);
     jw_time(json, "answered_at", now_ms);

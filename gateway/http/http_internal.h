@@ -5,6 +5,7 @@
  * http.c         the daemon, the loop, connections and their deadlines
  * http_routes.c  which handler answers which address
  * http_answers_* the handlers: each fills request.reply, none knows a socket
+ * http_closing.c streets closed and opened, by pool and database
  * http_events.c  the event streams */
 #include "http.h"
 #include "http_json.h"
@@ -29,7 +30,7 @@
 #define HTTP_SILENT_S 60u
 /* Of a connection: its request line, headers and what it sends piecewise. */
 #define HTTP_CONNECTION_BYTES 32768u
-/* A body is read and thrown away up to here (no operation takes one). */
+/* Of a body; where it is none of a POST, it is thrown away. */
 #define HTTP_BODY_BYTES_MAX 65536u
 
 #define HTTP_ROUTES(X)                \
@@ -40,6 +41,9 @@
     X(ROUTE_ROUTE, "getRoute")        \
     X(ROUTE_MISSIONS, "listMissions") \
     X(ROUTE_ZONES, "listZones")       \
+    X(ROUTE_CLOSURES, "listClosures") \
+    X(ROUTE_CLOSE, "addClosure")      \
+    X(ROUTE_REOPEN, "removeClosure")  \
     X(ROUTE_EVENTS, "getEvents")      \
     X(ROUTE_HEALTHZ, "getHealth")     \
     X(ROUTE_READYZ, "getReadiness")   \
@@ -71,6 +75,8 @@ struct reply {
     const char *content_type;
     unsigned retry_after_s; /* 0: no such header */
     bool close;             /* the connection, afterwards */
+    char allow[40];         /* the methods, of a 405 */
+    char location[48];      /* of what was made; "": nothing was */
     struct json body;
     const void *fixed; /* borrowed for as long as the program runs */
     size_t fixed_size;
@@ -93,6 +99,7 @@ struct later {
     struct later *next, *previous; /* http.laters, while attached */
     struct request *request;       /* NULL: nobody waits any more */
 };
+struct closure_job;
 
 /* One request; freed with its memory when libmicrohttpd is done with it. */
 struct request {
@@ -106,7 +113,9 @@ struct request {
     char argument_text[PARAMS_VALUE_BYTES_MAX + 1];
     const char *last_event_id;
     const char *if_none_match;
+    const char *content_type; /* likewise NULL when not said */
     size_t body_bytes;
+    char *body; /* of a POST; not terminated; NULL: none */
     bool headers_seen;
     bool head;           /* HEAD, not GET */
     struct later *later; /* under way, or NULL */
@@ -130,6 +139,7 @@ struct http {
     struct catalog *const *catalog;
     struct fleet *fleet;
     struct dispatch *dispatch;
+    struct closures_view *const *closures;
     struct db *db;
     struct metrics *metrics;
     const struct http_health *health;
@@ -139,6 +149,8 @@ struct http {
     uint64_t client_count;
     struct later *laters;
     struct tiles *tiles;
+    struct closure_job *closing;
+    unsigned closing_count;
 
     struct http_ring *ring;
     struct stream *streams;
@@ -173,13 +185,20 @@ const char *routes_operation(enum http_route route);
     X(PROBLEM_NO_PATH, "no-such-path", 404, "No such address")               \
     X(PROBLEM_NO_UNIT, "no-such-unit", 404, "No such unit")                  \
     X(PROBLEM_NO_MISSION, "no-such-mission", 404, "No such mission")         \
+    X(PROBLEM_NO_CLOSURE, "no-such-closure", 404, "No such closure")         \
+    X(PROBLEM_NO_STREET, "no-such-street", 404, "No such street")            \
     X(PROBLEM_METHOD, "method-not-allowed", 405, "Method not allowed")       \
     X(PROBLEM_AMBIGUOUS, "ambiguous-mission", 409, "Several missions fit")   \
+    X(PROBLEM_STREETS, "ambiguous-street", 409, "Several streets fit")       \
+    X(PROBLEM_CLOSURES, "too-many-closures", 409, "Too much is closed")      \
     X(PROBLEM_TOO_LONG, "address-too-long", 414, "The address is too long")  \
+    X(PROBLEM_TYPE, "unsupported-media-type", 415, "JSON is expected")       \
     X(PROBLEM_OFF_ROAD, "point-off-the-road", 422, "No road near the point") \
     X(PROBLEM_UNIT_PLACE, "unit-without-place", 422,                         \
       "The unit's place on the road is not known")                           \
     X(PROBLEM_NO_WAY, "no-way-by-road", 422, "No way by road")               \
+    X(PROBLEM_NO_MEETING, "streets-do-not-meet", 422,                        \
+      "The streets do not meet")                                             \
     X(PROBLEM_FAILED, "internal-error", 500, "The gateway failed")           \
     X(PROBLEM_NO_ROADS, "no-road-network", 503, "No road network is loaded") \
     X(PROBLEM_DATABASE, "database-unavailable", 503,                         \
@@ -220,6 +239,9 @@ void answer_zones(struct request *rq);
 void answer_health(struct request *rq);
 void answer_ready(struct request *rq);
 void answer_metrics(struct request *rq);
+void answer_closures(struct request *rq);
+void answer_close(struct request *rq);
+void answer_reopen(struct request *rq);
 void answer_events(struct request *rq);
 void answer_tile(struct request *rq);
 void answer_page(struct request *rq);
@@ -267,6 +289,23 @@ void later_cancel(struct request *rq);
 void later_end_all(struct http *http);
 /* The reply is there: the connection goes on. */
 void later_done(struct request *rq);
+
+/* ---------------------------------------------------------------- closures */
+void closures_end_all(struct http *http); /* after later_end_all() */
+void closures_every_second(struct http *http);
+/* The closures in force on some directed edges, each once, as the array
+ * "closures"; of at most CLOSURES_NAMED_MAX. */
+#define CLOSURES_NAMED_MAX 32u
+void write_closures_on(struct json *json, const struct http *http,
+                       const uint32_t *directed, size_t count);
+/* One as a GeoJSON feature. */
+void write_closure(struct json *json, const char *key,
+                   const struct closures_match *match);
+/* Their numbers only. */
+void write_closure_ids(struct json *json, const struct http *http,
+                       const uint32_t *directed, size_t count);
+/* Something is closed or slowed now. */
+bool closures_in_force(const struct http *http);
 
 /* -------------------------------------------------------------- event streams
  */

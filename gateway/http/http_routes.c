@@ -4,7 +4,8 @@
 
 #define PARAMETERS_MAX 7
 
-/* "{}" stands for one segment, which becomes request.argument. */
+/* "{}" stands for one segment, which becomes request.argument. Without a method
+ * before it, a path is for GET and HEAD. */
 static const struct route {
     const char *path;
     enum http_route id;
@@ -24,6 +25,9 @@ static const struct route {
      {"unit", "lat", "lon", "mission", "profile"}},
     {"/v1/missions", ROUTE_MISSIONS, answer_missions, {"zone", "q"}},
     {"/v1/zones", ROUTE_ZONES, answer_zones, {NULL}},
+    {"/v1/closures", ROUTE_CLOSURES, answer_closures, {NULL}},
+    {"POST /v1/closures", ROUTE_CLOSE, answer_close, {NULL}},
+    {"DELETE /v1/closures/{}", ROUTE_REOPEN, answer_reopen, {NULL}},
     {"/v1/events", ROUTE_EVENTS, answer_events, {NULL}},
     {"/healthz", ROUTE_HEALTHZ, answer_health, {NULL}},
     {"/readyz", ROUTE_READYZ, answer_ready, {NULL}},
@@ -62,12 +66,44 @@ static bool matches(const char *pattern, const char *path,
     return *path == '\0';
 }
 
-static const struct route *find_route(struct request *rq, bool *malformed)
+static const char *path_of(const struct route *route)
 {
+    return strchr(route->path, '/');
+}
+
+static bool takes(const struct route *route, const char *method)
+{
+    size_t length = (size_t)(path_of(route) - route->path);
+
+    if (length == 0)
+        return strcmp(method, MHD_HTTP_METHOD_GET) == 0;
+    return strlen(method) == length - 1 &&
+           strncmp(route->path, method, length - 1) == 0;
+}
+
+/* Another method of the path: "GET, HEAD, POST". */
+static void allow(struct reply *reply, const struct route *route)
+{
+    size_t used = strlen(reply->allow);
+    int length = (int)(path_of(route) - route->path);
+
+    snprintf(reply->allow + used, sizeof reply->allow - used, "%s%.*s",
+             used > 0 ? ", " : "", length == 0 ? 9 : length - 1,
+             length == 0 ? "GET, HEAD" : route->path);
+}
+
+/* NULL, with the reply's `allow` set, when the path has other methods only. */
+static const struct route *find_route(struct request *rq, const char *method,
+                                      bool *malformed)
+{
+    rq->reply.allow[0] = '\0';
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
         const char *segment = NULL;
         size_t size = 0;
-        if (!matches(routes[i].path, rq->params.path, &segment, &size))
+        if (!matches(path_of(&routes[i]), rq->params.path, &segment, &size))
+            continue;
+        allow(&rq->reply, &routes[i]);
+        if (!takes(&routes[i], method))
             continue;
         rq->argument = segment == NULL ? NULL : rq->argument_text;
         *malformed = segment != NULL &&
@@ -118,16 +154,22 @@ void routes_answer(struct request *rq, const char *method, const char *host)
     }
     if (!acceptable(rq, host))
         return;
-    const struct route *route = find_route(rq, &malformed);
+    rq->head = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+    if (rq->head)
+        method = MHD_HTTP_METHOD_GET;
+    const struct route *route = find_route(rq, method, &malformed);
+    if (route == NULL && rq->reply.allow[0] != '\0') {
+        reply_problem(rq, PROBLEM_METHOD, "allowed here: %s", rq->reply.allow);
+        return;
+    }
     if (route == NULL) {
         reply_problem(rq, PROBLEM_NO_PATH,
                       "schema/openapi.yaml lists the addresses");
         return;
     }
     rq->route = route->id;
-    rq->head = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
-    if (!rq->head && strcmp(method, MHD_HTTP_METHOD_GET) != 0)
-        reply_problem(rq, PROBLEM_METHOD, "GET and HEAD are allowed here");
+    if (malformed && route->id == ROUTE_REOPEN)
+        reply_problem(rq, PROBLEM_NO_CLOSURE, "its number is malformed");
     else if (malformed && route->answer == answer_page)
         reply_problem(rq, PROBLEM_NO_PATH, "the address is malformed");
     else if (malformed)

@@ -1,4 +1,5 @@
 /* patrolctl nearest, route: who comes first, and which way. */
+#include "closure_text.h"
 #include "http_client.h"
 #include "unit_text.h"
 #include <string.h>
@@ -65,8 +66,21 @@ static void print_target(const json_t *target)
 }
 
 /* -------------------------------------------------------------- nearest */
+/* The closures that a unit goes around, or is slowed by. */
+static void add_closures(struct ctl_table *table, const json_t *unit)
+{
+    const json_t *ids = json_object_get(unit, "closures");
+    char text[256] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < json_array_size(ids) && used < sizeof text; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used,
+                                 "%s%" JSON_INTEGER_FORMAT, i > 0 ? ", " : "",
+                                 json_integer_value(json_array_get(ids, i)));
+    ctl_table_cell(table, text);
+}
+
 static void add_candidate(struct ctl_table *table, size_t rank,
-                          const json_t *unit)
+                          const json_t *unit, bool closed)
 {
     const json_t *within = json_object_get(unit, "within_promise");
     bool old = json_is_true(json_object_get(unit, "old"));
@@ -93,6 +107,8 @@ static void add_candidate(struct ctl_table *table, size_t rank,
                           : json_is_false(within) ? "too late"
                                                   : "-");
     ctl_cell_text(table, unit, "status");
+    if (closed)
+        add_closures(table, unit);
 }
 
 static enum ctl_exit print_excluded(const json_t *excluded)
@@ -115,21 +131,25 @@ static enum ctl_exit print_excluded(const json_t *excluded)
     return end;
 }
 
+#define COLUMNS \
+    ">#|unit|>eta s|>m:ss|>drive s|>distance m|>position|promise|status"
+
 static enum ctl_exit print_nearest(const json_t *answer)
 {
     const json_t *units = json_object_get(answer, "units");
+    bool closed = json_array_size(json_object_get(answer, "closures")) > 0;
     struct ctl_table *table = NULL;
     enum ctl_exit end = CTL_OK;
     ctl_print_degraded(answer);
     print_target(json_object_get(answer, "target"));
+    ctl_print_closures(answer);
     if (json_array_size(units) == 0)
         puts("no unit can come");
-    else if (ctl_table_new(">#|unit|>eta s|>m:ss|>drive s|>distance m|"
-                           ">position|promise|status",
-                           &table) != PT_OK)
+    else if (ctl_table_new(closed ? COLUMNS "|closures" : COLUMNS, &table) !=
+             PT_OK)
         return CTL_REFUSED;
     for (size_t i = 0; i < json_array_size(units); i++)
-        add_candidate(table, i + 1, json_array_get(units, i));
+        add_candidate(table, i + 1, json_array_get(units, i), closed);
     if (table != NULL)
         end = ctl_table_show(table);
     ctl_table_free(table);
@@ -190,6 +210,7 @@ static enum ctl_exit print_route(const json_t *answer)
     char text[32];
     double drive_s, distance_m;
     print_target(json_object_get(answer, "target"));
+    ctl_print_closures(answer);
     if (!ctl_number(answer, "drive_s", &drive_s) ||
         !ctl_number(answer, "distance_m", &distance_m) ||
         ctl_table_new("street|>seconds|>metres", &table) != PT_OK)

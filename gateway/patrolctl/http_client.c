@@ -80,6 +80,23 @@ static bool make_url(char *url, size_t size, const struct ctl *ctl,
 }
 
 /* ---------------------------------------------------------------- answers */
+/* A mission has a number, a street a place. */
+static void complain_of_candidate(const json_t *candidate)
+{
+    const json_t *id = json_object_get(candidate, "mission_id");
+    const char *name = ctl_text(candidate, "name");
+    const char *zone = ctl_text(candidate, "zone");
+    double lat, lon;
+    name = name != NULL ? name : "";
+    if (json_is_integer(id))
+        ctl_complain("  %" JSON_INTEGER_FORMAT " %s", json_integer_value(id),
+                     name);
+    else if (ctl_number(candidate, "lat", &lat) &&
+             ctl_number(candidate, "lon", &lon))
+        ctl_complain("  %.6f,%.6f %s%s%s", lat, lon, name,
+                     zone != NULL ? ", " : "", zone != NULL ? zone : "");
+}
+
 static void complain_of_problem(const json_t *problem, long status)
 {
     const json_t *candidates = json_object_get(problem, "candidates");
@@ -95,12 +112,7 @@ static void complain_of_problem(const json_t *problem, long status)
                  detail != NULL ? detail : "");
     for (size_t i = 0; i < json_array_size(candidates) && i < CANDIDATES_SHOWN;
          i++) {
-        const json_t *candidate = json_array_get(candidates, i);
-        const char *name = ctl_text(candidate, "name");
-        ctl_complain(
-            "  %" JSON_INTEGER_FORMAT " %s",
-            json_integer_value(json_object_get(candidate, "mission_id")),
-            name != NULL ? name : "");
+        complain_of_candidate(json_array_get(candidates, i));
     }
 }
 
@@ -126,7 +138,7 @@ enum ctl_exit ctl_http_refused(const struct ctl *ctl, long status,
 static enum ctl_exit judge(const struct ctl *ctl, long status,
                            const struct body *body, json_t **ret)
 {
-    if (status != 200)
+    if (status < 200 || status > 202)
         return ctl_http_refused(ctl, status, body->text, body->size);
     json_t *answer =
         body->size > 0 ? json_loadb(body->text, body->size, 0, NULL) : NULL;
@@ -165,13 +177,36 @@ CURL *ctl_http_new(const struct ctl *ctl, const struct ctl_request *request,
 enum ctl_exit ctl_get(const struct ctl *ctl, const struct ctl_request *request,
                       json_t **ret)
 {
+    return ctl_send(ctl, "GET", request, NULL, ret);
+}
+
+enum ctl_exit ctl_send(const struct ctl *ctl, const char *method,
+                       const struct ctl_request *request, const json_t *sent,
+                       json_t **ret)
+{
     char error[CURL_ERROR_SIZE];
     struct body body = {0};
     long status = 0;
     enum ctl_exit end = CTL_REFUSED;
-    CURL *curl = ctl_http_new(ctl, request, error);
-    if (curl == NULL)
+    char *text = sent != NULL ? json_dumps(sent, JSON_COMPACT) : NULL;
+    struct curl_slist *headers =
+        text != NULL ? curl_slist_append(NULL, "Content-Type: application/json")
+                     : NULL;
+    CURL *curl = NULL;
+    if (sent != NULL && headers == NULL)
+        ctl_complain("out of memory");
+    else
+        curl = ctl_http_new(ctl, request, error);
+    if (curl == NULL) {
+        curl_slist_free_all(headers);
+        free(text);
         return CTL_USAGE;
+    }
+    if (text != NULL) {
+        curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, text);
+    }
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, ANSWER_MS);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &body);
@@ -184,6 +219,8 @@ enum ctl_exit ctl_get(const struct ctl *ctl, const struct ctl_request *request,
     else
         end = judge(ctl, status, &body, ret);
     curl_easy_cleanup(curl);
+    curl_slist_free_all(headers);
+    free(text);
     free(body.text);
     return end;
 }

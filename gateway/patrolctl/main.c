@@ -29,6 +29,20 @@ static const struct ctl_command commands[] = {
      "patrolctl missions --zone miramar", cmd_missions},
     {"zones", "", "the zones and their promises", "The zones by name.",
      "patrolctl zones", cmd_zones},
+    {"closure add", "[STREET]", "close or slow a street",
+     "STREET is \"Calle 23 between L and M\" (also entre ... y), a whole\n"
+     "street, or LAT,LON: the piece between two corners nearest to it. All\n"
+     "gateways reckon with it within seconds, until its time. What units go\n"
+     "around is told by nearest and route.",
+     "patrolctl closure add \"Calle 23 between L and M\" --until 18:30",
+     cmd_closure_add},
+    {"closure list", "", "what is closed, and until when",
+     "What is closed or slowed, now or to come, and what of it is not on the\n"
+     "map in force.",
+     "patrolctl closure list", cmd_closure_list},
+    {"closure remove", "[ID]", "open a street again",
+     "By its number in closure list, or all.", "patrolctl closure remove --all",
+     cmd_closure_remove},
     {"roads import", "FILE", "replace the street network",
      "Reads an OpenStreetMap file (.osm, .osm.gz, .osm.bz2, .osm.pbf) and\n"
      "makes it the street network in force, in one transaction; a running\n"

@@ -362,7 +362,8 @@ static struct closures_view *view_of(struct closures *closures,
                                      struct roads *roads, int64_t now_ms)
 {
     struct closures_view *view = NULL;
-    assert_int_equal(closures_view_new(closures, roads, now_ms, &view), PT_OK);
+    assert_int_equal(closures_view_new(closures, roads, NULL, 0, now_ms, &view),
+                     PT_OK);
     return view;
 }
 
@@ -745,7 +746,29 @@ static void every_profile_has_its_metric(void **state)
     view = view_of(closures, roads, NOW_MS);
     assert_true(closures_view_prepared(view));
     assert_ptr_equal(closures_view_roads(view), roads);
+    assert_ptr_equal(closures_view_of(view), closures);
+    assert_null(closures_view_base(view, 0));
     closures_view_free(view);
+
+    /* on learned times of one of them, and of no other network */
+    const struct roads_slowing learned[] = {{0, 14000}};
+    struct roads_metric *bases[2] = {NULL};
+    assert_int_equal(
+        roads_metric_slowed(roads_profile(roads, NULL), learned, 1, &bases[0]),
+        PT_OK);
+    assert_int_equal(
+        closures_view_new(closures, roads, bases, 2, NOW_MS, &view), PT_OK);
+    assert_ptr_equal(closures_view_base(view, 0), bases[0]);
+    metrics = closures_view_metrics(view, &count);
+    assert_int_equal(roads_metric_ms(metrics[0], 0), 28000);
+    assert_int_equal(roads_metric_ms(metrics[1], 0), 8000);
+    closures_view_free(view);
+    struct roads *other = make(&t);
+    assert_int_equal(
+        closures_view_new(closures, other, bases, 2, NOW_MS, &view),
+        PT_E_RANGE);
+    roads_unref(other);
+    roads_metric_unref(bases[0]);
     closures_unref(closures);
     roads_unref(roads);
 }
@@ -787,7 +810,7 @@ static void survives_each_failed_allocation(void **state)
         if (err == PT_OK)
             err = closures_new(&item, 1, &closures);
         if (err == PT_OK)
-            err = closures_view_new(closures, roads, NOW_MS, &view);
+            err = closures_view_new(closures, roads, NULL, 0, NOW_MS, &view);
         fail_alloc_never();
         closures_view_free(view);
         closures_unref(closures);

@@ -1,5 +1,6 @@
 /* http without its sockets: addresses and parameters, times, JSON, problems,
  * the events' ring, and what every handler says to a wrong question. */
+#include "http_closure_body.h"
 #include "http_internal.h"
 #include "http_rfc3339.h"
 #include <arpa/inet.h>
@@ -415,6 +416,7 @@ static void ring_forgets_the_oldest(void **state)
 /* A gateway that has just been started with an empty database. */
 struct world {
     struct catalog *catalog;
+    struct closures_view *closures; /* none yet: there is no network */
     struct http http;
     struct http_health health;
     struct request rq;
@@ -432,6 +434,7 @@ static int open_world(void **state)
     assert_int_equal(dispatch_new(&settings, 10, &w->http.dispatch), PT_OK);
     assert_int_equal(metrics_new(&w->http.metrics), PT_OK);
     w->http.catalog = (struct catalog *const *)&w->catalog;
+    w->http.closures = &w->closures;
     w->http.health = &w->health;
     w->http.connections_max = 1;
     w->rq.http = &w->http;
@@ -517,11 +520,166 @@ static void wrong_questions(void **state)
         {"/v1/nearest?lat=1&lon=1", 503, "no-road-network"},
         {"/v1/route?lat=1&lon=1", 400, "\"parameter\":\"unit\""},
         {"/v1/route?unit=P-1&lat=1&lon=1", 404, "no-such-unit"},
+        {"/v1/closures", 503, "no-road-network"},
+        {"/v1/closures/7", 405, "allowed here: DELETE"},
         {"/healthz?x=1", 400, "\"parameter\":\"x\""},
     };
 
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         assert_problem(w, wrong[i].target, wrong[i].status, wrong[i].expected);
+}
+
+/* A closure is made of JSON, and said to be: what a foreign page can have a
+ * browser send without asking is neither. */
+static void closures_are_made_of_json(void **state)
+{
+    struct world *w = *state;
+    static const char *const others[] = {
+        NULL, "text/plain",        "application/x-www-form-urlencoded",
+        "",   "application/jsonp", "multipart/form-data; boundary=x"};
+    static const char *const ours[] = {"application/json",
+                                       "Application/JSON; charset=utf-8"};
+
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        w->rq.content_type = others[i];
+        ask(w, "POST", "/v1/closures", "localhost");
+        assert_int_equal(w->rq.reply.status, 415);
+    }
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+        w->rq.content_type = ours[i];
+        ask(w, "POST", "/v1/closures", "localhost");
+        assert_int_equal(w->rq.reply.status, 400);
+        w->rq.body = (char *)"{\"street\":\"x\"}";
+        w->rq.body_bytes = strlen(w->rq.body);
+        ask(w, "POST", "/v1/closures", "localhost");
+        assert_int_equal(w->rq.reply.status, 503); /* no network */
+        w->rq.body = NULL;
+        w->rq.body_bytes = 0;
+    }
+    ask(w, "PUT", "/v1/closures", "localhost");
+    assert_int_equal(w->rq.reply.status, 405);
+    assert_string_equal(w->rq.reply.allow, "GET, HEAD, POST");
+    ask(w, "POST", "/v1/units", "localhost");
+    assert_int_equal(w->rq.reply.status, 405);
+    assert_string_equal(w->rq.reply.allow, "GET, HEAD");
+    static const char *const numbers[] = {"x",          "0",   "-1",  "1.5",
+                                          "2147483648", "%20", "1%00"};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        char target[64];
+        snprintf(target, sizeof target, "/v1/closures/%s", numbers[i]);
+        ask(w, "DELETE", target, "localhost");
+        assert_int_equal(w->rq.reply.status, 404);
+        assert_non_null(strstr(w->rq.reply.body.text, "no-such-closure"));
+    }
+}
+
+/* 2024-06-15T12:00:00Z: date -u -d @1718452800 */
+#define CLOSING_MS 1718452800000
+
+static bool read_body(const char *text, struct closure_body *ret,
+                      struct closure_fault *fault)
+{
+    return closure_body_parse(text, strlen(text), CLOSING_MS, ret, fault);
+}
+
+static void bodies_of_closures(void **state)
+{
+    (void)state;
+    struct closure_body body;
+    struct closure_fault fault;
+
+    assert_true(read_body("{\"street\":\"Calle 23\"}", &body, &fault));
+    assert_string_equal(body.street, "Calle 23");
+    assert_true(body.closed);
+    assert_int_equal(body.direction, CLOSURES_BOTH);
+    assert_int_equal(body.from_ms, CLOSING_MS);
+    assert_true(body.until_ms == INT64_MAX);
+    assert_string_equal(body.who, "");
+    assert_true(read_body(
+        "{\"lat\":23.1,\"lon\":-82.4,\"factor\":0.5,\"reason\":\"bache\","
+        "\"who\":null,\"until\":\"2024-06-15T14:30:00+02:00\","
+        "\"direction\":\"backward\"}",
+        &body, &fault));
+    assert_true(body.has_point);
+    assert_int_equal(body.at.lat_e6, 23100000);
+    assert_false(body.closed);
+    assert_true(body.factor == 0.5);
+    assert_int_equal(body.until_ms, CLOSING_MS + 30 * 60 * 1000);
+    assert_int_equal(body.direction, CLOSURES_BACKWARD);
+    assert_string_equal(body.reason, "bache");
+    assert_true(read_body("{\"ways\":[5,-7],\"kind\":\"slowed\","
+                          "\"speed_mps\":5,"
+                          "\"from\":\"2024-06-15T11:56:00Z\"}",
+                          &body, &fault));
+    assert_int_equal(body.way_count, 2);
+    assert_int_equal(body.ways[1], -7);
+}
+
+static void wrong_bodies_of_closures(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *member;
+    } wrong[] = {
+        {"", ""},
+        {"[]", ""},
+        {"{", ""},
+        {"{\"street\":\"x\"} x", ""},
+        {"{\"street\":\"x\",\"street\":\"y\"}", ""},
+        {"{\"street\":\"\\u0000\"}", ""},
+        {"{\"street\":\"\xff\"}", ""},
+        {"{\"street\":\"x\",\"closed\":true}", "closed"},
+        {"{\"street\":\"x\",\"<b>\":true}", ""},
+        {"{}", "street"},
+        {"{\"street\":7}", "street"},
+        {"{\"street\":\"\"}", "street"},
+        {"{\"street\":\"a\\nb\"}", "street"},
+        {"{\"street\":\"x\",\"lat\":1,\"lon\":1}", "street"},
+        {"{\"lat\":1}", "lon"},
+        {"{\"lat\":91,\"lon\":1}", "lat"},
+        {"{\"lat\":1,\"lon\":\"1\"}", "lon"},
+        {"{\"ways\":[]}", "ways"},
+        {"{\"ways\":7}", "ways"},
+        {"{\"ways\":[1.5]}", "ways"},
+        {"{\"ways\":[1e400]}", ""},
+        {"{\"ways\":[99999999999999999999]}", ""},
+        {"{\"street\":\"x\",\"kind\":\"open\"}", "kind"},
+        {"{\"street\":\"x\",\"kind\":\"closed\",\"factor\":0.5}", "kind"},
+        {"{\"street\":\"x\",\"kind\":\"slowed\"}", "factor"},
+        {"{\"street\":\"x\",\"factor\":0.5,\"speed_mps\":5}", "factor"},
+        {"{\"street\":\"x\",\"factor\":0}", "factor"},
+        {"{\"street\":\"x\",\"factor\":1}", "factor"},
+        {"{\"street\":\"x\",\"factor\":\"0.5\"}", "factor"},
+        {"{\"street\":\"x\",\"speed_mps\":-3}", "speed_mps"},
+        {"{\"street\":\"x\",\"speed_mps\":1000}", "speed_mps"},
+        {"{\"street\":\"x\",\"direction\":\"north\"}", "direction"},
+        {"{\"street\":\"x\",\"until\":\"18:30\"}", "until"},
+        {"{\"street\":\"x\",\"until\":1718452801}", "until"},
+        {"{\"street\":\"x\",\"until\":\"2024-06-15T12:00:00Z\"}", "until"},
+        {"{\"street\":\"x\",\"until\":\"2025-06-17T12:00:00Z\"}", "until"},
+        {"{\"street\":\"x\",\"from\":\"2024-06-15T11:54:59Z\"}", "from"},
+        {"{\"street\":\"x\",\"from\":\"2025-06-17T12:00:00Z\"}", "from"},
+        {"{\"street\":\"x\",\"from\":\"2024-06-15T13:00:00Z\","
+         "\"until\":\"2024-06-15T12:30:00Z\"}",
+         "until"},
+        {"{\"street\":\"x\",\"who\":5}", "who"},
+        {"{\"street\":\"x\",\"reason\":\"a\\u001bb\"}", "reason"},
+    };
+    struct closure_body body;
+    struct closure_fault fault;
+    char longest[1000];
+
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_false(read_body(wrong[i].text, &body, &fault));
+        assert_string_equal(fault.member, wrong[i].member);
+        assert_true(strlen(fault.what) > 0);
+    }
+    /* 64 bytes of a name are taken, 65 are not */
+    for (int more = 0; more < 2; more++) {
+        snprintf(longest, sizeof longest, "{\"street\":\"x\",\"who\":\"%0*d\"}",
+                 64 + more, 0);
+        assert_int_equal(read_body(longest, &body, &fault), more == 0);
+    }
 }
 
 static void refusals_before_any_handler(void **state)
@@ -679,6 +837,10 @@ int main(void)
         cmocka_unit_test(absent_is_null),
         cmocka_unit_test(what_vehicles_say),
         cmocka_unit_test(words_of_a_search),
+        cmocka_unit_test_setup_teardown(closures_are_made_of_json, open_world,
+                                        close_world),
+        cmocka_unit_test(bodies_of_closures),
+        cmocka_unit_test(wrong_bodies_of_closures),
     };
 
     return cmocka_run_group_tests_name("http", tests, NULL, NULL);
