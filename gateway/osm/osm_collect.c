@@ -305,7 +305,7 @@ int osm_take_node(const void *context, const readosm_node *node)
     }
     work->at[index] = geo_from_deg(node->latitude, node->longitude);
     work->flags[index] = OSM_NODE_FOUND;
-    if (!osm_node_rule(node->tags, node->tag_count, &rule))
+    if (!osm_node_rule(node->tags, node->tag_count, work->tally, &rule))
         return READOSM_OK;
     enum pt_err err = keep_mark(work, index, &rule);
     return err == PT_OK ? READOSM_OK : give_up_keeping(work, err);

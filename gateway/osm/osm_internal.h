@@ -106,8 +106,9 @@ struct osm_node_rule { /* what stands on a node */
     char barrier[OSM_WORDS_MAX]; /* "": none */
 };
 
-/* True when there is something that a driver meets. */
-bool osm_node_rule(const readosm_tag *tags, int count,
+/* True when there is something that a driver meets; what of it holds at some
+ * hours only is counted. */
+bool osm_node_rule(const readosm_tag *tags, int count, uint64_t *tally,
                    struct osm_node_rule *ret);
 
 enum osm_restriction_sort { OSM_FORBIDS, OSM_FORBIDS_U_TURN, OSM_DEMANDS };

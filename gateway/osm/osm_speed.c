@@ -11,6 +11,9 @@
 /* "none" is no limit: the speed that Germany advises there. */
 #define KMH_NONE 130.0f
 #define KMH_WALK 7.0f
+/* "national" is the United Kingdom's word for its limit out of town, here that
+ * of a single carriageway: the lower of the two. */
+#define KMH_NATIONAL (60 * KMH_PER_MPH)
 /* Above it a tag is a slip of the keyboard: no road allows so much. */
 #define KMH_MAX 200.0f
 
@@ -48,6 +51,7 @@ static const struct implied country[] = {
     {"FI:rural", 80},
     {"FI:motorway", 120},
     {"FR:rural", 80},
+    {"GB:national", KMH_NATIONAL},
     {"GB:nsl_restricted", 30 * KMH_PER_MPH},
     {"GB:nsl_single", 60 * KMH_PER_MPH},
     {"GB:nsl_dual", 70 * KMH_PER_MPH},
@@ -66,6 +70,7 @@ static const struct implied country[] = {
     {"RU:motorway", 110},
     {"SE:rural", 70},
     {"SE:motorway", 110},
+    {"UK:national", KMH_NATIONAL},
     {"UK:nsl_restricted", 30 * KMH_PER_MPH},
     {"UK:nsl_single", 60 * KMH_PER_MPH},
     {"UK:nsl_dual", 70 * KMH_PER_MPH},
@@ -179,7 +184,7 @@ static float parse_one(const char *at, size_t size, enum profile_limit *limit)
     float kmh = with_unit(at, size);
     *limit = PROFILE_POSTED;
     if (kmh <= 0) {
-        kmh = by_code(at, size);
+        kmh = is_word(at, size, "national") ? KMH_NATIONAL : by_code(at, size);
         *limit = kmh > 0 ? PROFILE_IMPLICIT : PROFILE_LIMIT_UNKNOWN;
     }
     return kmh;

@@ -69,7 +69,9 @@ static bool is_unfinished(const readosm_tag *tags, int count,
 {
     return is_any(highway, "construction proposed planned abandoned disused "
                            "razed demolished") ||
-           osm_is(osm_tag(tags, count, "construction"), "yes");
+           osm_is(osm_tag(tags, count, "construction"), "yes") ||
+           osm_is(osm_tag(tags, count, "disused"), "yes") ||
+           osm_is(osm_tag(tags, count, "abandoned"), "yes");
 }
 
 static bool skip(uint64_t *tally, enum osm_tally reason)
@@ -340,7 +342,7 @@ static void node_control(const readosm_tag *tags, int count,
         control_direction(tags, count, rule);
 }
 
-bool osm_node_rule(const readosm_tag *tags, int count,
+bool osm_node_rule(const readosm_tag *tags, int count, uint64_t *tally,
                    struct osm_node_rule *ret)
 {
     if (count == 0)
@@ -348,6 +350,8 @@ bool osm_node_rule(const readosm_tag *tags, int count,
     *ret = (struct osm_node_rule){0};
     node_control(tags, count, ret);
     node_barrier(tags, count, ret);
+    if (ret->barrier[0] != 0)
+        count_conditional(tags, count, tally);
     ret->calming = is_there(osm_tag(tags, count, "traffic_calming"));
     return ret->control != OSM_NO_CONTROL || ret->crossing || ret->calming ||
            ret->barrier[0] != 0;

@@ -12,6 +12,7 @@ struct import {
     struct profiles *profiles;
     struct ctl_costs costs;
     struct ctl_islands islands;
+    PGresult *before; /* the network that is replaced: a row, or none */
     double started_s; /* monotonic */
 };
 
@@ -56,6 +57,47 @@ static enum ctl_exit judge(struct import *import, PGconn *conn)
                : CTL_REFUSED;
 }
 
+/* ----------------------------------------------------------------- before */
+static bool find_before(struct import *import, PGconn *conn)
+{
+    import->before = ctl_query(conn,
+                               "SELECT source, edges, length_m FROM "
+                               "patrol.road_network ORDER BY network_id DESC "
+                               "LIMIT 1",
+                               0, NULL);
+    return import->before != NULL;
+}
+
+static bool has_before(const struct import *import)
+{
+    return PQntuples(import->before) > 0;
+}
+
+static double before_m(const struct import *import)
+{
+    return strtod(PQgetvalue(import->before, 0, 2), NULL);
+}
+
+static json_t *before_json(const struct import *import)
+{
+    if (!has_before(import))
+        return json_null();
+    return json_pack(
+        "{s:s, s:I, s:f}", "source", PQgetvalue(import->before, 0, 0), "edges",
+        (json_int_t)strtoll(PQgetvalue(import->before, 0, 1), NULL, 10),
+        "length_m", before_m(import));
+}
+
+/* A .pbf that ends where one of its blocks does looks whole, and another
+ * city's looks like this one's: the length shows it. */
+static void compare_with_before(const struct import *import)
+{
+    if (has_before(import) && import->network->length_m < before_m(import) / 2)
+        ctl_complain("the streets are in force, but less than half as long as "
+                     "those of %s before: is %s whole?",
+                     PQgetvalue(import->before, 0, 0), import->path);
+}
+
 /* ---------------------------------------------------------------- summary */
 static json_t *summary_json(const struct import *import)
 {
@@ -77,6 +119,10 @@ static void print_people(const struct import *import)
            "%.1f s\n",
            network->edge_count, network->node_count, network->length_m / 1000,
            network->turn_count, now_s() - import->started_s);
+    if (has_before(import))
+        printf("in place of %s edges, %.1f km, of %s\n",
+               PQgetvalue(import->before, 0, 1), before_m(import) / 1000,
+               PQgetvalue(import->before, 0, 0));
     for (size_t i = 0; i < network->tally_count; i++)
         printf("%12" PRIu64 "  %s\n", network->tally[i].count,
                network->tally[i].what);
@@ -87,13 +133,13 @@ static void print_people(const struct import *import)
 static void print_json(const struct import *import)
 {
     const struct osm_network *network = import->network;
-    json_t *answer =
-        json_pack("{s:I, s:I, s:I, s:f, s:f, s:o}", "nodes",
-                  (json_int_t)network->node_count, "edges",
-                  (json_int_t)network->edge_count, "turns",
-                  (json_int_t)network->turn_count, "length_m",
-                  network->length_m, "seconds", now_s() - import->started_s,
-                  "summary", summary_json(import));
+    json_t *answer = json_pack(
+        "{s:I, s:I, s:I, s:f, s:f, s:o, s:o}", "nodes",
+        (json_int_t)network->node_count, "edges",
+        (json_int_t)network->edge_count, "turns",
+        (json_int_t)network->turn_count, "length_m", network->length_m,
+        "seconds", now_s() - import->started_s, "summary", summary_json(import),
+        "before", before_json(import));
     json_dumpf(answer, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
     putchar('\n');
     json_decref(answer);
@@ -158,7 +204,8 @@ static enum ctl_exit write_network(struct ctl_writing *writing,
 {
     const struct osm_network *network = import->network;
     PGconn *conn = writing->conn;
-    if (!ctl_run(conn, "BEGIN") || !ctl_roads_lock(conn))
+    if (!ctl_run(conn, "BEGIN") || !ctl_roads_lock(conn) ||
+        !find_before(import, conn))
         return ctl_database_exit(conn);
     enum ctl_exit end = judge(import, conn);
     if (end != CTL_OK)
@@ -223,6 +270,9 @@ enum ctl_exit cmd_roads_import(struct ctl *ctl, int argc, char **argv)
         print_json(&import);
     else if (end == CTL_OK)
         print_people(&import);
+    if (end == CTL_OK)
+        compare_with_before(&import);
+    PQclear(import.before);
     ctl_islands_clear(&import.islands);
     ctl_costs_clear(&import.costs);
     profiles_free(import.profiles);

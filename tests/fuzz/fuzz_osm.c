@@ -53,7 +53,7 @@ static void check_tags(char *text)
                    strlen(rule.access) < OSM_WORDS_MAX &&
                    rule.street.limit_kmh[0] >= 0);
     struct osm_node_rule node;
-    if (osm_node_rule(tags, count, &node))
+    if (osm_node_rule(tags, count, tally, &node))
         FUZZ_CHECK(strlen(node.barrier) < OSM_WORDS_MAX);
     (void)osm_restriction_rule(tags, count, tally, &sort);
 }

@@ -1,7 +1,10 @@
 """patrolctl roads import against osm2pgrouting's import of the same file, and
 what must not happen to a network that is in use."""
+import bz2
+import gzip
 import json
 import os
+import re
 import subprocess
 
 import psycopg2
@@ -242,11 +245,24 @@ def damage(place):
     yield "short.osm.pbf", whole[:middle], "cut short"
     yield "bits.osm.pbf", (whole[:middle] + bytes(b ^ 0x5A for b in whole[middle:middle + 64])
                            + whole[middle + 64:]), "damaged"
+    yield "short_by_one.osm.pbf", whole[:-1], "cut short"
     yield "empty.osm.pbf", b"", "empty"
     yield "noise.osm.pbf", os.urandom(5000), "damaged"
     yield "html.osm", b"<html><body>404 Not Found</body></html>", "no drivable road"
     with open(plain, "rb") as file:
-        yield "short.osm", file.read()[:-3000], "well-formed"
+        text = file.read()
+    yield "short.osm", text[:-3000], "well-formed"
+    yield "bits.osm", text[:middle] + b"\0\xff<<" + text[middle + 4:], "well-formed"
+    yield "empty.osm", b"", "empty"
+    yield "noise.osm", os.urandom(5000), "well-formed"
+    yield "nothing.osm", b'<?xml version="1.0"?><osm version="0.6"></osm>', "no drivable road"
+    yield "short.osm.gz", gzip.compress(text)[:-3000], "cut short"
+    yield "short.osm.bz2", bz2.compress(text)[:-3000], "cut short"
+    yield "empty.osm.gz", b"", "empty"
+    yield "nothing.osm.gz", gzip.compress(b""), "cut short"
+    # the ways are there, their nodes are nowhere on earth
+    yield "off_earth.osm", re.sub(rb'lat="[0-9.]*"', b'lat="95"', text), "not on the globe"
+    yield "no_places.osm", re.sub(rb"<node [^>]*>", b"<node>", text), "no drivable road"
     yield "city.txt", b"x", "must end in"
     for name, options, says in (
             ("plain_nodes.osm.pbf", "pbf_dense_nodes=false", "DenseNodes"),
@@ -271,6 +287,18 @@ def test_damaged_files_leave_the_network_alone(database, place):
     done = patrolctl(database, "roads", "import", os.path.join(place, "absent.osm"))
     assert done.returncode == 4 and "No such file" in done.stderr
     assert network(database) == wanted
+
+
+def test_less_than_half_of_the_streets_is_told(database, place):
+    first = take(database, lib_osm.city(4, side=20).write(os.path.join(place, "all.osm")))
+    path = lib_osm.city(4, side=5).write(os.path.join(place, "part.osm"))
+    done = patrolctl(database, "roads", "import", path)
+    assert done.returncode == 0
+    assert "less than half as long as those of all.osm before: is " in done.stderr
+    kilometres = first["length_m"] / 1000
+    assert f"in place of {first['edges']} edges, {kilometres:.1f} km, of all.osm" in done.stdout
+    done = patrolctl(database, "roads", "import", path, "--json")
+    assert "half" not in done.stderr and json.loads(done.stdout)["before"]["source"] == "part.osm"
 
 
 # ----------------------------------------------------- a network that is used

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import subprocess
+import time
 
 import psycopg2
 import pytest
@@ -12,7 +13,7 @@ import lib_judge
 import lib_osm
 from lib_common import TOP, wait_for
 from lib_judge import PLACE
-from test_roads_import import DATA, FULL, patrolctl, take
+from test_roads_import import DATA, FULL, PATROLCTL, network, patrolctl, take
 
 
 def node_of(ident):
@@ -418,17 +419,43 @@ def test_streets_for_others_alone_are_no_network(database, place):
     assert database.query("SELECT * FROM patrol.road_edge ORDER BY 1") == rows
 
 
-@pytest.mark.skipif(not FULL, reason="10 million nodes: PATROL_FULL=1")
-def test_ten_million_nodes_and_no_road(database, place):
-    take(database, lib_osm.city(4, side=5).write(os.path.join(place, "old.osm")))
-    rows = database.query("SELECT * FROM patrol.road_edge ORDER BY 1")
-    plain, packed = os.path.join(place, "many.opl"), os.path.join(place, "many.osm.pbf")
-    with open(plain, "w", encoding="utf-8") as out:
+def many_nodes(place, form):
+    """10 million nodes and a footway, which no profile drives."""
+    path = os.path.join(place, "many." + form)
+    with open(path, "w", encoding="utf-8") as out:
+        if form == "osm":
+            out.write('<?xml version="1.0"?>\n<osm version="0.6">\n')
+        line = ('<node id="{}" lat="{:.5f}" lon="{:.5f}"/>\n' if form == "osm"
+                else "n{} y{:.5f} x{:.5f}\n").format
         for n in range(1, 10_000_001):
-            out.write(f"n{n} x{-82 - n % 1000 / 1e4:.4f} y{23 + n // 1000 / 1e5:.5f}\n")
-        out.write("w1 Thighway=footway Nn1,n2\n")
-    subprocess.run(["osmium", "cat", plain, "-o", packed], check=True)
-    os.unlink(plain)
-    done = patrolctl(database, "roads", "import", packed)
-    assert done.returncode == 4 and "no drivable road in it (1 ways read)" in done.stderr, done
-    assert database.query("SELECT * FROM patrol.road_edge ORDER BY 1") == rows
+            out.write(line(n, 22 + n * 7919 % 99991 / 1e5, -82 - n * 104729 % 99991 / 1e5))
+        out.write('<way id="1"><nd ref="1"/><nd ref="2"/><tag k="highway" v="footway"/></way>'
+                  "</osm>\n" if form == "osm" else "w1 Thighway=footway Nn1,n2\n")
+    return path
+
+
+@pytest.mark.skipif(not FULL, reason="10 million nodes: PATROL_FULL=1")
+@pytest.mark.parametrize("form", ["osm", "osm.pbf"])
+def test_ten_million_nodes_and_no_road(database, place, form):
+    """-s shows memory and time."""
+    take(database, lib_osm.city(4, side=5).write(os.path.join(place, "old.osm")))
+    before = network(database)
+    path = many_nodes(place, "osm" if form == "osm" else "opl")
+    if form == "osm.pbf":
+        packed = os.path.join(place, "many.osm.pbf")
+        subprocess.run(["osmium", "cat", path, "-o", packed], check=True)
+        os.unlink(path)
+        path = packed
+    began = time.monotonic()
+    with open(os.path.join(place, "said"), "w+", encoding="utf-8") as said:
+        child = subprocess.Popen([PATROLCTL, "roads", "import", path, "-d", database.url],
+                                 stderr=said)
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        said.seek(0)
+        words = said.read()
+    print(f"\n{form}: {os.path.getsize(path) / 1e6:.0f} MB, {time.monotonic() - began:.1f} s"
+          f" ({usage.ru_utime + usage.ru_stime:.1f} s of CPU), {usage.ru_maxrss / 1024:.0f} MB"
+          f" of memory, load {os.getloadavg()[0]:.1f}")
+    assert child.returncode == 4 and "no drivable road in it (1 ways read)" in words, words
+    assert network(database) == before

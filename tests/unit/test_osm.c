@@ -362,6 +362,8 @@ static void only_roads_for_cars(void **state)
     assert_not_for_patrol(TAG("highway", "path") TAG("emergency", "yes"));
     assert_left_out(TAG("highway", "path") TAG("emergency", "no"));
     assert_left_out(STREET TAG("construction", "yes"));
+    assert_left_out(STREET TAG("disused", "yes"));
+    assert_left_out(STREET TAG("abandoned", "yes"));
     assert_directions(STREET TAG("construction", "tertiary"), true, true);
     assert_left_out(TAG("building", "yes"));
     assert_left_out(STREET TAG("area", "yes"));
@@ -482,6 +484,10 @@ static void limits_of_every_kind(void **state)
     assert_limit(STREET TAG("maxspeed", "RU:urban"), PROFILE_IMPLICIT, 60);
     assert_limit(STREET TAG("maxspeed", "be-bru:urban"), PROFILE_IMPLICIT, 30);
     assert_limit(STREET TAG("maxspeed", "GB:nsl_single"), PROFILE_IMPLICIT,
+                 96.56);
+    /* wiki, Key:maxspeed: 60 mph where the carriageway is single */
+    assert_limit(STREET TAG("maxspeed", "national"), PROFILE_IMPLICIT, 96.56);
+    assert_limit(STREET TAG("maxspeed:type", "gb:national"), PROFILE_IMPLICIT,
                  96.56);
     assert_limit(STREET TAG("maxspeed", "DE:zone:30"), PROFILE_IMPLICIT, 30);
     assert_limit(STREET TAG("maxspeed", "FR:zone30"), PROFILE_IMPLICIT, 30);
@@ -967,22 +973,25 @@ static void keeps_what_profiles_judge(void **state)
 static void says_what_holds_at_some_hours_only(void **state)
 {
     (void)state;
+    /* a gate, too; but not what is no barrier */
     struct osm_network *network = read_ways(
-        WAY("1", ND("1") ND("2"),
-            STREET TAG("access:conditional", "no @ (Mo-Fr)")
-                TAG("motor_vehicle:conditional", "no @ (Sa)")
-                    TAG("maxspeed:conditional", "30 @ (22:00-06:00)"))
-            WAY("2", ND("3") ND("4"),
-                STREET TAG("oneway:conditional", "yes @ (Mo-Fr)")
-                    TAG("motor_vehicle:backward:conditional", "no @ (Sa)"))
-                WAY("3", ND("5") ND("6"),
-                    TAG("route", "ferry") TAG("highway", "service")));
+        AT("41", "0.041", GATE TAG("access:conditional", "no @ (22:00-06:00)"))
+            AT("42", "0.042", TAG("access:conditional", "no @ (22:00-06:00)"))
+                WAY("1", ND("1") ND("41") ND("42") ND("2"),
+                    STREET TAG("access:conditional", "no @ (Mo-Fr)")
+                        TAG("motor_vehicle:conditional", "no @ (Sa)")
+                            TAG("maxspeed:conditional", "30 @ (22:00-06:00)"))
+                    WAY("2", ND("3") ND("4"),
+                        STREET TAG("oneway:conditional", "yes @ (Mo-Fr)") TAG(
+                            "motor_vehicle:backward:conditional", "no @ (Sa)"))
+                        WAY("3", ND("5") ND("6"),
+                            TAG("route", "ferry") TAG("highway", "service")));
     assert_int_equal(
-        tally(network, "access:conditional and the like passed over"), 2);
+        tally(network, "access:conditional and the like passed over"), 3);
     assert_int_equal(tally(network, "maxspeed:conditional passed over"), 1);
     assert_int_equal(tally(network, "oneway:conditional passed over"), 1);
     assert_int_equal(tally(network, "ways skipped: ferry or car train"), 1);
-    assert_int_equal(network->edge_count, 2);
+    assert_int_equal(network->edge_count, 4);
     osm_network_free(network);
 }
 
