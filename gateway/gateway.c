@@ -241,9 +241,12 @@ static enum pt_err open_http(struct gateway *gw)
         .connections_max = (unsigned)s->connections_max,
         .streams_max = (unsigned)s->streams_max,
     };
-    return http_new(&gw->loop, &settings, &gw->catalog, gw->fleet, gw->dispatch,
-                    &gw->closures, gw->db, gw->tiles, gw->metrics,
-                    &gw->watch.health, &gw->http);
+    enum pt_err err = http_new(&gw->loop, &settings, &gw->catalog, gw->fleet,
+                               gw->dispatch, &gw->closures, gw->db, gw->tiles,
+                               gw->metrics, &gw->watch.health, &gw->http);
+    if (err == PT_OK)
+        http_use_coverage(gw->http, &gw->cover.view);
+    return err;
 }
 
 static void close_http(struct gateway *gw)
@@ -268,6 +271,7 @@ const struct step gateway_steps[] = {
     {"report store", open_store, close_store},
     {"database", open_database, close_database},
     {"map tiles", open_tiles, close_tiles},
+    {"coverage", cover_open, cover_close},
     {"HTTP API", open_http, close_http},
     {"report intake", open_intake, close_intake}, /* traffic starts here */
 };

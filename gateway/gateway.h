@@ -6,6 +6,7 @@
 #include "catalog.h"
 #include "closures.h"
 #include "config.h"
+#include "coverage.h"
 #include "db.h"
 #include "dispatch.h"
 #include "fleet.h"
@@ -63,6 +64,21 @@ struct settings {
     int64_t learn_every_h;
     int64_t learn_after_s;
     int64_t learn_days;
+
+    char *coverage_profile; /* "": the network's first */
+    int coverage_counts;    /* enum cover_counts */
+    int64_t turnout_s;
+    int64_t busy_turnout_s;
+    int64_t position_max_s;
+    int64_t coverage_promise_s;
+    int64_t coverage_level;
+    int64_t zone_percent;
+    int64_t lost_after_s;
+    int64_t regained_after_s;
+    int64_t rank_weight_s;
+    int64_t streets_every_s;
+    int64_t coverage_store_s;
+    int64_t tables_max_mb;
 
     int64_t max_units;
     double silent_factor;
@@ -168,6 +184,47 @@ struct learning {
     uint64_t learned, failed;
 };
 
+/* ------------------------------------------------------------------- coverage
+ */
+enum cover_counts { COVER_AVAILABLE, COVER_BUSY_TOO }; /* as in settings.c */
+
+/* Cover that was lost, until the database has it and its end. */
+struct cover_record {
+    bool is_zone;
+    bool sent; /* with its end */
+    uint32_t id;
+    int64_t started_ms, ended_ms; /* ended 0: it lasts */
+};
+
+struct cover {
+    struct coverage_settings settings;
+    struct http_coverage view; /* with the coverage itself */
+    uv_timer_t again;
+    bool closing;
+    unsigned told; /* alarms of this tick */
+    bool all_moved;
+    int64_t retry_ms; /* time tables are not tried before */
+
+    uv_work_t basis_work;
+    struct coverage_basis *building; /* NULL: none is under way */
+    enum pt_err basis_err;
+    uv_work_t streets_work;
+    struct coverage_streets *streets; /* NULL: likewise */
+    enum pt_err streets_err;
+    int64_t streets_ms; /* the last were begun at */
+
+    bool has_cut; /* what an earlier run left open has been ended */
+    bool storing, unstored;
+    size_t record_count, record_room;
+    struct cover_record *records;
+    int64_t stored_ms; /* the last snapshot */
+
+    uint64_t builds, streets_runs, snapshots, dropped;
+    uint64_t alarms[2]; /* lost, regained */
+    /* Written by the pool while its work is under way. */
+    uint64_t build_ns, streets_ns;
+};
+
 /* ------------------------------------------------------------------- the fleet
  * as a whole */
 struct watch {
@@ -210,6 +267,7 @@ struct gateway {
     struct http *http;
     struct pacing pacing;
     struct watch watch;
+    struct cover cover;
 
     int64_t now_ms; /* UTC, the same for a whole tick */
     struct batch batch;
@@ -273,6 +331,13 @@ void watch_follow(struct gateway *gw);
 void watch_database_up(struct gateway *gw);
 void watch_database_down(void *gateway);
 PT_MUST_CHECK enum pt_err watch_metrics(struct gateway *gw);
+
+/* Tick step: units that moved count from where they are, time tables and the
+ * cover of streets are made on the pool when they are due, and what was lost
+ * or regained is told and stored. */
+void cover_follow(struct gateway *gw);
+PT_MUST_CHECK enum pt_err cover_open(struct gateway *gw);
+void cover_close(struct gateway *gw);
 
 /* The next tick is in `wait_ms`, whatever else happens; -1: it need not. */
 void tick_again(uv_timer_t *timer, int64_t wait_ms);

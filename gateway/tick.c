@@ -104,6 +104,7 @@ static const struct stage {
     {"stage=\"fleet_apply\"", apply_to_fleet},
     {"stage=\"watch\"", watch_follow},
     {"stage=\"dispatch_follow\"", follow_on_roads},
+    {"stage=\"coverage_follow\"", cover_follow},
     {"stage=\"store_append\"", append_to_store},
     {"stage=\"receipts\"", send_receipts},
     {"stage=\"settings\"", send_settings},

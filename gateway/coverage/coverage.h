@@ -8,12 +8,17 @@
  * middle of every piece of street, a pool thread's work.
  *
  * A unit's time to a place is what it takes to set out (its crew), its way to
- * the road, the drive, and the way from the road to the place. A mission and a
- * piece of street have one promise each: that of the smallest zone that holds
- * the mission's point, the piece's middle, as dispatch has it; else the
- * setting's. A street is cut into equal pieces of up to COVERAGE_PIECE_M, each
- * judged and counted in its middle. Zones count all that lies in them; a
- * mission that is given to a zone counts in it wherever it lies.
+ * the road, the drive and what the profile adds to one (roads_start_ms(), at
+ * most start_share times the drive), and the way from the road to the place.
+ * Which three are first at a street is told without that addition: where units
+ * set out at different times, one that is around the corner may be missed. A
+ * mission and a piece of street have one promise each: that of the smallest
+ * zone that holds the mission's point, the piece's middle, as dispatch has it;
+ * else the setting's. A street is cut into equal pieces of up to
+ * COVERAGE_PIECE_M, each judged and counted in its middle; what is apart from
+ * the rest of the network (roads_edge_apart()) is not among the streets. Zones
+ * count all that lies in them; a mission that is given to a zone counts in it
+ * wherever it lies.
  *
  * Loop thread, except what says that it is for the pool. */
 #include "catalog.h"
@@ -35,6 +40,7 @@ struct coverage_settings {
     int64_t lost_after_ms, regained_after_ms;
     double reach_m;                        /* from a place to a road */
     double (*access_s)(double off_road_m); /* any thread */
+    unsigned start_share;
     size_t tables_max_bytes;
 };
 
@@ -43,14 +49,17 @@ struct coverage_settings {
  * missions by one metric, and which streets lie in which zone. Counted. */
 struct coverage_basis;
 
-/* On the loop: holds the catalog and the metrics. `metric` is by whose rules
- * units drive, `first` that of the network's first profile, whose units every
- * profile's stand and arrive where they can. */
-PT_MUST_CHECK enum pt_err
-coverage_basis_new(const struct coverage_settings *settings,
-                   struct catalog *catalog, const struct roads_metric *metric,
-                   const struct roads_metric *first,
-                   struct coverage_basis **ret);
+struct coverage_metrics {
+    const struct roads_metric *now;   /* by whose rules units drive */
+    const struct roads_metric *open;  /* the network's own of that profile */
+    const struct roads_metric *first; /* of the first profile: where its units
+                                         stand and arrive all others' do */
+};
+
+/* On the loop: holds the catalog and the metrics. */
+PT_MUST_CHECK enum pt_err coverage_basis_new(
+    const struct coverage_settings *settings, struct catalog *catalog,
+    const struct coverage_metrics *metrics, struct coverage_basis **ret);
 /* On the pool, once: some ms a mission and some a ten thousand streets.
  * PT_E_FULL: the tables would be larger than the setting; PT_E_RANGE: the
  * metric is not prepared. */
@@ -58,10 +67,8 @@ PT_MUST_CHECK enum pt_err coverage_basis_fill(struct coverage_basis *basis);
 struct coverage_basis *coverage_basis_ref(struct coverage_basis *basis);
 void coverage_basis_unref(struct coverage_basis *basis); /* NULL is fine */
 const struct catalog *coverage_basis_catalog(const struct coverage_basis *b);
-const struct roads_metric *
-coverage_basis_metric(const struct coverage_basis *basis);
-const struct roads_metric *
-coverage_basis_first(const struct coverage_basis *basis);
+const struct coverage_metrics *
+coverage_basis_metrics(const struct coverage_basis *basis);
 size_t coverage_basis_bytes(const struct coverage_basis *basis);
 
 /* -------------------------------------------------------------------- live */
@@ -103,6 +110,7 @@ size_t coverage_unit_count(const struct coverage *coverage); /* that count */
 struct coverage_alarm {
     const struct catalog_mission *mission;
     const struct catalog_zone *zone;
+    bool is_zone;
     uint32_t id;      /* the mission's or zone's number */
     bool lost;        /* else regained */
     bool gone;        /* regained, but only for not being there any more: both
@@ -163,10 +171,11 @@ struct coverage_loss {
     uint32_t next_ms; /* who would be first without it; ROADS_NONE */
 };
 /* Missions that have enough units in time, and would not have without this
- * one. Writes at most `max`, in the catalog's order; returns how many there
- * are. */
+ * one; but for one of them, by index (ROADS_NONE: none). Writes at most `max`,
+ * in the catalog's order; returns how many there are. */
 size_t coverage_uncovers(const struct coverage *coverage, uint32_t slot,
-                         struct coverage_loss *ret, size_t max);
+                         uint32_t except, struct coverage_loss *ret,
+                         size_t max);
 
 /* ----------------------------------------------------------------- streets */
 struct coverage_streets;

@@ -9,8 +9,6 @@
  * gaps.c      streets out of cover that hang together */
 #include "coverage.h"
 
-#define ALL_ZONES SIZE_MAX
-
 struct piece {
     uint32_t edge;
     uint32_t promise_ms; /* 0: none */
@@ -35,9 +33,10 @@ struct coverage_basis {
     unsigned references;
     struct coverage_settings settings;
     struct catalog *catalog;
-    struct roads_metric *metric, *first;
-    struct roads *roads;
+    struct coverage_metrics metrics;
+    struct roads *roads; /* held, as are all but `open`, which is its own */
     struct roads_tables *tables;
+    uint32_t start_ms; /* that a drive takes beside the driving */
 
     size_t mission_count, zone_count, piece_count;
     struct basis_mission *missions;
@@ -119,6 +118,17 @@ struct coverage_streets {
     struct coverage_line *lines;
     uint32_t *missions;
 };
+
+/* A drive with its start. A longer drive never takes less. */
+static inline uint32_t coverage_with_start(const struct coverage_basis *basis,
+                                           uint32_t drive_ms)
+{
+    uint32_t share = basis->settings.start_share;
+    if (drive_ms >= ROADS_FAR_MS)
+        return ROADS_NONE;
+    return drive_ms + (drive_ms < basis->start_ms / share ? share * drive_ms
+                                                          : basis->start_ms);
+}
 
 /* alarms.c */
 void coverage_judge_mission(struct coverage *c, size_t index, int64_t now_ms);

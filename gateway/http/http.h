@@ -12,6 +12,7 @@
  * schema/openapi.yaml and http_internal.h. */
 #include "catalog.h"
 #include "closures.h"
+#include "coverage.h"
 #include "db.h"
 #include "dispatch.h"
 #include "fleet.h"
@@ -66,6 +67,20 @@ http_new(uv_loop_t *loop, const struct http_settings *settings,
          const struct http_health *health, struct http **ret);
 void http_close(struct http *http, void (*done)(void *), void *context);
 
+/* What answers tell of coverage. */
+struct http_coverage {
+    struct coverage *coverage;
+    const char *profile; /* NULL: the first */
+    bool no_profile;     /* the network does not have that one */
+    bool renewing;       /* its tables are being made, anew or for the first
+                            time */
+    bool busy_counts;
+    unsigned level, zone_percent;
+    int rank_weight_s, turnout_s, busy_turnout_s, position_max_s;
+};
+/* Borrowed and looked at with each answer; until then there is none. */
+void http_use_coverage(struct http *http, const struct http_coverage *coverage);
+
 /* Tick step: tells the units that changed (fleet_changes()) to the open
  * event streams. */
 void http_events(struct http *http);
@@ -77,6 +92,8 @@ void http_closures(struct http *http);
 /* `unit.silent` or `unit.heard`, as the state says. */
 void http_hearing(struct http *http, const struct catalog_unit *unit,
                   const struct fleet_unit *state);
+/* `coverage.lost` or `coverage.regained`. */
+void http_coverage_alarm(struct http *http, const struct coverage_alarm *alarm);
 /* `broker.lost` and the like when the part of the health is not up, else
  * `broker.back`; it was lost since then. */
 void http_part_changed(struct http *http, enum http_part_id id,

@@ -58,7 +58,65 @@ static void reply_no_way(struct request *rq, enum pt_err err)
 }
 
 /* ------------------------------------------------------------------ nearest */
+/* How candidates are ranked. By coverage, a unit costs its time and so much
+ * more for each mission that falls out of cover while it is gone; who keeps the
+ * promise stays before who does not, and a fresh position before an old one. */
+struct ranking {
+    bool by_coverage;
+    int weight_s;
+    const struct catalog_mission *target; /* which it would cover; NULL */
+};
+
+static double cost_s(const struct http *http, const struct ranking *ranking,
+                     const struct dispatch_candidate *candidate)
+{
+    int64_t lost = uncovers_count(http, candidate->state, ranking->target);
+    return candidate->eta_s +
+           (lost > 0 ? (double)ranking->weight_s * (double)lost : 0.0);
+}
+
+static bool goes_before(const struct http *http, const struct ranking *ranking,
+                        const struct dispatch_candidate *a,
+                        const struct dispatch_candidate *b)
+{
+    if (a->old != b->old)
+        return b->old;
+    if (a->within_promise != b->within_promise)
+        return a->within_promise > b->within_promise;
+    return cost_s(http, ranking, a) < cost_s(http, ranking, b);
+}
+
+/* Those that cost alike keep the order of their times. */
+static void rank_by_coverage(const struct http *http,
+                             const struct ranking *ranking,
+                             struct dispatch_answer *answer)
+{
+    for (size_t i = 1; i < answer->count; i++) {
+        struct dispatch_candidate moved = answer->units[i];
+        size_t at = i;
+        for (; at > 0 &&
+               goes_before(http, ranking, &moved, &answer->units[at - 1]);
+             at--)
+            answer->units[at] = answer->units[at - 1];
+        answer->units[at] = moved;
+    }
+}
+
+static void write_ranking(struct json *json, const struct ranking *ranking)
+{
+    jw_object(json, "rank");
+    jw_text(json, "by", ranking->by_coverage ? "coverage" : "eta");
+    if (ranking->by_coverage) {
+        jw_int(json, "weight_s", ranking->weight_s);
+        jw_text(json, "cost_s", "eta_s + weight_s * uncovers_count");
+        jw_text(json, "order",
+                "fresh positions, then within the promise, then cost_s");
+    }
+    jw_object_end(json);
+}
+
 static void write_candidate(struct json *json, const struct http *http,
+                            const struct ranking *ranking,
                             const struct dispatch_candidate *candidate)
 {
     const struct catalog_unit *unit = candidate->unit;
@@ -86,6 +144,9 @@ static void write_candidate(struct json *json, const struct http *http,
         jw_null(json, "within_promise");
     else
         jw_bool(json, "within_promise", candidate->within_promise > 0);
+    write_uncovers(json, http, candidate->state, ranking->target);
+    if (ranking->by_coverage)
+        jw_real(json, "cost_s", cost_s(http, ranking, candidate), 3);
     write_closure_ids(json, http, candidate->changed, candidate->changed_count);
     jw_object_end(json);
 }
@@ -151,7 +212,7 @@ static void write_target(struct json *json, const struct http *http,
 
 static void write_nearest(struct request *rq,
                           const struct dispatch_query *query,
-                          const struct catalog_mission *mission,
+                          const struct ranking *ranking,
                           const struct dispatch_answer *answer)
 {
     struct http *http = rq->http;
@@ -160,14 +221,15 @@ static void write_nearest(struct request *rq,
     jw_object(json, NULL);
     jw_array(json, "units");
     for (size_t i = 0; i < answer->count; i++)
-        write_candidate(json, http, &answer->units[i]);
+        write_candidate(json, http, ranking, &answer->units[i]);
     jw_array_end(json);
     jw_array(json, "excluded");
     for (size_t i = 0; i < answer->left_out_count; i++)
         if (answer->left_out[i].why != LEFT_OUT_FARTHER)
             write_left_out(json, &answer->left_out[i], query->now_ms);
     jw_array_end(json);
-    write_target(json, http, query->at, mission, answer);
+    write_ranking(json, ranking);
+    write_target(json, http, query->at, ranking->target, answer);
     write_closures_on(json, http, answer->changed, answer->changed_count);
     write_degraded(json, http);
     jw_int(json, "network_id",
@@ -175,6 +237,32 @@ static void write_nearest(struct request *rq,
     write_profile(json, dispatch_roads(http->dispatch), query->profile);
     jw_time(json, "answered_at", query->now_ms);
     jw_object_end(json);
+}
+
+/* For the weighing there is more to choose from than what is answered. */
+#define CHOICE 2u
+#define CHOICE_MORE 10u
+
+static bool check_ranking(struct request *rq, struct ranking *ret)
+{
+    const struct http_coverage *coverage = rq->http->coverage;
+    const char *typed = params_get(&rq->params, "rank");
+
+    *ret = (struct ranking){.by_coverage = typed != NULL &&
+                                           strcmp(typed, "coverage") == 0};
+    if (typed != NULL && !ret->by_coverage && strcmp(typed, "eta") != 0) {
+        reply_parameter(rq, "rank", "eta or coverage");
+        return false;
+    }
+    if (!ret->by_coverage)
+        return true;
+    if (coverage == NULL || coverage_basis(coverage->coverage) == NULL) {
+        reply_problem(rq, PROBLEM_NO_COVERAGE,
+                      "what would be uncovered is not known yet");
+        return false;
+    }
+    ret->weight_s = coverage->rank_weight_s;
+    return true;
 }
 
 void answer_nearest(struct request *rq)
@@ -187,6 +275,7 @@ void answer_nearest(struct request *rq)
         .now_ms = http_wall_ms(),
     };
     struct dispatch_answer answer;
+    struct ranking ranking;
     uint32_t k = K_DEFAULT;
 
     if (typed_k != NULL && !params_count(typed_k, 1, DISPATCH_K_MAX, &k)) {
@@ -194,15 +283,26 @@ void answer_nearest(struct request *rq)
         return;
     }
     if (!check_profile(rq, &query.profile) ||
-        !request_target(rq, &query.at, &mission))
+        !request_target(rq, &query.at, &mission) ||
+        !check_ranking(rq, &ranking))
         return;
+    ranking.target = mission;
     query.k = k;
+    if (ranking.by_coverage)
+        query.k = CHOICE * k + CHOICE_MORE < DISPATCH_K_MAX
+                      ? CHOICE * k + CHOICE_MORE
+                      : DISPATCH_K_MAX;
     enum pt_err err = dispatch_nearest(http->dispatch, *http->catalog,
                                        http->fleet, &query, &answer);
-    if (err != PT_OK)
+    if (err != PT_OK) {
         reply_no_way(rq, err);
-    else
-        write_nearest(rq, &query, mission, &answer);
+        return;
+    }
+    if (ranking.by_coverage)
+        rank_by_coverage(http, &ranking, &answer);
+    if (answer.count > k)
+        answer.count = k;
+    write_nearest(rq, &query, &ranking, &answer);
 }
 
 /* -------------------------------------------------------------------- route */

@@ -393,6 +393,34 @@ void http_two_places(struct http *http, const char *device,
     wake_soon(http);
 }
 
+/* Of what is not on the list any more, there is only the number. */
+void http_coverage_alarm(struct http *http, const struct coverage_alarm *alarm)
+{
+    struct json *json = &http->scratch;
+
+    jw_reset(json);
+    event_id(json, http_ring_next_id(http->ring));
+    event_begin(json, alarm->lost ? "coverage.lost" : "coverage.regained");
+    jw_object(json, NULL);
+    jw_int(json, alarm->is_zone ? "zone_id" : "mission_id", alarm->id);
+    if (alarm->mission != NULL) {
+        jw_text(json, "name", alarm->mission->name);
+        jw_text(json, "zone",
+                alarm->mission->zone == NULL ? NULL
+                                             : alarm->mission->zone->name);
+    }
+    if (alarm->zone != NULL)
+        jw_text(json, "name", alarm->zone->name);
+    jw_bool(json, "gone", alarm->gone);
+    jw_time(json, "since", alarm->since_ms);
+    jw_time(json, "at", alarm->at_ms);
+    jw_int(json, "within", (int64_t)alarm->within);
+    jw_int(json, "of", (int64_t)alarm->of);
+    jw_object_end(json);
+    tell(http);
+    wake_soon(http);
+}
+
 void http_hearing(struct http *http, const struct catalog_unit *unit,
                   const struct fleet_unit *state)
 {

@@ -44,6 +44,8 @@
     X(ROUTE_CLOSURES, "listClosures") \
     X(ROUTE_CLOSE, "addClosure")      \
     X(ROUTE_REOPEN, "removeClosure")  \
+    X(ROUTE_COVERAGE, "getCoverage")  \
+    X(ROUTE_GAPS, "getCoverageGaps")  \
     X(ROUTE_EVENTS, "getEvents")      \
     X(ROUTE_HEALTHZ, "getHealth")     \
     X(ROUTE_READYZ, "getReadiness")   \
@@ -143,6 +145,7 @@ struct http {
     struct db *db;
     struct metrics *metrics;
     const struct http_health *health;
+    const struct http_coverage *coverage; /* NULL: none */
     unsigned connections_max, streams_max;
 
     struct client *clients;
@@ -201,6 +204,8 @@ const char *routes_operation(enum http_route route);
       "The streets do not meet")                                             \
     X(PROBLEM_FAILED, "internal-error", 500, "The gateway failed")           \
     X(PROBLEM_NO_ROADS, "no-road-network", 503, "No road network is loaded") \
+    X(PROBLEM_NO_COVERAGE, "coverage-not-ready", 503,                        \
+      "Coverage is not known yet")                                           \
     X(PROBLEM_DATABASE, "database-unavailable", 503,                         \
       "The database does not answer")                                        \
     X(PROBLEM_BUSY, "busy", 503, "A limit is reached")
@@ -234,6 +239,8 @@ void answer_unit(struct request *rq);
 void answer_track(struct request *rq);
 void answer_nearest(struct request *rq);
 void answer_route(struct request *rq);
+void answer_coverage(struct request *rq);
+void answer_coverage_gaps(struct request *rq);
 void answer_missions(struct request *rq);
 void answer_zones(struct request *rq);
 void answer_health(struct request *rq);
@@ -267,6 +274,15 @@ bool folded_has_words(const char *folded, const char *folded_words);
 /* One unit as an object; `state` may be NULL (never heard). */
 void write_unit(struct json *json, const struct catalog_unit *unit,
                 const struct fleet_unit *state, int64_t now_ms);
+/* Missions that would fall out of cover if it went, as the members "uncovers"
+ * and "uncovers_count"; `target`, to which it would go, may be NULL and is none
+ * of them. Null while coverage is not known. */
+void write_uncovers(struct json *json, const struct http *http,
+                    const struct fleet_unit *state,
+                    const struct catalog_mission *target);
+/* Of the same their number; -1 while coverage is not known. */
+int64_t uncovers_count(const struct http *http, const struct fleet_unit *state,
+                       const struct catalog_mission *target);
 /* Where a unit is believed to be, as an object of its own. */
 void write_believed(struct json *json, struct geo_point at, double forward_s);
 /* Which parts the answer lacks, as the member "degraded". */

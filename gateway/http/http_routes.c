@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PARAMETERS_MAX 7
+#define PARAMETERS_MAX 8
 
 /* "{}" stands for one segment, which becomes request.argument. Without a method
  * before it, a path is for GET and HEAD. */
@@ -15,7 +15,7 @@ static const struct route {
     {"/v1/nearest",
      ROUTE_NEAREST,
      answer_nearest,
-     {"lat", "lon", "mission", "k", "capability", "profile"}},
+     {"lat", "lon", "mission", "k", "capability", "profile", "rank"}},
     {"/v1/units", ROUTE_UNITS, answer_units, {"status", "capability", "zone"}},
     {"/v1/units/{}", ROUTE_UNIT, answer_unit, {NULL}},
     {"/v1/units/{}/track", ROUTE_TRACK, answer_track, {"from", "to"}},
@@ -28,6 +28,8 @@ static const struct route {
     {"/v1/closures", ROUTE_CLOSURES, answer_closures, {NULL}},
     {"POST /v1/closures", ROUTE_CLOSE, answer_close, {NULL}},
     {"DELETE /v1/closures/{}", ROUTE_REOPEN, answer_reopen, {NULL}},
+    {"/v1/coverage", ROUTE_COVERAGE, answer_coverage, {"zone"}},
+    {"/v1/coverage/gaps", ROUTE_GAPS, answer_coverage_gaps, {"zone"}},
     {"/v1/events", ROUTE_EVENTS, answer_events, {NULL}},
     {"/healthz", ROUTE_HEALTHZ, answer_health, {NULL}},
     {"/readyz", ROUTE_READYZ, answer_ready, {NULL}},

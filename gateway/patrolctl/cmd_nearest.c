@@ -79,6 +79,13 @@ static void add_closures(struct ctl_table *table, const json_t *unit)
     ctl_table_cell(table, text);
 }
 
+/* What was weighed stands behind the rest. */
+static void add_weighed(struct ctl_table *table, const json_t *unit)
+{
+    ctl_cell_number(table, unit, "uncovers_count", 0);
+    ctl_cell_number(table, unit, "cost_s", 1);
+}
+
 static void add_candidate(struct ctl_table *table, size_t rank,
                           const json_t *unit, bool closed)
 {
@@ -134,10 +141,18 @@ static enum ctl_exit print_excluded(const json_t *excluded)
 #define COLUMNS \
     ">#|unit|>eta s|>m:ss|>drive s|>distance m|>position|promise|status"
 
+#define WEIGHED "|>uncovers|>cost s"
+
 static enum ctl_exit print_nearest(const json_t *answer)
 {
     const json_t *units = json_object_get(answer, "units");
     bool closed = json_array_size(json_object_get(answer, "closures")) > 0;
+    const char *by = ctl_text(json_object_get(answer, "rank"), "by");
+    bool weighed = by != NULL && strcmp(by, "coverage") == 0;
+    const char *columns = closed && weighed ? COLUMNS "|closures" WEIGHED
+                          : closed          ? COLUMNS "|closures"
+                          : weighed         ? COLUMNS WEIGHED
+                                            : COLUMNS;
     struct ctl_table *table = NULL;
     enum ctl_exit end = CTL_OK;
     ctl_print_degraded(answer);
@@ -145,11 +160,13 @@ static enum ctl_exit print_nearest(const json_t *answer)
     ctl_print_closures(answer);
     if (json_array_size(units) == 0)
         puts("no unit can come");
-    else if (ctl_table_new(closed ? COLUMNS "|closures" : COLUMNS, &table) !=
-             PT_OK)
+    else if (ctl_table_new(columns, &table) != PT_OK)
         return CTL_REFUSED;
-    for (size_t i = 0; i < json_array_size(units); i++)
+    for (size_t i = 0; i < json_array_size(units); i++) {
         add_candidate(table, i + 1, json_array_get(units, i), closed);
+        if (weighed)
+            add_weighed(table, json_array_get(units, i));
+    }
     if (table != NULL)
         end = ctl_table_show(table);
     ctl_table_free(table);
@@ -167,7 +184,7 @@ enum ctl_exit cmd_nearest(struct ctl *ctl, int argc, char **argv)
 {
     struct aim aim = {0};
     long k = 5;
-    const char *capability = NULL, *profile = NULL;
+    const char *capability = NULL, *profile = NULL, *rank = NULL;
     char k_text[24];
     enum ctl_exit end;
     json_t *answer = NULL;
@@ -178,6 +195,10 @@ enum ctl_exit cmd_nearest(struct ctl *ctl, int argc, char **argv)
         {"capability", 'c', CTL_TEXT, &capability, "NAME",
          "only units that have it", 0, 0},
         PROFILE_OPTION(&profile),
+        {"rank", 'r', CTL_TEXT, &rank, "WORD",
+         "eta (first to arrive), or coverage: what would be uncovered weighs, "
+         "too",
+         0, 0},
         {.name = NULL},
     };
     if (!ctl_parse(ctl, options, argc, argv, 0, 1, &end))
@@ -192,7 +213,8 @@ enum ctl_exit cmd_nearest(struct ctl *ctl, int argc, char **argv)
                    {"lon", aim.is_point ? aim.lon : NULL},
                    {"k", k_text},
                    {"capability", capability},
-                   {"profile", profile}}};
+                   {"profile", profile},
+                   {"rank", rank}}};
     end = ctl_get(ctl, &request, &answer);
     if (end == CTL_OK && ctl->json)
         ctl_print_json(answer);

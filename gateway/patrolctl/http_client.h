@@ -4,7 +4,7 @@
 #include "patrolctl_internal.h"
 #include <curl/curl.h>
 
-#define CTL_PARAMS_MAX 6
+#define CTL_PARAMS_MAX 8
 
 /* GET path + name (escaped) + behind ? params; those without a value are
  * left out. */

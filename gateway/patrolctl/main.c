@@ -13,6 +13,18 @@ static const struct ctl_command commands[] = {
     {"route", "CALLSIGN [LAT,LON]", "a unit's fastest way",
      "The streets that a unit takes to a point or a mission.",
      "patrolctl route P-04 --mission canada", cmd_route},
+    {"coverage", "", "what units reach in time now",
+     "For each zone the share of its missions and of its streets that 1, 2 "
+     "and\n"
+     "3 units reach within the promise, and the missions out of cover with "
+     "who\n"
+     "would be first.",
+     "patrolctl coverage --zone miramar", cmd_coverage},
+    {"coverage gaps", "", "streets that nobody reaches in time",
+     "Streets out of cover that hang together, longest first, with the "
+     "missions\n"
+     "on them. --json gives GeoJSON.",
+     "patrolctl coverage gaps", cmd_coverage_gaps},
     {"units", "", "where the units are",
      "All units with what is known of them now.",
      "patrolctl units --status available", cmd_units},

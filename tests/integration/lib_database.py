@@ -59,7 +59,8 @@ class Database:
         self.query("TRUNCATE patrol.unit, patrol.device, patrol.unit_device,"
                    " patrol.position, patrol.unit_event, patrol.receipt,"
                    " patrol.latest_position, patrol.quarantine, patrol.zone,"
-                   " patrol.mission, patrol.closure RESTART IDENTITY CASCADE")
+                   " patrol.mission, patrol.closure, patrol.coverage_gap,"
+                   " patrol.coverage_snapshot RESTART IDENTITY CASCADE")
 
     def add_unit(self, call_sign, device=None, since="-infinity", **columns):
         unit = self.one("INSERT INTO patrol.unit (call_sign, kind, capabilities)"

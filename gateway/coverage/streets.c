@@ -1,0 +1,204 @@
+/* The first to arrive at every street, and what zones have of it. */
+#include "coverage_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Who needs longer than this and than every promise does not arrive. */
+#define LIMIT_MS 3600000u
+
+void coverage_streets_free(struct coverage_streets *job)
+{
+    if (job == NULL)
+        return;
+    coverage_basis_unref(job->basis);
+    roads_spread_free(job->spread);
+    free(job->units);
+    free(job->first_ms);
+    free(job->zones);
+    free(job->gaps);
+    free(job->lines);
+    free(job->missions);
+    free(job);
+}
+
+enum pt_err coverage_streets_begin(struct coverage *coverage, int64_t now_ms,
+                                   struct coverage_streets **ret)
+{
+    struct coverage *c = coverage;
+    if (c->basis == NULL)
+        return PT_E_NOTFOUND;
+    if (c->job_under_way)
+        return PT_E_AGAIN;
+    struct coverage_streets *job = calloc(1, sizeof(*job));
+    struct coverage_unit *units = calloc(c->slots + 1, sizeof(*units));
+    if (job == NULL || units == NULL) {
+        free(job);
+        free(units);
+        return PT_E_NOMEM;
+    }
+    if (c->slots > 0)
+        memcpy(units, c->units, c->slots * sizeof(*units));
+    job->basis = coverage_basis_ref(c->basis);
+    job->at_ms = now_ms;
+    job->slots = c->slots;
+    job->units = units;
+    job->spread = c->spread;
+    job->spread_slots = c->spread_slots;
+    c->spread = NULL;
+    c->job_under_way = true;
+    *ret = job;
+    return PT_OK;
+}
+
+/* ----------------------------------------------------------------- the sweep
+ */
+static enum pt_err make_spread(struct coverage_streets *job)
+{
+    if (job->spread != NULL && job->spread_slots >= job->slots)
+        return PT_OK;
+    roads_spread_free(job->spread);
+    job->spread = NULL;
+    job->spread_slots = 2 * job->slots + 16;
+    return roads_spread_new(job->basis->roads, job->spread_slots, COVERAGE_FOLD,
+                            &job->spread);
+}
+
+static uint32_t longest_promise_ms(const struct coverage_basis *basis)
+{
+    uint32_t longest = LIMIT_MS;
+    for (size_t i = 0; i < basis->piece_count; i++)
+        if (basis->pieces[i].promise_ms > longest)
+            longest = basis->pieces[i].promise_ms;
+    return longest;
+}
+
+static enum pt_err sweep(struct coverage_streets *job,
+                         struct roads_standing *standing)
+{
+    for (size_t slot = 0; slot < job->slots; slot++) {
+        roads_standing_put(standing, (uint32_t)slot, &job->units[slot].place);
+        roads_spread_late(job->spread, (uint32_t)slot,
+                          job->units[slot].late_ms);
+    }
+    return roads_spread_run(job->spread, job->basis->metrics.now, standing,
+                            longest_promise_ms(job->basis), NULL, NULL);
+}
+
+/* What a drive takes beside the driving, which no spread knows. */
+static void add_start(const struct coverage_streets *job,
+                      struct roads_reach first[COVERAGE_FOLD])
+{
+    for (size_t i = 0; i < COVERAGE_FOLD && first[i].slot != ROADS_NONE; i++) {
+        struct roads_reach reach = first[i];
+        uint32_t late_ms = job->units[reach.slot].late_ms;
+        reach.ms =
+            coverage_with_start(job->basis, reach.ms - late_ms) + late_ms;
+        size_t at = i;
+        for (; at > 0 && first[at - 1].ms > reach.ms; at--)
+            first[at] = first[at - 1];
+        first[at] = reach;
+    }
+}
+
+/* How many arrive at each piece in time, into `within`. */
+static void judge_pieces(struct coverage_streets *job,
+                         const struct roads_standing *standing, uint8_t *within)
+{
+    const struct coverage_basis *basis = job->basis;
+    struct roads_reach first[COVERAGE_FOLD];
+    for (size_t i = 0; i < basis->piece_count; i++) {
+        const struct piece *p = &basis->pieces[i];
+        struct roads_place place = {.edge = p->edge,
+                                    .fraction = (double)p->middle};
+        roads_spread_to(job->spread, standing, &place, first);
+        add_start(job, first);
+        job->first_ms[i] = first[0].ms;
+        while (within[i] < COVERAGE_FOLD &&
+               first[within[i]].slot != ROADS_NONE &&
+               first[within[i]].ms <= p->promise_ms)
+            within[i]++;
+    }
+}
+
+static void add_piece(struct zone_streets *zone, const struct piece *piece,
+                      uint8_t within)
+{
+    if (piece->promise_ms == 0)
+        return;
+    zone->length_m += (double)piece->length_m;
+    for (uint8_t k = 0; k < within; k++)
+        zone->within_m[k] += (double)piece->length_m;
+}
+
+static void add_up(struct coverage_streets *job, const uint8_t *within)
+{
+    const struct coverage_basis *basis = job->basis;
+    const struct members *in = &basis->zone_pieces;
+    for (size_t i = 0; i < basis->piece_count; i++)
+        add_piece(&job->zones[basis->zone_count], &basis->pieces[i], within[i]);
+    for (size_t z = 0; z < basis->zone_count; z++) {
+        for (uint32_t i = in->first[z]; i < in->first[z + 1]; i++)
+            add_piece(&job->zones[z], &basis->pieces[in->items[i]],
+                      within[in->items[i]]);
+    }
+}
+
+enum pt_err coverage_streets_run(struct coverage_streets *job)
+{
+    const struct coverage_basis *basis = job->basis;
+    struct roads_standing *standing = NULL;
+    uint8_t *within = calloc(basis->piece_count + 1, sizeof(*within));
+    job->first_ms = calloc(basis->piece_count + 1, sizeof(*job->first_ms));
+    job->zones = calloc(basis->zone_count + 1, sizeof(*job->zones));
+    enum pt_err err = PT_E_NOMEM;
+    if (within != NULL && job->first_ms != NULL && job->zones != NULL)
+        err = make_spread(job);
+    if (err == PT_OK)
+        err = roads_standing_new(basis->roads, job->spread_slots, &standing);
+    if (err == PT_OK)
+        err = sweep(job, standing);
+    if (err == PT_OK) {
+        judge_pieces(job, standing, within);
+        add_up(job, within);
+        err = coverage_find_gaps(job);
+    }
+    roads_standing_free(standing);
+    free(within);
+    return err;
+}
+
+/* ------------------------------------------------------------------- the end
+ */
+void coverage_streets_end(struct coverage *coverage,
+                          struct coverage_streets *job, enum pt_err err)
+{
+    struct coverage *c = coverage;
+    c->job_under_way = false;
+    if (c->basis != NULL && c->basis->roads == job->basis->roads) {
+        roads_spread_free(c->spread);
+        c->spread = job->spread;
+        c->spread_slots = job->spread_slots;
+        job->spread = NULL;
+    }
+    if (err != PT_OK || c->basis != job->basis) {
+        coverage_streets_free(job);
+        return;
+    }
+    coverage_streets_free(c->streets);
+    c->streets = job;
+}
+
+int64_t coverage_streets_ms(const struct coverage *coverage)
+{
+    return coverage->streets == NULL ? 0 : coverage->streets->at_ms;
+}
+
+size_t coverage_gaps(const struct coverage *coverage,
+                     const struct coverage_gap **ret)
+{
+    if (coverage->streets == NULL)
+        return 0;
+    *ret = coverage->streets->gaps;
+    return coverage->streets->gap_count;
+}

@@ -1,0 +1,8 @@
+-- Revert patrol:coverage from pg
+
+BEGIN;
+
+DROP TABLE patrol.coverage_gap;
+DROP TABLE patrol.coverage_snapshot;
+
+COMMIT;
