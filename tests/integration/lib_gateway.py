@@ -40,7 +40,7 @@ class Gateway:
             self.wait_ready()
         return self
 
-    def wait_ready(self, timeout_s=20):
+    def wait_ready(self, timeout_s=60):
         wait_for(lambda: self.status("/readyz") == 200, timeout_s,
                  self.process.log)
 

@@ -217,8 +217,8 @@ SPOILED = (
      " ST_Translate(geom, 0, 1e-4) WHERE " + ONE, PLACE),
     ("a fix refused", "INSERT INTO patrol.quarantine (device, reason)"
      " VALUES ('car-2', 'test')", QUARANTINE),
-    ("a ledger behind", "UPDATE patrol.receipt SET stored_to = stored_to - 1",
-     LEDGER),
+    ("a ledger behind", "UPDATE patrol.receipt SET stored_to = stored_to - 1"
+     " WHERE stored_to > 0", LEDGER),
     ("a ledger ahead", "UPDATE patrol.receipt SET ranges ="
      " int8multirange(int8range(stored_to + 2, stored_to + 3))", LEDGER),
     ("a ledger with a hole", "UPDATE patrol.receipt SET (stored_to, ranges) ="

@@ -88,7 +88,7 @@ def _kill_postmaster(world):
     if pid is None:
         return False
     os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: _is_gone(pid), 10, "postmaster")
+    wait_for(lambda: _is_gone(pid), 60, "postmaster")
     return True
 
 
@@ -269,7 +269,7 @@ class AgentDiskFull(Fault):
             return
         self.vehicle.revive()
         wait_for(lambda: self.vehicle.starts() > starts and
-                 self.vehicle.has_written(), 20, self.vehicle.process.log)
+                 self.vehicle.has_written(), 60, self.vehicle.process.log)
         self.vehicle.fill_disk()
 
     def _told(self):

@@ -45,7 +45,7 @@ class Namespace:
             stdin=subprocess.DEVNULL)
         self.path = f"/proc/{self._holder.pid}/ns/net"
         self.enter = ["nsenter", "--net=" + self.path]
-        wait_for(self._is_new, 10, "unshare --net")
+        wait_for(self._is_new, 60, "unshare --net")
         self.run("ip", "link", "set", "lo", "up")
 
     def _is_new(self):

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """The real programs under real faults, in rounds.
 
-    tests/faults/run --rounds N [--seed S] [--vehicles V] [--jobs J]
-                     [--keep DIR] [--list]
+    tests/faults/run --rounds N [--seconds T] [--seed S] [--vehicles V]
+                     [--jobs J] [--keep DIR] [--list]
 
 Vehicles (a receiver, gpsd, tracker-agent, a radio), mosquitto, patrol-gateway
 and PostgreSQL, all of them the real programs. In each round faults drawn from
@@ -196,6 +196,7 @@ def print_table(result):
 # ------------------------------------------------------------------- the rounds
 class Run:
     def __init__(self, options, directory):
+        self.begun = time.monotonic()
         self.options = options
         self.means = Means(options.own_world)
         self.plans = Plans(options.seed, self.means)
@@ -295,9 +296,15 @@ class Run:
             self.world.vehicles, session, self.world.units()))
         session.close()
 
+    def is_late(self):
+        seconds = self.options.seconds
+        return seconds > 0 and time.monotonic() - self.begun > seconds
+
     def run(self):
         try:
             for number in range(self.options.rounds):
+                if self.is_late() and number > 0:
+                    break
                 if not self.round(number):
                     return
             self.test_the_tester()
@@ -312,6 +319,9 @@ def parse():
         prog="tests/faults/run", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="default 5")
+    parser.add_argument("--seconds", type=float, default=0,
+                        help="begin no round but the first after so long;"
+                        " default 0: no limit")
     parser.add_argument("--seed", type=int, default=1,
                         help="of the faults, their times and their places")
     parser.add_argument("--vehicles", type=int, default=6,
@@ -369,6 +379,7 @@ def run_many(options):
             rounds = len(range(job, options.rounds, options.jobs))
             command = [own, "--rounds", rounds, "--seed", options.seed + job,
                        "--vehicles", options.vehicles, "--load", options.load,
+                       "--seconds", options.seconds,
                        "--json", os.path.join(place, str(job))]
             if options.keep:
                 command += ["--keep", os.path.join(options.keep, str(job))]

@@ -112,7 +112,7 @@ class World:
             self.database.add_unit(vehicle.name)
             vehicle.start()
         for vehicle in self.vehicles:
-            wait_for(lambda v=vehicle: v.tap.given, 30, vehicle.process.log)
+            wait_for(lambda v=vehicle: v.tap.given, 120, vehicle.process.log)
 
     # -------------------------------------------------- what can be done to it
     def postmaster(self):
@@ -145,7 +145,7 @@ class World:
                 return True
             except (RuntimeError, psycopg2.Error):
                 return False
-        wait_for(up, 60, self.server_log, every_s=0.5)
+        wait_for(up, 120, self.server_log, every_s=0.5)
 
     def revive_broker(self):
         if not self.broker.process.runs():
