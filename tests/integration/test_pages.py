@@ -5,6 +5,7 @@ A block fenced as ```sh demo is run as it stands, with the two exports that the
 demo prints in force; ```sh demo fails must end with an error. A ```text block
 behind it is its output, up to numbers: every number stands for any other,
 "within" for "too late", spaces for spaces, and a line "..." for any lines."""
+import fnmatch
 import glob
 import os
 import re
@@ -141,6 +142,18 @@ def test_languages_say_the_same(reader):
         rows = re.findall(r"^(#+ |\| *(?:`[^`]*`)?|\d+\. |- )", read(path), re.M)
         shapes.append(([block[1:] for block in blocks_of(path)], rows))
     assert shapes[0] == shapes[1] == shapes[2]
+
+
+def test_planner_knows_every_setting_of_a_profile():
+    """Each key that profiles.ini has, and none that it has not."""
+    keys = set(re.findall(r"^([a-z_0-9]+) = ", read("deploy/config/profiles.ini"), re.M))
+    rows = re.findall(r"^\| (`.*?) \|", read("deploy/pages/planner.en.md").split(
+        "\n| setting | meaning |\n")[1].split("\n\n")[0], re.M)
+    patterns = [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
+    for key in keys:
+        assert any(fnmatch.fnmatch(key, pattern) for pattern in patterns), key
+    for pattern in patterns:
+        assert fnmatch.filter(keys, pattern), pattern
 
 
 @pytest.mark.parametrize("path", [page for page in PAGES if blocks_of(page)])
