@@ -9,9 +9,9 @@
  * links, unclassified, residential, living_street, service, road, pedestrian
  * and busway; track where tracktype or surface promise firm ground; footway,
  * path, cycleway and bridleway where the emergency tag opens them. No areas,
- * no ferries, nothing planned, being built or impassable. Who may drive
- * there is not judged here, so access tags leave nothing out. Tags that hold
- * at some hours only (access:conditional and the like) are passed over.
+ * no ferries, nothing planned, being built, given up or impassable. Who may
+ * drive there is not judged here, so access tags leave nothing out. Tags that
+ * hold at some hours only (access:conditional and the like) are passed over.
  *
  * A barrier on a node where no more than two pieces of street meet gets a
  * piece of its own: the last 2 m before it (less where the street is
