@@ -30,7 +30,6 @@
 static void on_connack(struct mosquitto *mosq, void *context, int reason,
                        int flags, const mosquitto_property *properties)
 {
-    (void)mosq;
     (void)flags;
     struct link *link = context;
     link->reason = reason;
@@ -46,6 +45,9 @@ static void on_connack(struct mosquitto *mosq, void *context, int reason,
         return;
     link->state = LINK_UP;
     link->past.connections++;
+    /* It told why a connection fails. Left in place, libmosquitto would put
+     * each message that comes or goes into a line that nobody reads. */
+    mosquitto_log_callback_set(mosq, NULL);
 }
 
 static void on_disconnect(struct mosquitto *mosq, void *context, int reason,
