@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #define MS_PER_DAY INT64_C(86400000)
+/* Predictions of which it is not known yet whether they come true. */
+#define PREDICTIONS_MAX 1024
 
 /* A part that closes over several rounds of the loop says so here. */
 static void set_true(void *flag)
@@ -72,6 +74,7 @@ static void close_metrics(struct gateway *gw)
 static void close_live(struct gateway *gw)
 {
     batch_clear(&gw->batch);
+    arrivals_free(gw->arrivals);
     fleet_free(gw->fleet);
     catalog_free(gw->catalog);
 }
@@ -85,6 +88,8 @@ static enum pt_err open_live(struct gateway *gw)
         err = fleet_new((size_t)gw->settings->max_units, &gw->fleet);
     if (err == PT_OK)
         fleet_set_silent_factor(gw->fleet, gw->settings->silent_factor);
+    if (err == PT_OK)
+        err = arrivals_new(PREDICTIONS_MAX, &gw->arrivals);
     if (err == PT_OK)
         err = batch_init(&gw->batch, GATEWAY_BATCH_MAX);
     if (err != PT_OK)
@@ -244,6 +249,8 @@ static enum pt_err open_http(struct gateway *gw)
     enum pt_err err = http_new(&gw->loop, &settings, &gw->catalog, gw->fleet,
                                gw->dispatch, &gw->closures, gw->db, gw->tiles,
                                gw->metrics, &gw->watch.health, &gw->http);
+    if (err == PT_OK)
+        http_predict(gw->http, &gw->learning.speeds, gw->arrivals);
     if (err == PT_OK)
         http_use_coverage(gw->http, &gw->cover.view);
     return err;

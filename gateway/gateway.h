@@ -2,6 +2,7 @@
 #define GATEWAY_H
 /* gateway: the program's own parts: its settings, what it holds, the steps of
  * its start and its tick. Loop thread only, unless it says so. */
+#include "arrivals.h"
 #include "batch.h"
 #include "catalog.h"
 #include "closures.h"
@@ -184,6 +185,11 @@ struct learning {
     uint64_t learned, failed;
 };
 
+/* Predictions that came true, on their way into the database. */
+struct predictions {
+    uint64_t kept, lost;
+};
+
 /* ------------------------------------------------------------------- coverage
  */
 enum cover_counts { COVER_AVAILABLE, COVER_BUSY_TOO }; /* as in settings.c */
@@ -264,6 +270,8 @@ struct gateway {
     struct loads loads;
     struct learning learning;
     struct tiles *tiles;
+    struct arrivals *arrivals;
+    struct predictions predictions;
     struct http *http;
     struct pacing pacing;
     struct watch watch;
@@ -323,6 +331,11 @@ PT_MUST_CHECK enum pt_err closures_metrics(struct gateway *gw);
 bool loads_install_roads(struct gateway *gw, const struct closures_view *view);
 void loads_failed(struct gateway *gw, struct loading *loading, const char *what,
                   const char *why);
+
+/* Tick step: which units are where it was said that they would be; what came
+ * true is written to patrol.eta_prediction. */
+void predictions_follow(struct gateway *gw);
+PT_MUST_CHECK enum pt_err predictions_metrics(struct gateway *gw);
 
 /* Tick step: broker and database are looked at and asked for signs of life; who
  * falls silent and who is heard again is told, and now and then counted up what

@@ -105,6 +105,7 @@ static const struct stage {
     {"stage=\"watch\"", watch_follow},
     {"stage=\"dispatch_follow\"", follow_on_roads},
     {"stage=\"coverage_follow\"", cover_follow},
+    {"stage=\"predictions\"", predictions_follow},
     {"stage=\"store_append\"", append_to_store},
     {"stage=\"receipts\"", send_receipts},
     {"stage=\"settings\"", send_settings},
@@ -192,6 +193,8 @@ enum pt_err tick_metrics(struct gateway *gw)
         err = learning_metrics(gw);
     if (err == PT_OK)
         err = closures_metrics(gw);
+    if (err == PT_OK)
+        err = predictions_metrics(gw);
     if (err == PT_OK)
         err = metrics_add_call(gw->metrics, METRICS_GAUGE, "patrol_road_edges",
                                NULL, "Street pieces in the network in force",

@@ -236,11 +236,25 @@ static int by_eta(const void *left, const void *right)
 }
 
 /* Never less for a longer drive. */
+static uint32_t start_of(uint32_t all_ms, uint32_t drive_ms)
+{
+    return drive_ms < all_ms / DISPATCH_START_SHARE
+               ? drive_ms * DISPATCH_START_SHARE
+               : all_ms;
+}
+
 static uint32_t start_ms(const struct wish *wish, uint32_t drive_ms)
 {
-    return drive_ms < wish->start_ms / DISPATCH_START_SHARE
-               ? drive_ms * DISPATCH_START_SHARE
-               : wish->start_ms;
+    return start_of(wish->start_ms, drive_ms);
+}
+
+double dispatch_start_s(const struct dispatch *dispatch, const char *profile,
+                        uint32_t drive_ms)
+{
+    const struct roads_metric *metric =
+        dispatch->roads == NULL ? NULL : dispatch_open(dispatch, profile);
+    return metric == NULL ? 0.0
+                          : start_of(roads_start_ms(metric), drive_ms) / 1000.0;
 }
 
 /* One search into dispatch->ranked; how many it found. */

@@ -166,6 +166,10 @@ void dispatch_moved_take(struct dispatch *dispatch);
 /* Seconds to get between a place this far from the road and the road. */
 double dispatch_access_s(double off_road_m);
 
+/* A candidate's start_s for a drive by road; 0 without a network. */
+double dispatch_start_s(const struct dispatch *dispatch, const char *profile,
+                        uint32_t drive_ms);
+
 struct dispatch_query {
     struct geo_point at;
     size_t k;               /* 1..DISPATCH_K_MAX */

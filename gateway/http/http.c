@@ -509,6 +509,13 @@ static void on_handle_closed(uv_handle_t *handle)
     free_parts(http);
 }
 
+void http_predict(struct http *http, struct speeds *const *speeds,
+                  struct arrivals *arrivals)
+{
+    http->speeds = speeds;
+    http->arrivals = arrivals;
+}
+
 void http_close(struct http *http, void (*done)(void *), void *context)
 {
     if (http == NULL) {

@@ -10,6 +10,7 @@
  * `streams_max` open /v1/events (beyond: 503), 30 s for a request to be
  * complete, 120 s for its answer to be taken; the others stand in
  * schema/openapi.yaml and http_internal.h. */
+#include "arrivals.h"
 #include "catalog.h"
 #include "closures.h"
 #include "coverage.h"
@@ -19,6 +20,7 @@
 #include "metrics.h"
 #include "pt_err.h"
 #include "pulse.h"
+#include "speeds.h"
 #include "tiles.h"
 #include <stdbool.h>
 #include <uv.h>
@@ -65,6 +67,11 @@ http_new(uv_loop_t *loop, const struct http_settings *settings,
          struct dispatch *dispatch, struct closures_view *const *closures,
          struct db *db, struct tiles *tiles, struct metrics *metrics,
          const struct http_health *health, struct http **ret);
+/* Ranges beside predictions, from the learned times at the address of the
+ * gateway's pointer (NULL there: none); and predictions told to `arrivals`.
+ * Both borrowed. Without this call there are neither. */
+void http_predict(struct http *http, struct speeds *const *speeds,
+                  struct arrivals *arrivals);
 void http_close(struct http *http, void (*done)(void *), void *context);
 
 /* What answers tell of coverage. */

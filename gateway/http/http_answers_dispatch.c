@@ -117,7 +117,8 @@ static void write_ranking(struct json *json, const struct ranking *ranking)
 
 static void write_candidate(struct json *json, const struct http *http,
                             const struct ranking *ranking,
-                            const struct dispatch_candidate *candidate)
+                            const struct dispatch_candidate *candidate,
+                            const struct eta *eta)
 {
     const struct catalog_unit *unit = candidate->unit;
 
@@ -132,6 +133,7 @@ static void write_candidate(struct json *json, const struct http *http,
     jw_real(json, "drive_s", candidate->drive_s, 3);
     jw_real(json, "access_s", candidate->access_s, 3);
     jw_real(json, "start_s", candidate->start_s, 3);
+    write_eta(json, eta);
     jw_real(json, "distance_m", candidate->distance_m, 1);
     jw_real(json, "position_age_s", candidate->position_age_s, 1);
     jw_time(json, "position_time", candidate->state->fix_time_ms);
@@ -210,6 +212,26 @@ static void write_target(struct json *json, const struct http *http,
     jw_object_end(json);
 }
 
+/* Those that a dispatcher is likely to send. */
+#define PREDICTIONS_NOTED 3u
+
+static struct eta eta_of(struct http *http, const struct dispatch_query *query,
+                         const struct dispatch_answer *answer, size_t index)
+{
+    const struct dispatch_candidate *candidate = &answer->units[index];
+    struct eta eta = {.unit = candidate->unit,
+                      .state = candidate->state,
+                      .profile = query->profile,
+                      .drive_s = candidate->drive_s,
+                      .access_s = candidate->access_s,
+                      .start_s = candidate->start_s,
+                      .distance_m = candidate->distance_m,
+                      .promise_s = answer->promise_s,
+                      .now_ms = query->now_ms};
+    eta_judge(http, &eta);
+    return eta;
+}
+
 static void write_nearest(struct request *rq,
                           const struct dispatch_query *query,
                           const struct ranking *ranking,
@@ -220,8 +242,12 @@ static void write_nearest(struct request *rq,
 
     jw_object(json, NULL);
     jw_array(json, "units");
-    for (size_t i = 0; i < answer->count; i++)
-        write_candidate(json, http, ranking, &answer->units[i]);
+    for (size_t i = 0; i < answer->count; i++) {
+        struct eta eta = eta_of(http, query, answer, i);
+        write_candidate(json, http, ranking, &answer->units[i], &eta);
+        if (i < PREDICTIONS_NOTED)
+            eta_note(http, &eta, query->at, ranking->target);
+    }
     jw_array_end(json);
     jw_array(json, "excluded");
     for (size_t i = 0; i < answer->left_out_count; i++)
@@ -396,6 +422,25 @@ static bool find_ends(struct request *rq, struct ends *ret)
     return true;
 }
 
+/* As nearest has it: with the ways from and to the road, and in their zone. */
+static struct eta eta_of_route(struct http *http, const struct ends *ends,
+                               const struct roads_route *route, int64_t now_ms)
+{
+    const struct catalog_zone *zone = catalog_zone_at(*http->catalog, ends->at);
+    struct eta eta = {.unit = ends->unit,
+                      .state = ends->state,
+                      .profile = ends->profile,
+                      .drive_s = (double)route->drive_ms / 1e3,
+                      .access_s =
+                          dispatch_access_s((double)ends->state->off_road_m) +
+                          dispatch_access_s(ends->target.distance_m),
+                      .distance_m = route->distance_m,
+                      .promise_s = zone == NULL ? 0 : zone->promise_s,
+                      .now_ms = now_ms};
+    eta_judge(http, &eta);
+    return eta;
+}
+
 /* What is closed or slowed where the unit would drive were it not. */
 static void write_changed(struct json *json, const struct http *http,
                           const struct ends *ends)
@@ -416,10 +461,16 @@ static void write_route(struct request *rq, const struct ends *ends,
     const struct roads *roads = dispatch_roads(rq->http->dispatch);
     int64_t now_ms = http_wall_ms();
     struct json *json = reply_json(rq);
+    struct eta eta = eta_of_route(rq->http, ends, route, now_ms);
 
+    eta_note(rq->http, &eta, ends->at, ends->mission);
     jw_object(json, NULL);
     jw_text(json, "unit", ends->unit->call_sign);
-    jw_real(json, "drive_s", (double)route->drive_ms / 1e3, 3);
+    jw_real(json, "eta_s", eta.drive_s + eta.access_s + eta.start_s, 3);
+    jw_real(json, "drive_s", eta.drive_s, 3);
+    jw_real(json, "access_s", eta.access_s, 3);
+    jw_real(json, "start_s", eta.start_s, 3);
+    write_eta(json, &eta);
     jw_real(json, "distance_m", route->distance_m, 1);
     jw_real(json, "position_age_s",
             (double)(now_ms - ends->state->fix_time_ms) / 1e3, 1);

@@ -46,6 +46,7 @@
     X(ROUTE_REOPEN, "removeClosure")  \
     X(ROUTE_COVERAGE, "getCoverage")  \
     X(ROUTE_GAPS, "getCoverageGaps")  \
+    X(ROUTE_ETA, "reportEta")         \
     X(ROUTE_EVENTS, "getEvents")      \
     X(ROUTE_HEALTHZ, "getHealth")     \
     X(ROUTE_READYZ, "getReadiness")   \
@@ -144,6 +145,8 @@ struct http {
     struct closures_view *const *closures;
     struct db *db;
     struct metrics *metrics;
+    struct speeds *const *speeds; /* NULL, or of NULL: none were learned */
+    struct arrivals *arrivals;    /* NULL: predictions are not followed */
     const struct http_health *health;
     const struct http_coverage *coverage; /* NULL: none */
     unsigned connections_max, streams_max;
@@ -249,6 +252,7 @@ void answer_metrics(struct request *rq);
 void answer_closures(struct request *rq);
 void answer_close(struct request *rq);
 void answer_reopen(struct request *rq);
+void answer_eta_report(struct request *rq);
 void answer_events(struct request *rq);
 void answer_tile(struct request *rq);
 void answer_page(struct request *rq);
@@ -270,6 +274,27 @@ bool request_target(struct request *rq, struct geo_point *at,
                     const struct catalog_mission **ret);
 /* All the words of `folded_words` occur in `folded`. */
 bool folded_has_words(const char *folded, const char *folded_words);
+
+/* ---------------------------------------------------------- predictions */
+struct eta {
+    const struct catalog_unit *unit;
+    const struct fleet_unit *state;
+    const char *profile; /* NULL: the first */
+    double drive_s, access_s, start_s;
+    double distance_m; /* by road */
+    int promise_s;     /* 0: none */
+    int64_t now_ms;
+    bool has_range;
+    double low_s, high_s;
+    double p_within; /* below 0: not known */
+};
+/* Fills in has_range and what stands below it. */
+void eta_judge(const struct http *http, struct eta *eta);
+/* eta_low_s, eta_high_s, p_within_promise; null where not known. */
+void write_eta(struct json *json, const struct eta *eta);
+/* For patrol.eta_prediction, should it come true. */
+void eta_note(struct http *http, const struct eta *eta, struct geo_point to,
+              const struct catalog_mission *mission);
 
 /* One unit as an object; `state` may be NULL (never heard). */
 void write_unit(struct json *json, const struct catalog_unit *unit,
@@ -322,6 +347,23 @@ void write_closure_ids(struct json *json, const struct http *http,
                        const uint32_t *directed, size_t count);
 /* Something is closed or slowed now. */
 bool closures_in_force(const struct http *http);
+
+/* A statement whose parameters are one of the handler's own and the two ends
+ * of a span, and whose one row has so many columns. */
+struct question {
+    const char *what; /* for people: "track" */
+    const char *sql;
+    int fields;
+    void (*write)(struct request *rq, int64_t from_ms, int64_t to_ms,
+                  const PGresult *result);
+};
+/* from <= time < to of the parameters; `usual_ms` before the end, and that is
+ * now, when they are not given. False with a 400. */
+bool ask_span(struct request *rq, int64_t usual_ms, int64_t most_ms,
+              const char *too_long, int64_t *from_ms, int64_t *to_ms);
+/* The reply comes when the database has answered; `first` may be NULL. */
+void ask_database(struct request *rq, const struct question *question,
+                  const char *first, int64_t from_ms, int64_t to_ms);
 
 /* -------------------------------------------------------------- event streams
  */

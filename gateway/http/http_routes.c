@@ -30,6 +30,7 @@ static const struct route {
     {"DELETE /v1/closures/{}", ROUTE_REOPEN, answer_reopen, {NULL}},
     {"/v1/coverage", ROUTE_COVERAGE, answer_coverage, {"zone"}},
     {"/v1/coverage/gaps", ROUTE_GAPS, answer_coverage_gaps, {"zone"}},
+    {"/v1/reports/eta", ROUTE_ETA, answer_eta_report, {"from", "to"}},
     {"/v1/events", ROUTE_EVENTS, answer_events, {NULL}},
     {"/healthz", ROUTE_HEALTHZ, answer_health, {NULL}},
     {"/readyz", ROUTE_READYZ, answer_ready, {NULL}},

@@ -86,10 +86,32 @@ static void add_weighed(struct ctl_table *table, const json_t *unit)
     ctl_cell_number(table, unit, "cost_s", 1);
 }
 
+static void add_range(struct ctl_table *table, const json_t *unit)
+{
+    double low_s, high_s;
+    if (ctl_number(unit, "eta_low_s", &low_s) &&
+        ctl_number(unit, "eta_high_s", &high_s))
+        ctl_table_format(table, "%.0f-%.0f", low_s, high_s);
+    else
+        ctl_table_cell(table, "-");
+}
+
+static void add_promise(struct ctl_table *table, const json_t *unit)
+{
+    const json_t *within = json_object_get(unit, "within_promise");
+    const char *words = json_is_true(within) ? "within" : "too late";
+    double chance;
+    if (!json_is_boolean(within))
+        ctl_table_cell(table, "-");
+    else if (ctl_number(unit, "p_within_promise", &chance))
+        ctl_table_format(table, "%s %.0f %%", words, chance * 100);
+    else
+        ctl_table_cell(table, words);
+}
+
 static void add_candidate(struct ctl_table *table, size_t rank,
                           const json_t *unit, bool closed)
 {
-    const json_t *within = json_object_get(unit, "within_promise");
     bool old = json_is_true(json_object_get(unit, "old"));
     bool silent = json_is_true(json_object_get(unit, "silent"));
     double eta_s, age_s;
@@ -100,6 +122,7 @@ static void add_candidate(struct ctl_table *table, size_t rank,
     ctl_table_cell(table, ctl_number(unit, "eta_s", &eta_s)
                               ? ctl_format_clock(text, sizeof text, eta_s)
                               : "-");
+    add_range(table, unit);
     ctl_cell_number(table, unit, "drive_s", 1);
     ctl_cell_number(table, unit, "distance_m", 0);
     if (ctl_number(unit, "position_age_s", &age_s))
@@ -110,9 +133,7 @@ static void add_candidate(struct ctl_table *table, size_t rank,
                                 : "");
     else
         ctl_table_cell(table, "-");
-    ctl_table_cell(table, json_is_true(within)    ? "within"
-                          : json_is_false(within) ? "too late"
-                                                  : "-");
+    add_promise(table, unit);
     ctl_cell_text(table, unit, "status");
     if (closed)
         add_closures(table, unit);
@@ -138,8 +159,9 @@ static enum ctl_exit print_excluded(const json_t *excluded)
     return end;
 }
 
-#define COLUMNS \
-    ">#|unit|>eta s|>m:ss|>drive s|>distance m|>position|promise|status"
+#define COLUMNS                                         \
+    ">#|unit|>eta s|>m:ss|>range s|>drive s|>distance " \
+    "m|>position|promise|status"
 
 #define WEIGHED "|>uncovers|>cost s"
 

@@ -25,6 +25,11 @@ static const struct ctl_command commands[] = {
      "missions\n"
      "on them. --json gives GeoJSON.",
      "patrolctl coverage gaps", cmd_coverage_gaps},
+    {"report eta", "", "how right predictions were",
+     "Of units that were asked about and then went there: by how much the\n"
+     "predicted times were off, how often the stated range was right, and\n"
+     "how often units were there in time beside the chance that was told.",
+     "patrolctl report eta --from 2026-11-01T00:00:00Z", cmd_report_eta},
     {"units", "", "where the units are",
      "All units with what is known of them now.",
      "patrolctl units --status available", cmd_units},

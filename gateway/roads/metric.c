@@ -185,6 +185,7 @@ enum pt_err roads_metric_slowed(const struct roads_metric *base,
         return err;
     memcpy(metric->name, base->name, sizeof(metric->name));
     memcpy(metric->turn_ms, base->turn_ms, sizeof(metric->turn_ms));
+    metric->start_ms = base->start_ms;
     memcpy(metric->ms, base->ms, base->roads->arc_count * sizeof(*metric->ms));
     err = slow_all(metric, slowings, count);
     if (err != PT_OK) {

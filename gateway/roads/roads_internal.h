@@ -111,7 +111,7 @@ struct roads_metric {
     uint64_t *at_end;      /* a bit for each arc: turning round is all */
     uint32_t turn_ms[256]; /* ROADS_NONE: not made */
     uint32_t longest_ms;   /* of an arc with a turn */
-    uint32_t start_ms;     /* of the network's own */
+    uint32_t start_ms;     /* the profile's */
     size_t bytes;
     _Atomic(struct roads_weights *) weights; /* NULL until prepared */
 };

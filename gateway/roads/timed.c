@@ -15,6 +15,7 @@ enum pt_err roads_metric_timed(const struct roads_metric *base,
         return err;
     memcpy(metric->name, base->name, sizeof(metric->name));
     memcpy(metric->turn_ms, base->turn_ms, sizeof(metric->turn_ms));
+    metric->start_ms = base->start_ms;
     for (uint32_t arc = 0; arc < roads->arc_count; arc++) {
         uint32_t directed = roads_arc_directed(&roads->arcs[arc]);
         bool keeps = base->ms[arc] == ROADS_NONE || ms[directed] == 0;

@@ -1,5 +1,6 @@
 """patrolctl roads learn: from positions in the database to times that the
 gateway counts with."""
+import datetime
 import json
 import os
 import subprocess
@@ -9,6 +10,8 @@ import pytest
 from lib_common import BIN, wait_for
 from lib_database import crossing
 from lib_drives import Fleet, days_later
+from lib_vehicle import entry
+from test_http import check
 
 PATROLCTL = os.path.join(BIN, "patrolctl")
 
@@ -190,3 +193,102 @@ def test_it_is_gone_when_it_is_taken_away(database, fleet, make_gateway):
     wait_for(lambda: drive_s(gateway, 4, 2) > 50, 20, gateway.log)
     database.query("TRUNCATE patrol.learned_profile CASCADE")
     wait_for(lambda: abs(drive_s(gateway, 4, 2) - 30) < 0.1, 20, gateway.log)
+
+
+def ask(gateway, path, at, more=""):
+    return check(gateway.http.get(
+        f"{gateway.url}{path}?lat={at[0]:.6f}&lon={at[1]:.6f}{more}",
+        timeout=10))
+
+
+def test_answers_have_a_range(database, fleet, make_gateway):
+    """Drives of 20 s a piece, every other one 10 % faster or slower: for three
+    pieces 54 to 66 s, more where the position is not known well."""
+    stand(database, fleet.unit, 1, 2)
+    database.query("INSERT INTO patrol.zone (name, promise_s, geom) VALUES ('Z',"
+                   " 60, ST_Multi(ST_MakeEnvelope(-83, 23, -82, 24, 4326)))")
+    gateway = make_gateway(learn__every_h=0).start()
+    (unit,) = ask(gateway, "/v1/nearest", crossing(4, 2))["units"]
+    assert (unit["eta_low_s"], unit["eta_high_s"], unit["p_within_promise"]
+            ) == (None, None, None)
+    now = database.one("SELECT now()")
+    for week in range(1, 5):  # at this hour of the week
+        for n in range(-5, 5):
+            fleet.add(now - datetime.timedelta(weeks=week, minutes=7 * n), 2,
+                      18 if n % 2 else 22)
+    fleet.store()
+    learn(database, "--from", "2020-01-01", "--to", "2100-01-01")
+    wait_for(lambda: drive_s(gateway, 4, 2) > 50, 20, gateway.log)
+    (unit,) = ask(gateway, "/v1/nearest", crossing(4, 2))["units"]
+    assert 48 < unit["eta_low_s"] < 58 and 62 < unit["eta_high_s"] < 75
+    assert 53 < unit["eta_s"] < 67
+    assert 0.2 < unit["p_within_promise"] < 0.9
+    route = ask(gateway, "/v1/route", crossing(4, 2), "&unit=L-01")
+    assert abs(route["eta_low_s"] - unit["eta_low_s"]) < 0.2
+    assert route["eta_s"] == pytest.approx(route["drive_s"] + route["access_s"])
+    # Two minutes without a word when it should be heard each minute: a minute
+    # and a half by the factor, so it may be thirty seconds on or back.
+    database.query("UPDATE patrol.latest_position SET fix_time = now() -"
+                   " interval '120 s', accuracy_m = 100, flags = 9")
+    gateway.stop()
+    gateway = make_gateway(learn__every_h=0).start()
+    wait_for(lambda: gateway.metric("patrol_speeds_in_use") == 1, 20,
+             gateway.log)
+    (vague,) = ask(gateway, "/v1/nearest", crossing(4, 2))["units"]
+    assert vague["eta_low_s"] < unit["eta_low_s"] - 5
+    assert vague["eta_high_s"] > unit["eta_high_s"] + 5
+
+
+def test_predictions_are_kept_with_the_arrival(database, fleet, make_gateway,
+                                               make_vehicle):
+    gateway = make_gateway(learn__every_h=0).start()
+    car = make_vehicle("L-01")
+    car.send(entry(1, crossing(1, 2)))
+    car.wait_stored(1)
+    path = f"{gateway.url}/v1/reports/eta"
+    assert check(gateway.http.get(path, timeout=10))["profiles"] == []
+    assert drive_s(gateway, 4, 2) == pytest.approx(30, abs=0.1)
+    car.send(entry(2, crossing(1, 2), status="en_route", kind="status"))
+    car.wait_stored(2)
+    wait_for(lambda: gateway.metric("patrol_predictions_waiting") == 1, 10)
+    car.send(entry(3, crossing(3, 2), status="en_route"))  # 102 m before it
+    car.wait_stored(3)
+    car.send(entry(4, crossing(3.6, 2), status="en_route"))
+    wait_for(lambda: gateway.metric("patrol_predictions_kept_total") == 1, 10,
+             gateway.log)
+    ((eta_s, low_s, took_s, away_m),) = database.query(
+        "SELECT eta_s, low_s, took_s, arrived_m FROM patrol.eta_prediction")
+    assert eta_s == pytest.approx(30, abs=0.1) and low_s is None
+    assert 0 <= took_s < 60 and 38 < away_m < 43
+    report = check(gateway.http.get(path, timeout=10))
+    (every, patrol) = report["profiles"]
+    assert (every["profile"], patrol["profile"]) == (None, "patrol")
+    assert every["arrivals"] == patrol["arrivals"] == 1
+    assert every["bias_s"] == pytest.approx(eta_s - took_s, abs=0.1)
+    assert every["in_range"] is None and every["with_range"] == 0
+
+
+def test_report_counts_as_it_says(database, fleet, make_gateway):
+    """Ten arrivals: predicted 100 s, taken 91 to 100; in the range 95 to 105
+    six of them, within 96 s six."""
+    for n in range(10):
+        database.query(
+            "INSERT INTO patrol.eta_prediction VALUES (%s, now() - interval"
+            " '1 h', NULL, ST_SetSRID(ST_MakePoint(0, 0), 4326), 'patrol', 100,"
+            " 95, 105, 96, 0.5, 0, now(), now(), 0, %s)", n + 1, 91 + n)
+    gateway = make_gateway(learn__every_h=0).start()
+    every = check(gateway.http.get(f"{gateway.url}/v1/reports/eta", timeout=10)
+                  )["profiles"][0]
+    assert every["arrivals"] == every["with_range"] == 10
+    # errors 0 to 9: median 4.5, nine in ten by interpolation 8.1
+    assert (every["bias_s"], every["median_error_s"], every["p90_error_s"]
+            ) == (4.5, 4.5, 8.1)
+    assert every["in_range"] == 0.6 and every["within_promise"] == 0.6
+    assert every["mean_p_within"] == 0.5
+    none = check(gateway.http.get(f"{gateway.url}/v1/reports/eta",
+                                  params={"to": "2020-01-01T00:00:00Z"},
+                                  timeout=10))
+    assert none["profiles"] == []
+    assert check(gateway.http.get(f"{gateway.url}/v1/reports/eta",
+                                  params={"from": "soon"}, timeout=10)
+                 )["status"] == 400

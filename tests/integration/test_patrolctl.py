@@ -282,10 +282,18 @@ TWINS_LINE = "! two vehicles report as unit P-1 (device car-1): one is not what 
 MISSION = {"mission_id": 17, "ref": None, "name": "Canadá", "kind": "embassy", "lat": 23.118,
            "lon": -82.424, "zone": None}
 CANDIDATE = {"call_sign": "P-12", "kind": "car", "capabilities": [], "eta_s": 244.6,
-             "drive_s": 176.5, "access_s": 4.1, "start_s": 64.0, "distance_m": 1320.4, "position_age_s": 1.3,
+             "drive_s": 176.5, "access_s": 4.1, "start_s": 64.0, "eta_low_s": 200.6,
+             "eta_high_s": 330.4, "p_within_promise": 0.709, "distance_m": 1320.4,
+             "position_age_s": 1.3,
              "position_time": "2024-05-01T12:00:00.000Z", "lat": 23.1, "lon": -82.4,
              "believed": {"lat": 23.1, "lon": -82.4, "forward_s": 0.0},
              "old": False, "status": "available", "within_promise": True}
+
+
+ERRORS = {"profile": None, "arrivals": 212, "bias_s": -4.1, "median_error_s": 21.0,
+          "p90_error_s": 74.5, "median_error_share": 0.093, "with_range": 200,
+          "in_range": 0.81, "with_promise": 180, "within_promise": 0.861,
+          "mean_p_within": None}
 
 
 def track_page(query):
@@ -321,7 +329,9 @@ class Answers(http.server.BaseHTTPRequestHandler):
         target = dict(POINT, zone="Playa", promise_s=245, mission=MISSION)
         return self.send(200, {
             "/v1/nearest": {"units": [CANDIDATE, dict(CANDIDATE, call_sign="P-3", old=True,
-                                                      eta_s=599.5, within_promise=None),
+                                                      eta_s=599.5, within_promise=None,
+                                                      eta_low_s=None, eta_high_s=None,
+                                                      p_within_promise=None),
                                       dict(CANDIDATE, call_sign="P-4", old=True, silent=True,
                                            position_age_s=45)],
                             "excluded": [{"call_sign": "P-7", "reason": "not_available",
@@ -337,6 +347,9 @@ class Answers(http.server.BaseHTTPRequestHandler):
                                     TROUBLED]},
             "/v1/units/P-12": UNIT,
             "/v1/units/P-13": TROUBLED,
+            "/v1/reports/eta": {"from": "2024-05-01T00:00:00.000Z",
+                                "to": "2024-06-01T00:00:00.000Z",
+                                "profiles": [] if "from=none" in query else [ERRORS]},
             "/v1/missions": {"missions": [MISSION]},
             "/v1/zones": {"zones": [{"zone_id": 1, "name": "Playa", "promise_s": 300,
                                      "time_zone": "America/Havana"},
@@ -401,10 +414,10 @@ def test_nearest(gateway):
     assert gateway.asked == ["/v1/nearest?mission=canad%C3%A1%20%26%20more&k=2&capability=armed"]
     assert done.stdout == (
         "Canadá, 23.118000,-82.380000, Calle ?[31m30 (6 m from it); zone Playa, promise 4:05\n"
-        "#  unit  eta s   m:ss  drive s  distance m       position  promise  status\n"
-        "1  P-12  244.6   4:05    176.5        1320            1 s  within   available\n"
-        "2  P-3   599.5  10:00    176.5        1320      1 s (old)  -        available\n"
-        "3  P-4   244.6   4:05    176.5        1320  45 s (silent)  within   available\n"
+        "#  unit  eta s   m:ss  range s  drive s  distance m       position  promise      status\n"
+        "1  P-12  244.6   4:05  201-330    176.5        1320            1 s  within 71 %  available\n"
+        "2  P-3   599.5  10:00        -    176.5        1320      1 s (old)  -            available\n"
+        "3  P-4   244.6   4:05  201-330    176.5        1320  45 s (silent)  within 71 %  available\n"
         "\n"
         "left out  reason\n"
         "P-7       not_available  status busy\n")
@@ -412,6 +425,18 @@ def test_nearest(gateway):
     assert gateway.asked[-1] == "/v1/nearest?lat=-23.500000&lon=-46.600000&k=5"
     assert answer["units"][0] == CANDIDATE
     assert ask(gateway, "nearest", "1,2", "-k", "1").stdout.startswith(LOST_LINE + "Canadá, ")
+
+
+def test_report_eta(gateway):
+    assert ask(gateway, "report", "eta", "--from", "2024-05-01T00:00:00Z").stdout == (
+        "2024-05-01T00:00:00.000Z to 2024-06-01T00:00:00.000Z\n"
+        "profile  arrivals  bias s  median error s  9 of 10 within s  in range  in time"
+        "  was expected\n"
+        "all           212    -4.1            21.0              74.5      81 %     86 %"
+        "             -\n")
+    assert gateway.asked == ["/v1/reports/eta?from=2024-05-01T00%3A00%3A00Z"]
+    assert "no unit has arrived" in ask(gateway, "report", "eta", "--from", "none").stdout
+    assert json.loads(ask(gateway, "report", "eta", "--json").stdout)["profiles"] == [ERRORS]
 
 
 def test_problems_are_told(gateway):
