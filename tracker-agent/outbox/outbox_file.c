@@ -1,4 +1,4 @@
-#include "outbox_internal.h"
+#include "outbox_file_internal.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -69,7 +69,7 @@ static const char *const texts[FILE_STATEMENTS] = {
 /* A file that cannot be read is as good as damaged, and putting it aside
  * reads nothing. A statement that no longer compiles (SQLITE_ERROR) or finds
  * its number taken (CONSTRAINT) means the same: ours would. */
-static enum pt_err err_of(int rc)
+enum pt_err file_err_of(int rc)
 {
     if (rc == SQLITE_IOERR_READ || rc == SQLITE_IOERR_SHORT_READ ||
         rc == SQLITE_IOERR_CORRUPTFS)
@@ -108,7 +108,7 @@ static uint32_t sum_bytes(uint32_t sum, const void *bytes, size_t size)
     return sum;
 }
 
-static uint32_t sum_numbers(const int64_t *numbers, size_t count)
+uint32_t file_sum(const int64_t *numbers, size_t count)
 {
     uint32_t sum = SUM_START;
     for (size_t i = 0; i < count; i++) {
@@ -125,12 +125,12 @@ enum { SEQ, TIME, LAT, LON, SPEED, COURSE, ACCURACY, MARKS, SUM, DETAIL };
 
 static uint32_t sum_row(const int64_t columns[SUM], const char *detail)
 {
-    uint32_t sum = sum_numbers(columns, SUM);
+    uint32_t sum = file_sum(columns, SUM);
     return detail != NULL ? sum_bytes(sum, detail, strlen(detail) + 1) : sum;
 }
 
-static sqlite3_stmt *bound(struct file *file, enum file_statement which,
-                           const int64_t *values, int count)
+sqlite3_stmt *file_bound(struct file *file, enum file_statement which,
+                         const int64_t *values, int count)
 {
     sqlite3_stmt *statement = file->statements[which];
     for (int i = 0; i < count; i++)
@@ -138,19 +138,18 @@ static sqlite3_stmt *bound(struct file *file, enum file_statement which,
     return statement;
 }
 
-/* Steps once and resets: for all that gives no rows of interest. */
-static enum pt_err run(struct file *file, enum file_statement which,
-                       const int64_t *values, int count)
+enum pt_err file_run(struct file *file, enum file_statement which,
+                     const int64_t *values, int count)
 {
-    sqlite3_stmt *statement = bound(file, which, values, count);
+    sqlite3_stmt *statement = file_bound(file, which, values, count);
     int rc = sqlite3_step(statement);
     sqlite3_reset(statement);
-    return err_of(rc);
+    return file_err_of(rc);
 }
 
 static enum pt_err execute(struct file *file, const char *sql)
 {
-    return err_of(sqlite3_exec(file->db, sql, NULL, NULL, NULL));
+    return file_err_of(sqlite3_exec(file->db, sql, NULL, NULL, NULL));
 }
 
 /* After a failed step SQLite may have rolled back by itself. */
@@ -158,130 +157,8 @@ static void undo(struct file *file)
 {
     enum pt_err err = PT_OK;
     if (!sqlite3_get_autocommit(file->db))
-        err = run(file, FILE_ROLLBACK, NULL, 0);
+        err = file_run(file, FILE_ROLLBACK, NULL, 0);
     (void)err; /* the step that failed is what the caller hears of */
-}
-
-static bool same_eras(const struct file *file, const struct file_meta *meta)
-{
-    bool same = file->era_count == meta->era_count;
-    for (size_t i = 0; i < meta->era_count && same; i++)
-        same = file->eras[i].first == meta->eras[i].first &&
-               file->eras[i].generation == meta->eras[i].generation &&
-               file->eras[i].shift == meta->eras[i].shift;
-    return same;
-}
-
-static void note_eras(struct file *file, const struct file_meta *meta)
-{
-    file->era_count = meta->era_count;
-    memcpy(file->eras, meta->eras, meta->era_count * sizeof *meta->eras);
-}
-
-static enum pt_err write_eras(struct file *file, const struct file_meta *meta)
-{
-    enum pt_err err = run(file, FILE_ERAS_DELETE, NULL, 0);
-    for (size_t i = 0; i < meta->era_count && err == PT_OK; i++) {
-        const struct era *era = &meta->eras[i];
-        int64_t values[] = {(int64_t)era->first, (int64_t)era->generation,
-                            (int64_t)era->shift};
-        err = run(file, FILE_ERA_PUT, values, 3);
-    }
-    return err;
-}
-
-/* Over the one row and `era_count` of the others. */
-static uint32_t sum_meta(const int64_t row[3], const struct era *eras,
-                         size_t era_count)
-{
-    int64_t all[3 + 3 * OUTBOX_GENERATIONS_MAX];
-    size_t count = 0;
-    for (size_t i = 0; i < 3; i++)
-        all[count++] = row[i];
-    for (size_t i = 0; i < era_count; i++) {
-        all[count++] = (int64_t)eras[i].first;
-        all[count++] = (int64_t)eras[i].generation;
-        all[count++] = (int64_t)eras[i].shift;
-    }
-    return sum_numbers(all, count);
-}
-
-/* `file` takes note of the eras when the transaction stands. */
-static enum pt_err write_meta(struct file *file, const struct file_meta *meta)
-{
-    int64_t values[] = {(int64_t)era_in_use(meta)->generation,
-                        (int64_t)meta->reserved_to, (int64_t)meta->dropped, 0};
-    values[3] = sum_meta(values, meta->eras, meta->era_count);
-    enum pt_err err = PT_OK;
-    if (!same_eras(file, meta))
-        err = write_eras(file, meta);
-    return err == PT_OK ? run(file, FILE_META_WRITE, values, 4) : err;
-}
-
-/* PT_E_CORRUPT: more than we ever write. */
-static enum pt_err read_eras(struct file *file, struct file_meta *ret)
-{
-    sqlite3_stmt *statement = file->statements[FILE_ERAS_READ];
-    int rc = sqlite3_step(statement);
-    ret->era_count = 0;
-    while (rc == SQLITE_ROW && ret->era_count < OUTBOX_GENERATIONS_MAX) {
-        ret->eras[ret->era_count++] = (struct era){
-            .first = (uint64_t)sqlite3_column_int64(statement, 0),
-            .generation = (uint64_t)sqlite3_column_int64(statement, 1),
-            .shift = (uint64_t)sqlite3_column_int64(statement, 2),
-        };
-        rc = sqlite3_step(statement);
-    }
-    sqlite3_reset(statement);
-    return rc == SQLITE_ROW ? PT_E_CORRUPT : err_of(rc);
-}
-
-static bool is_sound(const struct file_meta *meta, uint64_t lowest)
-{
-    uint64_t before = 0;
-    if (meta->reserved_to > INT64_MAX / 2 || meta->dropped > INT64_MAX ||
-        meta->last > meta->reserved_to || lowest < meta->eras[0].first)
-        return false;
-    for (size_t i = 0; i < meta->era_count; i++) {
-        const struct era *era = &meta->eras[i];
-        if (era->first <= before || era->shift >= era->first ||
-            era->generation == 0 || era->generation > INT64_MAX)
-            return false;
-        before = era->first;
-    }
-    return before <= meta->reserved_to + 1;
-}
-
-/* A generation of 0, a number beyond bigint or a row above what was reserved
- * cannot come from us. */
-static enum pt_err read_meta(struct file *file, struct file_meta *ret)
-{
-    struct file_meta meta = {0};
-    sqlite3_stmt *statement = file->statements[FILE_META_READ];
-    int rc = sqlite3_step(statement);
-    int64_t values[6] = {0};
-    for (int i = 0; i < 6 && rc == SQLITE_ROW; i++)
-        values[i] = sqlite3_column_int64(statement, i);
-    sqlite3_reset(statement);
-    if (rc != SQLITE_ROW)
-        return rc == SQLITE_DONE ? PT_E_CORRUPT : err_of(rc);
-    enum pt_err err = read_eras(file, &meta);
-    if (err != PT_OK)
-        return err;
-    if (sum_meta(values, meta.eras, meta.era_count) != values[3])
-        return PT_E_CORRUPT;
-    note_eras(file, &meta);
-    if (meta.era_count == 0) /* version 1 */
-        meta.eras[meta.era_count++] =
-            (struct era){.first = 1, .generation = (uint64_t)values[0]};
-    meta.reserved_to = (uint64_t)values[1];
-    meta.dropped = (uint64_t)values[2];
-    meta.last = (uint64_t)values[4];
-    if ((uint64_t)values[0] != era_in_use(&meta)->generation ||
-        !is_sound(&meta, (uint64_t)values[5]))
-        return PT_E_CORRUPT;
-    *ret = meta;
-    return PT_OK;
 }
 
 /* The first value of a query's first row, as a number and as "ok" or not. */
@@ -298,7 +175,7 @@ static enum pt_err query(struct file *file, const char *sql, int64_t *number,
         *number = sqlite3_column_int64(statement, 0);
     }
     sqlite3_finalize(statement);
-    return rc == SQLITE_DONE ? PT_E_CORRUPT : err_of(rc);
+    return rc == SQLITE_DONE ? PT_E_CORRUPT : file_err_of(rc);
 }
 
 enum look { LOOK_NEW, LOOK_OURS, LOOK_OLDER, LOOK_FOREIGN };
@@ -347,7 +224,7 @@ static enum pt_err prepare_all(struct file *file)
         rc = sqlite3_prepare_v3(file->db, texts[i], -1,
                                 SQLITE_PREPARE_PERSISTENT, &file->statements[i],
                                 NULL);
-    return err_of(rc);
+    return file_err_of(rc);
 }
 
 /* Tables and first meta in one transaction: a power cut leaves a file that
@@ -360,7 +237,7 @@ static enum pt_err make(struct file *file, const struct file_meta *meta)
     if (err == PT_OK)
         err = prepare_all(file);
     if (err == PT_OK)
-        err = write_meta(file, meta);
+        err = meta_write(file, meta);
     if (err == PT_OK)
         err = execute(file, "COMMIT");
     return err;
@@ -396,7 +273,7 @@ static enum pt_err connect_to(struct file *file, const char *path)
     int rc = sqlite3_open_v2(path, &file->db,
                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc != SQLITE_OK)
-        return err_of(rc);
+        return file_err_of(rc);
     /* SQLite falls back to reading; told before the pages are checked, for
      * this is tried again and again while a card is write-protected. */
     if (sqlite3_db_readonly(file->db, "main") == 1)
@@ -426,7 +303,7 @@ static enum pt_err open_checked(struct file *file, const char *path,
     if (err == PT_OK)
         err = look == LOOK_NEW ? make(file, meta) : take_up(file, look);
     if (err == PT_OK)
-        err = read_meta(file, meta);
+        err = meta_read(file, meta);
     return err;
 }
 
@@ -462,19 +339,19 @@ static enum pt_err put_row(struct file *file, const struct pt_entry *entry)
         [SUM] = 0,
     };
     values[SUM] = sum_row(values, entry->detail);
-    sqlite3_stmt *statement = bound(file, FILE_PUT, values, DETAIL);
+    sqlite3_stmt *statement = file_bound(file, FILE_PUT, values, DETAIL);
     int rc = sqlite3_bind_text(statement, DETAIL + 1, entry->detail, -1,
                                SQLITE_STATIC); /* NULL binds NULL */
     if (rc == SQLITE_OK)
         rc = sqlite3_step(statement);
     sqlite3_reset(statement);
-    return err_of(rc);
+    return file_err_of(rc);
 }
 
 static enum pt_err delete_range(struct file *file, struct pt_range range)
 {
     int64_t values[] = {(int64_t)range.first, (int64_t)range.last};
-    return run(file, FILE_DELETE, values, 2);
+    return file_run(file, FILE_DELETE, values, 2);
 }
 
 /* A pragma takes effect when it is compiled, so it cannot be prepared. */
@@ -488,7 +365,7 @@ static enum pt_err begin(struct file *file, bool lazy)
     if (err != PT_OK)
         return err;
     file->lazy = lazy;
-    return run(file, FILE_BEGIN, NULL, 0);
+    return file_run(file, FILE_BEGIN, NULL, 0);
 }
 
 enum pt_err file_write(struct file *file, uint64_t floor,
@@ -501,17 +378,17 @@ enum pt_err file_write(struct file *file, uint64_t floor,
     for (size_t i = 0; i < count && err == PT_OK; i++)
         err = put_row(file, &entries[i]);
     if (err == PT_OK)
-        err = write_meta(file, meta);
+        err = meta_write(file, meta);
     if (err == PT_OK)
-        err = run(file, FILE_COMMIT, NULL, 0);
+        err = file_run(file, FILE_COMMIT, NULL, 0);
     if (err != PT_OK) {
         undo(file);
         return err;
     }
-    note_eras(file, meta);
+    meta_note_eras(file, meta);
     /* The transaction stands, whatever becomes of the checkpoint. */
     if (reserve)
-        err = run(file, FILE_CHECKPOINT, NULL, 0);
+        err = file_run(file, FILE_CHECKPOINT, NULL, 0);
     (void)err;
     return PT_OK;
 }
@@ -523,7 +400,7 @@ enum pt_err file_delete(struct file *file, const struct pt_range *ranges,
     for (size_t i = 0; i < count && err == PT_OK; i++)
         err = delete_range(file, ranges[i]);
     if (err == PT_OK)
-        err = run(file, FILE_COMMIT, NULL, 0);
+        err = file_run(file, FILE_COMMIT, NULL, 0);
     if (err != PT_OK)
         undo(file);
     return err;
@@ -532,12 +409,12 @@ enum pt_err file_delete(struct file *file, const struct pt_range *ranges,
 enum pt_err file_count(struct file *file, struct pt_range range, uint64_t *ret)
 {
     int64_t values[] = {(int64_t)range.first, (int64_t)range.last};
-    sqlite3_stmt *statement = bound(file, FILE_COUNT, values, 2);
+    sqlite3_stmt *statement = file_bound(file, FILE_COUNT, values, 2);
     int rc = sqlite3_step(statement);
     if (rc == SQLITE_ROW)
         *ret = (uint64_t)sqlite3_column_int64(statement, 0);
     sqlite3_reset(statement);
-    return err_of(rc);
+    return file_err_of(rc);
 }
 
 void details_free(struct detail *details)
@@ -598,7 +475,7 @@ enum pt_err file_read(struct file *file, uint64_t from, size_t max,
 {
     int64_t values[] = {(int64_t)from,
                         max < INT64_MAX ? (int64_t)max : INT64_MAX};
-    sqlite3_stmt *statement = bound(file, FILE_READ, values, 2);
+    sqlite3_stmt *statement = file_bound(file, FILE_READ, values, 2);
     enum pt_err err = PT_OK;
     size_t count = 0;
     int rc = SQLITE_ROW;
@@ -613,7 +490,7 @@ enum pt_err file_read(struct file *file, uint64_t from, size_t max,
     }
     sqlite3_reset(statement);
     if (err == PT_OK)
-        err = err_of(rc);
+        err = file_err_of(rc);
     if (err == PT_OK)
         *ret = count;
     return err;

@@ -1,10 +1,10 @@
 #ifndef OUTBOX_INTERNAL_H
 #define OUTBOX_INTERNAL_H
-/* Four parts: outbox_file.c keeps rows and who they are in SQLite and knows
- * nothing of groups, limits and receipts; outbox_era.c knows the numbers of
- * each generation; outbox_held.c what is held (reading, dropping,
- * forgetting); outbox.c the rest (opening, putting, committing, and a new
- * generation under way). */
+/* Four parts: outbox_file.c and outbox_meta.c keep rows and who they are in
+ * SQLite and know nothing of groups, limits and receipts; outbox_era.c knows
+ * the numbers of each generation; outbox_held.c what is held (reading,
+ * dropping, forgetting); outbox.c the rest (opening, putting, committing, and a
+ * new generation under way). */
 #include "outbox.h"
 #include "pt_err.h"
 #include "report.h"
@@ -62,7 +62,7 @@ struct detail {
     char text[];
 };
 
-/* ---- outbox_file.c ---- */
+/* ---- outbox_file.c, outbox_meta.c ---- */
 
 /* Opens PATH and checks it; an absent or empty one is made with `meta`.
  * On success `meta` is the file's. PT_E_CORRUPT: damaged, file_put_aside()
