@@ -166,11 +166,12 @@ enum state_column {
     COL_STATUS_GENERATION,
     COL_STATUS_SEQ,
     COL_STATUS_GATEWAY_TIME,
+    COL_PANIC,
 };
 
 /* The newest fix of each unit, and the newest status: the fix's, or that of
- * an event after it. Where an event's time is the gateway's, numbers tell
- * what came after what, as in fleet_apply(). */
+ * an event after it; the panic of the last day. Where an event's time is the
+ * gateway's, numbers tell what came after what, as in fleet_apply(). */
 static const char state_sql[] =
     "SELECT u.unit_id,"
     " round(extract(epoch FROM l.fix_time) * 1000)::bigint,"
@@ -182,7 +183,10 @@ static const char state_sql[] =
     " ELSE l.fix_time END) * 1000)::bigint,"
     " CASE WHEN by_event THEN e.generation ELSE l.generation END,"
     " CASE WHEN by_event THEN e.seq ELSE l.seq END,"
-    " (by_event AND e.time_from_gateway)::integer"
+    " (by_event AND e.time_from_gateway)::integer,"
+    " (SELECT round(extract(epoch FROM max(event_time)) * 1000)::bigint"
+    " FROM patrol.unit_event p WHERE p.unit_id = u.unit_id"
+    " AND kind = 'panic' AND event_time > now() - interval '1 day')"
     " FROM patrol.unit u"
     " LEFT JOIN patrol.latest_position l USING (unit_id)"
     " LEFT JOIN LATERAL (SELECT generation, seq, time_from_gateway"
@@ -228,6 +232,7 @@ static struct fleet_unit unit_from_row(const PGresult *rows, int row)
         .status_seq = (uint64_t)int_at(rows, row, COL_STATUS_SEQ),
         .status_gateway_time = int_at(rows, row, COL_STATUS_GATEWAY_TIME) != 0,
         .status = PT_STATUS_UNKNOWN,
+        .panic_ms = int_at(rows, row, COL_PANIC),
     };
     (void)pt_status_parse(PQgetvalue(rows, row, COL_STATUS), &unit.status);
     return unit;

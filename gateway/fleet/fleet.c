@@ -221,6 +221,14 @@ static bool take_status(struct fleet_unit *unit, const struct batch_item *item)
     return true;
 }
 
+static bool take_panic(struct fleet_unit *unit, int64_t time_ms)
+{
+    if (time_ms <= unit->panic_ms)
+        return false;
+    unit->panic_ms = time_ms;
+    return true;
+}
+
 static bool counts(const struct batch_item *item)
 {
     return item->unit_id != BATCH_NO_UNIT &&
@@ -242,7 +250,9 @@ enum pt_err fleet_apply(struct fleet *fleet, const struct batch *batch)
         }
         bool fix = take_fix(&slot->unit, item);
         bool status = take_status(&slot->unit, item);
-        if (fix || status)
+        bool panic = item->entry.kind == PT_KIND_PANIC &&
+                     take_panic(&slot->unit, batch_act_ms(item));
+        if (fix || status || panic)
             fleet_mark_changed(fleet, slot);
     }
     return worst;
@@ -304,10 +314,11 @@ enum pt_err fleet_restore(struct fleet *fleet, const struct fleet_unit *unit)
         restore_fix(live, unit);
         fleet_mark_changed(fleet, slot);
     }
-    if (is_newer_status(unit, live)) {
+    bool status = is_newer_status(unit, live);
+    if (status)
         copy_status(live, unit);
+    if (take_panic(live, unit->panic_ms) || status)
         fleet_mark_changed(fleet, slot);
-    }
     if (unit->has_fix && unit->received_ms > live->heard_ms) {
         live->heard_ms = unit->received_ms;
         live->heard_restored = true;

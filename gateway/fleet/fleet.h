@@ -31,6 +31,7 @@ struct fleet_unit {
     uint64_t status_generation; /* of the entry that said it */
     uint64_t status_seq;
     bool status_gateway_time;        /* its time is when it came in */
+    int64_t panic_ms;                /* of the newest panic; 0: none known */
     bool connected;                  /* the device's presence at the broker */
     struct pt_vehicle_state vehicle; /* as last reported ... */
     int64_t vehicle_said_ms;         /* ... then, by the gateway's clock */
@@ -59,6 +60,7 @@ void fleet_free(struct fleet *fleet); /* NULL is fine */
  * generation (as the database's bigint), then the higher number; a status
  * whose time is the gateway's by its number alone, within a generation.
  * Refused items are passed over, but for the status of an act that is kept.
+ * A panic counts unless one as late is known.
  * PT_E_FULL beyond max_units; the rest of the batch is still applied. */
 PT_MUST_CHECK enum pt_err fleet_apply(struct fleet *fleet,
                                       const struct batch *batch);
@@ -71,9 +73,9 @@ PT_MUST_CHECK enum pt_err fleet_heard(struct fleet *fleet, uint32_t unit_id,
 PT_MUST_CHECK enum pt_err fleet_connected(struct fleet *fleet, uint32_t unit_id,
                                           bool connected);
 
-/* At start, from the database: fix and status, each unless a newer one is
- * known already, and when the fix was received, unless it was heard since. The
- * other fields of `unit` are passed over. */
+/* At start, from the database: fix, status and panic, each unless a newer one
+ * is known already, and when the fix was received, unless it was heard since.
+ * The other fields of `unit` are passed over. */
 PT_MUST_CHECK enum pt_err fleet_restore(struct fleet *fleet,
                                         const struct fleet_unit *unit);
 

@@ -154,6 +154,7 @@ void write_unit(struct json *json, const struct catalog_unit *unit,
     write_capabilities(json, unit);
     jw_text(json, "status", pt_status_name(state->status));
     write_moment(json, "status_time", state->status_time_ms);
+    write_moment(json, "panic_at", state->panic_ms);
     jw_bool(json, "connected", state->connected);
     write_moment(json, "heard_at", state->heard_ms);
     write_if(json, "heard_age_s", state->heard_ms != 0,

@@ -1,5 +1,6 @@
 """What the console is made of, over HTTP: its files, and the map's tiles, read
 here by a reader of our own (Mapbox Vector Tile 2.1 is protobuf)."""
+import datetime
 import json
 import math
 import os
@@ -10,6 +11,7 @@ import requests
 
 from lib_common import TOP, wait_for
 from lib_database import LAT, LON, crossing
+from lib_vehicle import entry
 
 PAGE = os.path.join(TOP, "gateway/console/page")
 ZOOM = 14
@@ -207,3 +209,27 @@ def test_tiles_without_a_database(make_gateway, server):
         server.start()
     path = f"/v1/tiles/streets/{ZOOM}/{other[0]}/{other[1]}.mvt"
     wait_for(lambda: get(gateway, path).status_code == 200, 60, gateway.log)
+
+
+# ------------------------------------------------------------------ the panic
+def test_a_panic_stands_in_the_units(make_gateway, make_vehicle, database):
+    """Told at once; still there when the gateway is started again, for a day."""
+    database.add_unit("car-1")
+    gateway = make_gateway().start()
+    assert gateway.get("/v1/units/car-1")["panic_at"] is None
+    vehicle = make_vehicle("car-1")
+    raised = entry(1, crossing(2, 2), kind="panic")
+    vehicle.send(raised)
+    wait_for(lambda: gateway.get("/v1/units/car-1")["panic_at"], 20, gateway.log)
+    told = gateway.get("/v1/units/car-1")["panic_at"]
+    assert round(datetime.datetime.fromisoformat(told).timestamp() * 1000) \
+        == raised["time_ms"]
+    wait_for(lambda: database.one("SELECT count(*) FROM patrol.unit_event"), 20,
+             gateway.log)
+    gateway.stop()
+    database.query("INSERT INTO patrol.unit_event SELECT unit_id, 1, 1,"
+                   " now() - interval '25 hours', 'panic', 'available'"
+                   " FROM patrol.unit")
+    gateway.start()
+    wait_for(lambda: gateway.get("/v1/units/car-1")["panic_at"] == told, 20,
+             gateway.log)

@@ -259,7 +259,7 @@ def test_enrolled_device_is_let_in(ctl, database, place):
 # ----------------------------------------------------------------- answers
 POINT = {"lat": 23.118, "lon": -82.38, "road": "Calle \x1b[31m30", "off_road_m": 6.2}
 UNIT = {"call_sign": "P-12", "kind": "car", "capabilities": ["armed", "k9"],
-        "status": "available", "status_time": None, "connected": True, "heard_at": None,
+        "status": "available", "status_time": None, "panic_at": None, "connected": True, "heard_at": None,
         "revision": 5, "vehicle": None,
         "position": {"lat": 23.132999, "lon": -82.383498,
                      "believed": {"lat": 23.133012, "lon": -82.383501,

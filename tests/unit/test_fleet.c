@@ -116,6 +116,37 @@ static void one_instant_has_one_winner(void **state)
     }
 }
 
+/* Also one that is late, or told before the fix that is known; a repeat is
+ * none. */
+static void a_panic_is_kept(void **state)
+{
+    (void)state;
+    struct fleet *fleet = new_fleet(10);
+    struct batch_item item = item_of(5, 1, 1, 1000);
+    struct fleet_unit restored = {.unit_id = 5, .panic_ms = 850};
+    const uint32_t *slots;
+
+    apply_one(fleet, &item);
+    assert_int_equal(fleet_find(fleet, 5)->panic_ms, 0);
+    item.entry.kind = PT_KIND_PANIC;
+    item.entry.seq = 2;
+    item.entry.time_ms = 900;
+    apply_one(fleet, &item);
+    item.entry.seq = 3;
+    item.entry.time_ms = 800;
+    apply_one(fleet, &item);
+    assert_int_equal(fleet_find(fleet, 5)->panic_ms, 900);
+    fleet_changes_take(fleet);
+    assert_int_equal(fleet_restore(fleet, &restored), PT_OK);
+    assert_int_equal(fleet_find(fleet, 5)->panic_ms, 900);
+    assert_int_equal(fleet_changes(fleet, &slots), 0);
+    restored.panic_ms = 950;
+    assert_int_equal(fleet_restore(fleet, &restored), PT_OK);
+    assert_int_equal(fleet_find(fleet, 5)->panic_ms, 950);
+    assert_int_equal(fleet_changes(fleet, &slots), 1);
+    fleet_free(fleet);
+}
+
 static void status_comes_without_a_fix(void **state)
 {
     (void)state;
@@ -682,6 +713,7 @@ int main(void)
         cmocka_unit_test(takes_a_fix_over),
         cmocka_unit_test(late_entries_move_nothing_back),
         cmocka_unit_test(one_instant_has_one_winner),
+        cmocka_unit_test(a_panic_is_kept),
         cmocka_unit_test(status_comes_without_a_fix),
         cmocka_unit_test(refused_items_are_passed_over),
         cmocka_unit_test(full_still_takes_the_known),

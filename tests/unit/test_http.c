@@ -748,16 +748,16 @@ static void absent_is_null(void **state)
     struct json json = {0};
 
     write_unit(&json, &unit, NULL, 0);
-    assert_json(&json,
-                "{\"call_sign\":\"P-1\",\"kind\":\"car\","
-                "\"capabilities\":[\"armed\"],\"status\":\"unknown\","
-                "\"status_time\":null,\"connected\":false,\"heard_at\":null,"
-                "\"heard_age_s\":null,\"heard_by\":null,\"silent\":null,"
-                "\"revision\":0,\"position\":null,\"vehicle\":null,"
-                "\"pace\":{\"wanted_revision\":null,"
-                "\"acknowledged_revision\":null,\"bound_m\":null,"
-                "\"bound_assigned_m\":null,\"moving_s\":null,"
-                "\"parked_s\":null,\"assigned\":false}}");
+    assert_json(&json, "{\"call_sign\":\"P-1\",\"kind\":\"car\","
+                       "\"capabilities\":[\"armed\"],\"status\":\"unknown\","
+                       "\"status_time\":null,\"panic_at\":null,"
+                       "\"connected\":false,\"heard_at\":null,"
+                       "\"heard_age_s\":null,\"heard_by\":null,\"silent\":null,"
+                       "\"revision\":0,\"position\":null,\"vehicle\":null,"
+                       "\"pace\":{\"wanted_revision\":null,"
+                       "\"acknowledged_revision\":null,\"bound_m\":null,"
+                       "\"bound_assigned_m\":null,\"moving_s\":null,"
+                       "\"parked_s\":null,\"assigned\":false}}");
     jw_clear(&json);
 }
 

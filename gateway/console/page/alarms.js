@@ -91,15 +91,18 @@ function acknowledge(key) {
     const alarm = alarms.get(key);
     if (!alarm) return;
     alarm.seen = true;
-    if (alarm.over) alarms.delete(key);
+    /* a panic has no end but that somebody answers for it */
+    if (alarm.over || alarm.kind === "panic") alarms.delete(key);
     show();
+    alarm.whenSeen();
 }
 
-/** Raises an alarm; one of the same key that is still on is not raised anew. */
-export function raise(key, kind, text, since = new Date()) {
+/** Raises an alarm; one of the same key that is still on is not raised anew.
+ * `whenSeen` runs when it is acknowledged. */
+export function raise(key, kind, text, since = new Date(), whenSeen = () => {}) {
     const known = alarms.get(key);
     if (known && !known.over) return;
-    alarms.set(key, { key, kind, text, since, over: null, seen: false });
+    alarms.set(key, { key, kind, text, since, over: null, seen: false, whenSeen });
     show();
     soundNow();
 }

@@ -2,7 +2,7 @@
  * the map; the ranking, why others are left out, and the way of one unit. */
 import { byId, element, nameElement } from "./dom.js";
 import { fetchJson } from "./feed.js";
-import { chooseUnit, markTarget, showRoute } from "./map.js";
+import { chooseUnit, lookAt, markTarget, showRoute } from "./map.js";
 import {
     ageText, clock, distance, minutes, number, onLanguage, plain, say,
 } from "./say.js";
@@ -124,7 +124,7 @@ function forget() {
 function ask(next) {
     forget();
     question = next;
-    markTarget(next.at, [], true);
+    markTarget(next.at, []);
     show();
     askNow();
 }
@@ -134,6 +134,7 @@ async function askNow() {
     try {
         const got = await fetchJson(`/v1/nearest?${question.query}&k=5`);
         if (mine !== turn) return;
+        if (answer === null) lookAt(question.at);
         answer = got;
         answeredAt = performance.now();
         problem = null;
@@ -193,7 +194,8 @@ function candidateRow(unit, place) {
         nameElement(plain(unit.call_sign, 64), "name"),
         element("span", minutes(unit.eta_s), "minutes"),
         element("span", `${number(unit.eta_s)} s`, "seconds"));
-    flags.push(distance(unit.distance_m),
+    if (unit.start_s >= 1) flags.push(say("sets_out", { time: minutes(unit.start_s) }));
+    flags.push(say("drives", { time: minutes(unit.drive_s), distance: distance(unit.distance_m) }),
         say("position_age", { age: ageText(unit.position_age_s) }));
     if (unit.silent) flags.push(say("silent"));
     else if (unit.old) flags.push(say("old_position"));

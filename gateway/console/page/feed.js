@@ -25,7 +25,7 @@ export const health = {
 
 const listeners = new Map();
 
-/** Kinds: unit, units, silent, part, health, catalog, roads, panic. */
+/** Kinds: unit, units, silent, part, health, catalog, roads, closures, panic. */
 export function on(kind, listener) {
     if (!listeners.has(kind)) listeners.set(kind, []);
     listeners.get(kind).push(listener);
@@ -50,7 +50,22 @@ function takeUnit(data) {
     if (before && told === null && data.revision < before.data.revision) return;
     lead(before, next, now);
     units.set(data.call_sign, next);
-    tell("unit", { before, next });
+    if (data.panic_at !== null && data.panic_at !== before?.data.panic_at) tell("panic", data);
+    tell("unit");
+}
+
+/* Units came, went or are called otherwise: the stream tells only those that
+ * report. What it told since is newer than the list and stays. */
+async function readUnits() {
+    try {
+        const { units: list } = await fetchJson("/v1/units");
+        const names = new Set(list.map((data) => data.call_sign));
+        for (const data of list) takeUnit(data);
+        for (const name of units.keys()) if (!names.has(name)) units.delete(name);
+        tell("units");
+    } catch {
+        setTimeout(readUnits, ASK_EVERY_MS);
+    }
 }
 
 function beginSnapshot() {
@@ -88,8 +103,12 @@ function openStream() {
     for (const part of ["broker", "database"])
         for (const word of ["lost", "back"])
             handle(`${part}.${word}`, (data) => takePart(part, data));
-    handle("catalog", () => tell("catalog"));
+    handle("catalog", () => {
+        readUnits();
+        tell("catalog");
+    });
     handle("roads", () => tell("roads"));
+    handle("closures", () => tell("closures"));
     stream.addEventListener("error", () => {
         if (health.streamReady) health.streamLostAt = performance.now();
         health.streamReady = false;

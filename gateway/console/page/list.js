@@ -98,6 +98,12 @@ function show() {
         ? say("more_units", { n: names.length - shown.length }) : "");
 }
 
+function closureItem() {
+    const made = element("li");
+    made.append(element("span", null, "symbol closed"), element("span", say("legend_closure")));
+    return made;
+}
+
 function showLegend() {
     const item = (look, words, pointer) => {
         const made = element("li");
@@ -108,7 +114,8 @@ function showLegend() {
         ...STATUSES.map((status) => item({ status }, say(`status_${status}`))),
         item({ status: "available" }, say("legend_heading"), true),
         item({ status: "available", silent: true }, say("legend_silent")),
-        item({ status: "available", old: true }, say("legend_old")));
+        item({ status: "available", old: true }, say("legend_old")),
+        closureItem());
 }
 
 export function setListTheme(next) {

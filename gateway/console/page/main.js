@@ -4,7 +4,7 @@ import { askPoint, setMissions, startAsk } from "./ask.js";
 import { byId, element } from "./dom.js";
 import { fetchJson, health, on, startFeed, units } from "./feed.js";
 import { setListTheme, startList } from "./list.js";
-import { reloadTiles, setMapTheme, showBounds, startMap } from "./map.js";
+import { chooseUnit, reloadTiles, setMapTheme, showBounds, showClosures, startMap } from "./map.js";
 import { redraw } from "./overlay.js";
 import {
     ageText, clock, clockZone, onLanguage, plain, say, setTimeZone, startLanguage,
@@ -111,6 +111,20 @@ function onHearing({ call_sign: name, silent }) {
     }
 }
 
+/* One that somebody at this browser has seen is not raised again when the page
+ * is loaded anew. */
+function onPanic({ call_sign: name, panic_at: at }) {
+    const seen = JSON.parse(localStorage.getItem("panics") ?? "{}");
+    if (seen[name] >= at) return;
+    raise(`panic ${name} ${at}`, "panic", () => say("alarm_panic", { unit: plain(name, 64) }),
+        new Date(at), () => {
+            localStorage.setItem("panics", JSON.stringify({
+                ...JSON.parse(localStorage.getItem("panics") ?? "{}"), [name]: at,
+            }));
+            chooseUnit(name);
+        });
+}
+
 /* -------------------------------------------------------------- the city */
 async function loadCity(fit) {
     const [{ missions }, { zones }] = await Promise.all(
@@ -121,11 +135,20 @@ async function loadCity(fit) {
 }
 
 function boundsOf(missions) {
-    const places = missions.length > 0 ? missions
-        : [...units.values()].map((unit) => unit.data.position).filter(Boolean);
+    const places = missions.concat(
+        [...units.values()].map((unit) => unit.data.position).filter(Boolean));
     const lats = places.map((place) => place.lat), lons = places.map((place) => place.lon);
     if (places.length === 0) return [[-180, -60], [180, 75]];
     return [[Math.min(...lons), Math.min(...lats)], [Math.max(...lons), Math.max(...lats)]];
+}
+
+async function readClosures() {
+    try {
+        const { features } = await fetchJson("/v1/closures");
+        showClosures({ type: "FeatureCollection", features: features.filter(({ properties }) => properties.in_force) });
+    } catch {
+        setTimeout(readClosures, 2000);
+    }
 }
 
 let cityLoaded = false;
@@ -147,6 +170,7 @@ function listen() {
         compareSilent();
     });
     on("silent", onHearing);
+    on("panic", onPanic);
     on("part", (part) => {
         if (part === "roads") return;
         partAlarm(part, health.parts[part] !== "up", health.since[part]);
@@ -160,7 +184,11 @@ function listen() {
         cityAgain();
         reloadTiles(["zones", "missions"]);
     });
-    on("roads", () => reloadTiles(["streets"]));
+    on("closures", readClosures);
+    on("roads", () => {
+        reloadTiles(["streets"]);
+        readClosures();
+    });
 }
 
 function shortcuts(event) {
@@ -186,4 +214,5 @@ onLanguage(showFreshness);
 setInterval(showFreshness, 500);
 addEventListener("keydown", shortcuts);
 startFeed();
+readClosures();
 cityAgain();

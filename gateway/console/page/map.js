@@ -12,6 +12,7 @@ const { maplibregl } = globalThis;
 let map = null;
 let theme = "day";
 let route = NOTHING;
+let closures = NOTHING;
 const chosenListeners = [];
 
 export function onChosen(listener) {
@@ -28,11 +29,15 @@ export function chooseUnit(name, go = true) {
     map.easeTo({ center: [lon, lat], zoom: Math.max(map.getZoom(), 14), duration: 300 });
 }
 
-/** The place asked about, null for none; `go` brings it into view. */
-export function markTarget(at, names, go = false) {
+/** The place asked about, null for none, and who comes, in order. */
+export function markTarget(at, names) {
     markAnswer(at, names);
-    if (go && map !== null && !map.getBounds().contains([at.lon, at.lat]))
-        map.easeTo({ center: [at.lon, at.lat], duration: 300 });
+}
+
+/** Brings a place into view, if it is not. */
+export function lookAt({ lat, lon }) {
+    if (map !== null && !map.getBounds().contains([lon, lat]))
+        map.easeTo({ center: [lon, lat], duration: 300 });
 }
 
 /** The way of a unit, a GeoJSON geometry; null: none. */
@@ -41,10 +46,16 @@ export function showRoute(geometry) {
     map?.getSource("route")?.setData(route);
 }
 
+/** What is closed or slowed, as the API tells it. */
+export function showClosures(collection) {
+    closures = collection;
+    map?.getSource("closures")?.setData(closures);
+}
+
 export function setMapTheme(next) {
     theme = next;
     overlayTheme(next);
-    map?.setStyle(mapStyle(theme, route));
+    map?.setStyle(mapStyle(theme, route, closures));
 }
 
 /** Streets or missions are others now: their tiles are asked for again. */
@@ -90,7 +101,7 @@ export function startMap(askPoint) {
     try {
         maplibregl.setWorkerUrl("/console/maplibre-gl-csp-worker.js");
         map = new maplibregl.Map({
-            container: "map", style: mapStyle(theme, route), attributionControl: false,
+            container: "map", style: mapStyle(theme, route, closures), attributionControl: false,
             dragRotate: false, pitchWithRotate: false, touchPitch: false, fadeDuration: 0,
             minZoom: 6, maxZoom: 19, center: [0, 20], zoom: 6, renderWorldCopies: false,
         });

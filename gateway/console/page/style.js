@@ -4,12 +4,12 @@ const PAINT = {
     day: {
         ground: "#f2f1ec", main: "#ffffff", middle: "#ffffff", small: "#fbfaf7",
         edge: "#c9c6bb", path: "#d9d6cb", text: "#4a4a42", halo: "#f7f6f2",
-        zone: "#7a5c99", mission: "#7a1f5c", route: "#b4004e",
+        zone: "#7a5c99", mission: "#7a1f5c", route: "#b4004e", closed: "#c00000",
     },
     night: {
         ground: "#10151b", main: "#3b4653", middle: "#303a46", small: "#252d37",
         edge: "#0a0e12", path: "#20272f", text: "#b9c2cc", halo: "#10151b",
-        zone: "#b79ad6", mission: "#e3a0cf", route: "#ff6aa2",
+        zone: "#b79ad6", mission: "#e3a0cf", route: "#ff6aa2", closed: "#ff5a4d",
     },
 };
 
@@ -72,14 +72,16 @@ function labels(paint) {
 
 export const NOTHING = { type: "FeatureCollection", features: [] };
 
-/** A MapLibre style; `route` is GeoJSON, kept when the style is changed. */
-export function mapStyle(theme, route) {
+/** A MapLibre style; `route` and `closures` are GeoJSON, kept when the style is
+ * changed. */
+export function mapStyle(theme, route, closures) {
     const paint = PAINT[theme];
     return {
         version: 8,
         sources: {
             streets: tiles("streets"), zones: tiles("zones"), missions: tiles("missions"),
             route: { type: "geojson", data: route },
+            closures: { type: "geojson", data: closures },
         },
         layers: [
             { id: "ground", type: "background", paint: { "background-color": paint.ground } },
@@ -95,6 +97,13 @@ export function mapStyle(theme, route) {
                 paint: {
                     "line-color": paint.zone, "line-width": 1.5, "line-opacity": 0.7,
                     "line-dasharray": [4, 3],
+                },
+            }, {
+                /* a chain of bars over the street, told from all else by its form */
+                id: "closures", type: "line", source: "closures",
+                paint: {
+                    "line-color": paint.closed, "line-width": 8,
+                    "line-dasharray": [0.35, 0.5],
                 },
             }, {
                 id: "route-edge", type: "line", source: "route",
