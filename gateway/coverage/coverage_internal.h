@@ -101,7 +101,7 @@ struct coverage {
     bool job_under_way;
     struct coverage_streets *streets; /* the last that came to an end */
     struct roads_spread *spread;      /* kept for the next */
-    size_t spread_slots;
+    size_t spread_slots, spread_fold;
 };
 
 struct coverage_streets {
@@ -110,7 +110,7 @@ struct coverage_streets {
     size_t slots;
     struct coverage_unit *units;
     struct roads_spread *spread; /* NULL: to be made */
-    size_t spread_slots;
+    size_t spread_slots, spread_fold;
     uint32_t *first_ms; /* by piece */
     struct zone_streets *zones;
     size_t gap_count;
