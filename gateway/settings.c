@@ -100,12 +100,12 @@ static const struct config_option options[] = {
      .help = "so often travel times are learned anew from the fleet's own "
              "drives; 0: only by patrolctl roads learn"},
     {.section = "learn", .name = "after_s", .type = CONFIG_INT,
-     .offset = AT(learn_after_s), .initial = "600", .min = 1, .max = 86400,
+     .offset = AT(learn_after_s), .initial = "3600", .min = 1, .max = 86400,
      .help = "not sooner than this after the start"},
     {.section = "learn", .name = "days", .type = CONFIG_INT,
      .offset = AT(learn_days), .initial = "28", .min = 1, .max = 366,
      .help = "from the drives of so many days; of more than 5,000,000 fixes "
-             "the newest"},
+             "the newest days"},
 
     {.section = "coverage", .name = "profile", .type = CONFIG_TEXT,
      .offset = AT(coverage_profile), .initial = "",

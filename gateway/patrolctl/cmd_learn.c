@@ -105,13 +105,15 @@ static void tell_kind(const struct speeds_kind *kind)
     tell_limits(kind);
 }
 
-static void tell(const struct speeds_wish *wish, const struct speeds_told *told)
+static void tell(const struct speeds_told *told)
 {
     printf("%llu fixes; hours are those of %s\n",
            (unsigned long long)told->fixes, told->time_zone);
-    if (told->from_ms > wish->from_ms)
-        printf("more than %d fixes: only the newest counted\n",
+    if (told->newest_only)
+        printf("more than %d fixes: only the newest days counted\n",
                SPEEDS_FIXES_MAX);
+    if (told->every > 1)
+        printf("and of the units one in %u\n", told->every);
     for (size_t i = 0; i < told->kind_count; i++)
         tell_kind(&told->kinds[i]);
 }
@@ -151,6 +153,6 @@ enum ctl_exit cmd_roads_learn(struct ctl *ctl, int argc, char **argv)
     }
     if (ctl->json)
         return tell_json(&told);
-    tell(&wish, &told);
+    tell(&told);
     return CTL_OK;
 }

@@ -27,18 +27,26 @@ enum column {
     COL_OFFSET
 };
 
-#define WINDOW                                                   \
-    " FROM patrol.position p JOIN patrol.unit u USING (unit_id)" \
-    " WHERE u.kind <> 'foot' AND p.flags & " JUMP " = 0"         \
-    " AND p.fix_time >= to_timestamp($1::float8 / 1000)"         \
-    " AND p.fix_time < to_timestamp($2::float8 / 1000)"
-
-static const char count_sql[] = "SELECT count(*)" WINDOW;
-
-/* From when on there are no more than so many. */
-static const char newest_sql[] =
-    "SELECT coalesce((SELECT (extract(epoch FROM fix_time) * 1000)::bigint + "
-    "1" WINDOW " ORDER BY fix_time DESC OFFSET $3 LIMIT 1), $1::bigint)";
+/* Days from the newest on, as far as there are no more fixes in them than so
+ * many, by what the server reckons each day's partition to hold (a fix takes
+ * some 120 bytes); of a newest day that alone holds more, every n-th unit. Not
+ * one fix is read for it. */
+static const char window_sql[] =
+    "WITH part AS (SELECT (to_date(right(c.relname, 8), 'YYYYMMDD')::timestamp"
+    " AT TIME ZONE 'UTC') AS day, greatest(c.reltuples,"
+    " pg_relation_size(c.oid) / 120.0) AS held FROM pg_inherits i"
+    " JOIN pg_class c ON c.oid = i.inhrelid"
+    " WHERE i.inhparent = 'patrol.position'::regclass"
+    " AND c.relname ~ '^position_[0-9]{8}$'),"
+    " sums AS (SELECT day, held, sum(held) OVER (ORDER BY day DESC) AS so_far"
+    " FROM part WHERE held > 0 AND day < to_timestamp($2::float8 / 1000)"
+    " AND day + interval '1 day' > to_timestamp($1::float8 / 1000))"
+    " SELECT coalesce((extract(epoch FROM min(day) FILTER"
+    " (WHERE so_far <= $3::float8 OR so_far = held)) * 1000)::bigint, 0),"
+    " coalesce(sum(held) FILTER (WHERE so_far <= $3::float8), 0)::bigint,"
+    " greatest(1, ceil(max(held) FILTER (WHERE so_far = held) /"
+    " $3::float8))::integer, coalesce(bool_or(so_far > $3::float8), false)"
+    " FROM sums";
 
 static const char fixes_sql[] =
     "DECLARE fixes NO SCROLL CURSOR FOR SELECT unit_id,"
@@ -47,8 +55,13 @@ static const char fixes_sql[] =
     " coalesce(speed_mps, -1), coalesce(course_deg, -1),"
     " coalesce(accuracy_m, -1), (status = 'en_route')::integer,"
     " extract(epoch FROM (fix_time AT TIME ZONE $3::text) -"
-    " (fix_time AT TIME ZONE 'UTC'))::integer" WINDOW
-    " ORDER BY unit_id, fix_time, generation, seq";
+    " (fix_time AT TIME ZONE 'UTC'))::integer"
+    " FROM patrol.position p JOIN patrol.unit u USING (unit_id)"
+    " WHERE u.kind <> 'foot' AND p.flags & " JUMP " = 0"
+    " AND p.fix_time >= to_timestamp($1::float8 / 1000)"
+    " AND p.fix_time < to_timestamp($2::float8 / 1000)"
+    " AND unit_id % $4::integer = 0 ORDER BY unit_id, fix_time, generation, "
+    "seq";
 
 /* The drive under way. */
 struct cut {
@@ -177,7 +190,7 @@ static enum pt_err take_row(struct cut *cut, const PGresult *rows, int row)
 static bool go_on(const struct drives *d, uint64_t done)
 {
     const struct speeds_wish *wish = d->wish;
-    double all = d->told->fixes > 0 ? (double)d->told->fixes : 1.0;
+    double all = d->expected > done ? (double)d->expected : (double)done + 1;
     return wish->progress == NULL ||
            wish->progress(wish->context, (double)done / all, "matching drives");
 }
@@ -197,6 +210,7 @@ static enum pt_err take_all(struct cut *cut)
             err = take_row(cut, rows, row);
         PQclear(rows);
         done += (uint64_t)count;
+        d->told->fixes = done;
         if (err != PT_OK)
             return err;
         if (!go_on(d, done))
@@ -207,23 +221,28 @@ static enum pt_err take_all(struct cut *cut)
 }
 
 /* -------------------------------------------------------------- the window */
-static enum pt_err find_window(struct drives *d, char from[24], char to[24])
+struct window {
+    char from[24], to[24], every[24];
+};
+
+static enum pt_err find_window(struct drives *d, struct window *ret)
 {
-    snprintf(from, 24, "%" PRId64, d->wish->from_ms);
-    snprintf(to, 24, "%" PRId64, d->wish->to_ms);
     char most[24];
+    const char *const params[] = {ret->from, ret->to, most};
+    snprintf(ret->from, sizeof(ret->from), "%" PRId64, d->wish->from_ms);
+    snprintf(ret->to, sizeof(ret->to), "%" PRId64, d->wish->to_ms);
     snprintf(most, sizeof(most), "%d", SPEEDS_FIXES_MAX);
-    const char *const params[] = {from, to, most};
-    PGresult *rows = asking_query(d->asking, newest_sql, 3, params, false);
+    PGresult *rows = asking_query(d->asking, window_sql, 3, params, false);
     if (rows == NULL)
         return PT_E_DB;
-    snprintf(from, 24, "%s", PQgetvalue(rows, 0, 0));
-    PQclear(rows);
-    rows = asking_query(d->asking, count_sql, 2, params, false);
-    if (rows == NULL)
-        return PT_E_DB;
-    d->told->fixes = (uint64_t)int_at(rows, 0, 0);
-    d->told->from_ms = strtoll(from, NULL, 10);
+    int64_t from_ms = int_at(rows, 0, 0);
+    d->expected = (uint64_t)int_at(rows, 0, 1);
+    d->told->every = (unsigned)int_at(rows, 0, 2);
+    d->told->newest_only = *PQgetvalue(rows, 0, 3) == 't';
+    snprintf(ret->every, sizeof(ret->every), "%u", d->told->every);
+    if (d->told->newest_only && from_ms > d->wish->from_ms)
+        snprintf(ret->from, sizeof(ret->from), "%" PRId64, from_ms);
+    d->told->from_ms = strtoll(ret->from, NULL, 10);
     d->told->to_ms = d->wish->to_ms;
     PQclear(rows);
     return PT_OK;
@@ -231,18 +250,19 @@ static enum pt_err find_window(struct drives *d, char from[24], char to[24])
 
 enum pt_err drives_take(struct drives *drives)
 {
-    char from[24], to[24];
-    const char *const params[] = {from, to, drives->time_zone};
+    struct window window;
+    const char *const params[] = {window.from, window.to, drives->time_zone,
+                                  window.every};
     struct cut cut = {
         .drives = drives,
         .fixes = calloc(DRIVE_FIXES_MAX, sizeof(*cut.fixes)),
     };
     if (cut.fixes == NULL)
         return PT_E_NOMEM;
-    enum pt_err err = find_window(drives, from, to);
+    enum pt_err err = find_window(drives, &window);
     if (err == PT_OK) {
         PGresult *done =
-            asking_query(drives->asking, fixes_sql, 3, params, false);
+            asking_query(drives->asking, fixes_sql, 4, params, false);
         err = done == NULL ? PT_E_DB : take_all(&cut);
         PQclear(done);
     }

@@ -23,7 +23,8 @@
 #define SPEEDS_STANDS_M 40.0
 #define SPEEDS_SHORTEST_M 300.0
 #define SPEEDS_SLOWEST_MPS 1.5
-/* Where there are more fixes the newest count: at 40 us each some minutes. */
+/* Where there are about more fixes the newest days count, and of a day that
+ * alone has more, every n-th unit: at 40 us a fix some minutes. */
 #define SPEEDS_FIXES_MAX 5000000
 
 #define SPEEDS_ZONE_BYTES 64
@@ -52,7 +53,9 @@ struct speeds_kind {
 };
 
 struct speeds_told {
-    int64_t from_ms, to_ms; /* later than wished where there was too much */
+    int64_t from_ms, to_ms;
+    bool newest_only; /* from_ms is later than wished: there was too much */
+    unsigned every;   /* n-th unit; 1: all */
     uint64_t fixes;
     char time_zone[SPEEDS_ZONE_BYTES]; /* that of the most zones, or UTC */
     size_t kind_count;

@@ -47,6 +47,7 @@ struct drives {
     struct match *match;
     struct learn *learners[2]; /* patrol, blue light; the second may be NULL */
     double km[2];
+    uint64_t expected; /* fixes, about */
 };
 PT_MUST_CHECK enum pt_err drives_take(struct drives *drives);
 

@@ -69,6 +69,7 @@ def test_learns_what_was_driven(database, fleet):
                         ) == 30  # of 40 days from a Monday on
     text = learn(database)
     assert "not learned: " in text and "cannot be learned" not in text
+    assert "only the newest" not in text and "one in" not in text
 
 
 def test_blue_light_is_apart(database, fleet):

@@ -93,7 +93,7 @@ CREATE TABLE eta_prediction (
 );
 CREATE INDEX ON eta_prediction (asked_at);
 COMMENT ON TABLE eta_prediction IS
-    'Predictions of units'' arrivals that the gateway gave, each with the arrival that followed. Kept is the last one that was given before the unit said en_route, or within two minutes after; the unit has arrived with its first fix within 75 m of the point';
+    'Predictions of units'' arrivals that the gateway gave, each with the arrival that followed. Kept is the newest one given before the unit set off, and only if it said en_route within two minutes, or was en route already; it has arrived with its first fix within 75 m of the point';
 COMMENT ON COLUMN eta_prediction.geom IS 'Where to';
 COMMENT ON COLUMN eta_prediction.eta_s IS
     'As predicted; low_s and high_s the stated 80 % range, null where nothing was learned';
