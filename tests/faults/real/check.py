@@ -207,7 +207,8 @@ ONE = ("(p.unit_id, p.fix_time, p.generation, p.seq) ="
 AGAIN = ("INSERT INTO patrol.position SELECT unit_id, fix_time + '{later}',"
          " received_at, geom, speed_mps, course_deg, accuracy_m, status,"
          " generation, seq + {more}, flags FROM patrol.position p WHERE " + ONE)
-# (what is done to a world in which all is well, how, what must be found)
+# (what is done to a world in which all is well, how, what must be found). More
+# losses than there are fixes in doubt, which may be lost or not.
 SPOILED = (
     ("a row taken out", "DELETE FROM patrol.position p WHERE " + ONE, LOST),
     ("a row doubled", AGAIN.format(later="0 s", more=1000000), TWICE),
@@ -224,7 +225,7 @@ SPOILED = (
     ("a ledger with a hole", "UPDATE patrol.receipt SET (stored_to, ranges) ="
      " (stored_to - 2, ranges + int8multirange(int8range(stored_to,"
      " stored_to + 1))) WHERE stored_to > 2", LEDGER),
-    ("a loss not counted", "UPDATE patrol.receipt SET lost = lost + 1"
+    ("a loss not counted", "UPDATE patrol.receipt SET lost = lost + 1000"
      " FROM patrol.device d WHERE d.device_id = receipt.device_id"
      " AND d.name = 'car-1'", LOST),
     ("an old latest position", "UPDATE patrol.latest_position SET fix_time ="
