@@ -116,7 +116,6 @@ struct closures_job {
     struct closures *closures; /* counted; what is read takes its place */
     struct roads *roads;       /* counted; NULL: none to look on */
     struct roads_metric *learned[ROADS_PROFILES_MAX]; /* counted */
-    int64_t now_ms;
     struct closures_view *view;
     enum pt_err read_err, view_err;
     char message[256];

@@ -23,10 +23,12 @@ static void work(uv_work_t *request)
         closures_unref(job->closures);
         job->closures = read;
     }
+    /* Now, and not when the job was asked for: what was read may have begun
+     * since. */
     if (job->view_err == PT_OK && job->roads != NULL)
-        job->view_err =
-            closures_view_new(job->closures, job->roads, job->learned,
-                              ROADS_PROFILES_MAX, job->now_ms, &job->view);
+        job->view_err = closures_view_new(job->closures, job->roads,
+                                          job->learned, ROADS_PROFILES_MAX,
+                                          gateway_wall_ms(), &job->view);
 }
 
 /* ------------------------------------------------------------------- and back
@@ -189,7 +191,6 @@ void closures_turn(struct gateway *gw)
         .read = read,
         .closures = loads->closed == NULL ? NULL : closures_ref(loads->closed),
         .roads = roads == NULL ? NULL : roads_ref(roads),
-        .now_ms = gateway_wall_ms(),
     };
     if (roads != NULL)
         find_learned(gw, roads, loads->job.learned);

@@ -132,13 +132,17 @@ static void write_applied(struct closure_job *job)
     }
 }
 
+/* What is to begin later is reckoned with by being known. */
 static bool is_applied(const struct closure_job *job)
 {
     const struct closures_view *view = *job->http->closures;
-    bool there =
-        view != NULL && closures_view_find(view, job->closure_id) != NULL;
+    const struct closures_match *match =
+        view == NULL ? NULL : closures_view_find(view, job->closure_id);
 
-    return there != job->removes;
+    if (job->removes)
+        return view != NULL && match == NULL;
+    return match != NULL &&
+           (match->in_force || match->closure->from_ms > http_wall_ms());
 }
 
 /* Stored, but the network that takes it over is being made: 202. */
