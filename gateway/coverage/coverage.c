@@ -141,6 +141,32 @@ static void put_in(struct coverage *c, size_t mission, uint32_t slot,
     *word_of(c, slot, mission) |= bit_of(mission);
 }
 
+/* To its place by a new time, within the list. Whether any of the first few,
+ * by which missions are judged, is another or has another time. */
+static bool move_in(struct best *best, uint32_t slot, uint32_t ms)
+{
+    uint32_t at = 0;
+    while (best->slot[at] != slot)
+        at++;
+    uint32_t first = at;
+    for (; at > 0 && (best->ms[at - 1] > ms ||
+                      (best->ms[at - 1] == ms && best->slot[at - 1] > slot));
+         at--) {
+        best->slot[at] = best->slot[at - 1];
+        best->ms[at] = best->ms[at - 1];
+    }
+    for (; at + 1 < best->count &&
+           (best->ms[at + 1] < ms ||
+            (best->ms[at + 1] == ms && best->slot[at + 1] < slot));
+         at++) {
+        best->slot[at] = best->slot[at + 1];
+        best->ms[at] = best->ms[at + 1];
+    }
+    best->slot[at] = slot;
+    best->ms[at] = ms;
+    return first < BEST_NEEDED || at < BEST_NEEDED;
+}
+
 static uint32_t later(uint32_t ms, uint32_t by_ms)
 {
     return ms >= ROADS_NONE - 1 - by_ms ? ROADS_NONE : ms + by_ms;
@@ -216,6 +242,11 @@ static void list_everywhere(struct coverage *c, uint32_t slot, uint32_t late_ms,
             later(coverage_with_start(c->basis, c->times[m]), late_ms);
         if (!listed && ms >= c->floor_ms[m])
             continue;
+        if (listed && ms < c->floor_ms[m]) {
+            if (move_in(&c->bests[m], slot, ms))
+                settle(c, m, now_ms);
+            continue;
+        }
         if (listed)
             take_out(c, m, slot);
         put_in(c, m, slot, ms);
