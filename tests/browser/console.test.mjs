@@ -171,6 +171,10 @@ test("hostile names are text", async () => {
     assert.equal(await page.locator("main img, main script").count(), 0);
     sql("DELETE FROM patrol.unit WHERE call_sign LIKE '<%'");
     sql("DELETE FROM patrol.mission WHERE name LIKE '<%'");
+    /* asked again, the answer is no answer any more */
+    await page.waitForFunction(() =>
+        document.querySelector("#answer").textContent.includes("no such mission") &&
+        document.querySelectorAll(".candidate").length === 0);
     await page.waitForFunction(() => document.querySelectorAll("#unit-list .unit").length === 24);
 });
 
@@ -248,6 +252,28 @@ test("a panic is heard, shown above all else, and acknowledged once", async () =
     await page.waitForFunction(() =>
         document.querySelectorAll("#unit-list .unit").length === 24);
     assert.equal(await page.locator(raised).count(), 0);
+});
+
+/* it takes the minute and a half that a parked unit may be quiet */
+const full = process.env.PATROL_FULL === "1" ? false : "only with --full";
+test("silent units look it, alarm, and are heard again", { skip: full }, async () => {
+    /* the map must not show as fresh what the fleet does not renew */
+    signal("fleet", "SIGSTOP");
+    for (const agent of ["agent-1", "agent-2", "agent-3", "agent-4"]) signal(agent, "SIGSTOP");
+    try {
+        await page.waitForSelector(".alarm.silent", { timeout: 150000 });
+        await page.waitForSelector(".unit.silent");
+        assert.match(await textOf("#unit-list"), /SILENT/);
+        await shot(page, "8-silent");
+        assert.deepEqual(await axe(page), []);
+    } finally {
+        signal("fleet", "SIGCONT");
+        for (const agent of ["agent-1", "agent-2", "agent-3", "agent-4"]) signal(agent, "SIGCONT");
+    }
+    await page.waitForFunction(() => document.querySelectorAll(".unit.silent").length === 0,
+        null, { timeout: 120000 });
+    await page.waitForFunction(() => [...document.querySelectorAll(".alarm.silent")]
+        .every((alarm) => alarm.textContent.includes("over since")));
 });
 
 test("a closed street is drawn", async () => {

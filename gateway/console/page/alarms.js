@@ -4,6 +4,8 @@ import { clock, onLanguage, say } from "./say.js";
 
 const SHOWN_MAX = 30;
 const SOUND_EVERY_MS = 4000;
+/* Nobody tells that these are over: they are when somebody has seen them. */
+const ENDLESS = ["panic", "twins"];
 const PATTERNS = { /* hertz, and seconds from the start */
     panic: [[1250, 0], [900, 0.18], [1250, 0.36], [900, 0.54], [1250, 0.72]],
     other: [[740, 0], [740, 0.3]],
@@ -91,8 +93,7 @@ function acknowledge(key) {
     const alarm = alarms.get(key);
     if (!alarm) return;
     alarm.seen = true;
-    /* a panic has no end but that somebody answers for it */
-    if (alarm.over || alarm.kind === "panic") alarms.delete(key);
+    if (alarm.over || ENDLESS.includes(alarm.kind)) alarms.delete(key);
     show();
     alarm.whenSeen();
 }

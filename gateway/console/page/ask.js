@@ -141,6 +141,12 @@ async function askNow() {
     } catch (failed) {
         if (mine !== turn) return;
         problem = failed;
+        /* what was answered before stands, with its age, only while nobody
+         * can be asked */
+        if (!["unreachable", "busy", "database-unavailable"].includes(failed.slug)) {
+            answer = route = null;
+            showRoute(null);
+        }
     }
     const names = answer?.units.map((unit) => unit.call_sign) ?? [];
     if (!names.includes(chosen)) chosen = names[0] ?? null;

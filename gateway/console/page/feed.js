@@ -25,7 +25,8 @@ export const health = {
 
 const listeners = new Map();
 
-/** Kinds: unit, units, silent, part, health, catalog, roads, closures, panic. */
+/** Kinds: unit, units, silent, part, health, catalog, roads, closures, panic,
+ * coverage, twins. */
 export function on(kind, listener) {
     if (!listeners.has(kind)) listeners.set(kind, []);
     listeners.get(kind).push(listener);
@@ -103,6 +104,9 @@ function openStream() {
     for (const part of ["broker", "database"])
         for (const word of ["lost", "back"])
             handle(`${part}.${word}`, (data) => takePart(part, data));
+    for (const word of ["lost", "regained"])
+        handle(`coverage.${word}`, (data) => tell("coverage", { ...data, lost: word === "lost" }));
+    handle("device.two_places", (data) => tell("twins", data));
     handle("catalog", () => {
         readUnits();
         tell("catalog");

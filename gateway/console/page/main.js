@@ -3,9 +3,10 @@ import { over, raise, startAlarms } from "./alarms.js";
 import { askPoint, setMissions, startAsk } from "./ask.js";
 import { byId, element } from "./dom.js";
 import { fetchJson, health, on, startFeed, units } from "./feed.js";
+import { alarmGroup } from "./groups.js";
 import { setListTheme, startList } from "./list.js";
 import { chooseUnit, reloadTiles, setMapTheme, showBounds, showClosures, startMap } from "./map.js";
-import { redraw } from "./overlay.js";
+import { markPanic, redraw } from "./overlay.js";
 import {
     ageText, clock, clockZone, onLanguage, plain, say, setTimeZone, startLanguage,
 } from "./say.js";
@@ -74,41 +75,38 @@ function partAlarm(key, bad, since) {
     else over(key);
 }
 
-const SINGLE_MAX = 3;
+const silence = alarmGroup("silent", "alarm_silent");
+const cover = alarmGroup("cover", "alarm_cover");
 let silentBefore = new Set();
-
-function silentAlarm(names, since) {
-    if (names.length <= SINGLE_MAX) {
-        for (const name of names)
-            raise(`silent ${name}`, "silent",
-                () => say("alarm_silent", { unit: plain(name, 64) }), since);
-        return;
-    }
-    const some = names.slice(0, 8).map((name) => plain(name, 24)).join(", ");
-    raise(`silent ${names.length} ${since.getTime()}`, "silent",
-        () => say("alarm_silent_many", {
-            n: names.length, units: names.length > 8 ? `${some}, …` : some,
-        }), since);
-}
 
 /* After a snapshot: who fell silent while nobody told us. */
 function compareSilent() {
     const silent = new Set();
     for (const [name, unit] of units) if (unit.data.silent === true) silent.add(name);
-    const fresh = [...silent].filter((name) => !silentBefore.has(name));
-    for (const name of silentBefore) if (!silent.has(name)) over(`silent ${name}`);
+    for (const name of silent) silence.begin(name, name);
+    for (const name of silentBefore) if (!silent.has(name)) silence.end(name);
     silentBefore = silent;
-    if (fresh.length > 0) silentAlarm(fresh, new Date());
 }
 
 function onHearing({ call_sign: name, silent }) {
     if (silent) {
         silentBefore.add(name);
-        silentAlarm([name], new Date());
+        silence.begin(name, name);
     } else {
         silentBefore.delete(name);
-        over(`silent ${name}`);
+        silence.end(name);
     }
+}
+
+function onCover({ lost, name, mission_id: mission, zone_id: zone }) {
+    const id = mission === undefined ? `zone ${zone}` : `mission ${mission}`;
+    if (lost) cover.begin(id, name ?? id);
+    else cover.end(id);
+}
+
+function onTwins({ device, call_sign: name }) {
+    raise(`twins ${device}`, "twins",
+        () => say("alarm_twins", { name: plain(name ?? device, 64) }));
 }
 
 /* One that somebody at this browser has seen is not raised again when the page
@@ -116,11 +114,13 @@ function onHearing({ call_sign: name, silent }) {
 function onPanic({ call_sign: name, panic_at: at }) {
     const seen = JSON.parse(localStorage.getItem("panics") ?? "{}");
     if (seen[name] >= at) return;
+    markPanic(name, true);
     raise(`panic ${name} ${at}`, "panic", () => say("alarm_panic", { unit: plain(name, 64) }),
         new Date(at), () => {
             localStorage.setItem("panics", JSON.stringify({
                 ...JSON.parse(localStorage.getItem("panics") ?? "{}"), [name]: at,
             }));
+            markPanic(name, false);
             chooseUnit(name);
         });
 }
@@ -171,6 +171,8 @@ function listen() {
     });
     on("silent", onHearing);
     on("panic", onPanic);
+    on("coverage", onCover);
+    on("twins", onTwins);
     on("part", (part) => {
         if (part === "roads") return;
         partAlarm(part, health.parts[part] !== "up", health.since[part]);

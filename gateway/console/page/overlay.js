@@ -19,6 +19,7 @@ let drawnAt = 0;
 let changed = true;
 let chosen = null;
 let target = null;
+const panics = new Set();
 const ranked = new Map(); /* call sign -> place in the answer */
 
 function picture(width, height, paint) {
@@ -144,6 +145,7 @@ function drawUnit({ name, unit, x, y }, now) {
         draw.restore();
     }
     if (name === chosen) drawRing(x, y, colours(theme).edge, 17);
+    if (panics.has(name)) drawRing(x, y, colours(theme).cross, 22 + 3 * Math.sin(now / 150));
     draw.drawImage(sprite(look), x - SPRITE / 2, y - SPRITE / 2, SPRITE, SPRITE);
 }
 
@@ -174,10 +176,10 @@ function paintAll(now) {
     const seen = inView(now);
     for (const one of seen) drawUnit(one, now);
     const named = seen.length <= LABELS_MAX ? seen
-        : seen.filter(({ name }) => name === chosen || ranked.has(name));
+        : seen.filter(({ name }) => name === chosen || ranked.has(name) || panics.has(name));
     for (const one of named) drawLabel(one);
     if (target !== null) drawTarget();
-    changed = seen.some(({ unit }) => unit.moving);
+    changed = panics.size > 0 || seen.some(({ unit }) => unit.moving);
 }
 
 function onFrame() {
@@ -221,6 +223,13 @@ export function unitAt(x, y) {
 
 export function markChosen(name) {
     chosen = name;
+    redraw();
+}
+
+/** A unit whose panic nobody has answered for yet is ringed. */
+export function markPanic(name, on) {
+    if (on) panics.add(name);
+    else panics.delete(name);
     redraw();
 }
 
