@@ -154,7 +154,10 @@ struct learn_range {
  *
  * Where drives were seen on fewer than LEARN_DATES dates nobody knows how
  * dates differ: then the logarithm has LEARN_DATES_SPREAD more, and half
- * again as much variance where there were none. */
+ * again as much variance where there were none. That is an estimate: of 0.15,
+ * 0.2, 0.25 and 0.3 it is the one by which the ranges of one morning in Porto
+ * (700 trips learned, 300 judged) came nearest to holding 80 % of those judged,
+ * so those trips are no proof of it. */
 #define LEARN_DATES 3
 #define LEARN_DATES_SPREAD 0.2
 struct learn_range learn_range_of(const struct learn_table *table,
