@@ -1267,6 +1267,33 @@ static void test_disk_full_at_start(void **state)
     outbox_close(box);
 }
 
+/* What was full before, and what came into memory meanwhile, is too much
+ * together: the oldest goes, counted, before both are one. */
+static void test_a_full_outbox_is_not_fuller_for_a_full_disk(void **state)
+{
+    struct place *place = *state;
+    struct pt_entry entries[10];
+    place->settings.entries_max = 5;
+    struct outbox *box = open_at(place);
+    for (uint64_t n = 1; n <= 5; n++)
+        put(box, n);
+    outbox_close(box);
+    box = open_full(place);
+    for (uint64_t n = 6; n <= 9; n++)
+        put(box, n);
+    assert_int_equal(outbox_commit(box), PT_OK);
+    for (int opened = 0; opened < 2; opened++) {
+        assert_int_equal(outbox_depth(box), 5);
+        assert_int_equal(outbox_dropped(box), 4);
+        assert_int_equal(read_all(box, entries, 10), 5);
+        for (size_t i = 0; i < 5; i++)
+            assert_true(is_entry_of(&entries[i], 5 + i));
+        outbox_close(box);
+        box = open_at(place);
+    }
+    outbox_close(box);
+}
+
 /* Each generation's receipt takes its own; the file forgets one of which it
  * holds nothing more. */
 static void test_receipts_of_two_generations(void **state)
@@ -1876,6 +1903,7 @@ int main(void)
         PT_TEST(test_second_process),
         PT_TEST(test_disk_full),
         PT_TEST(test_disk_full_at_start),
+        PT_TEST(test_a_full_outbox_is_not_fuller_for_a_full_disk),
         PT_TEST(test_receipts_of_two_generations),
         PT_TEST(test_generations_are_bounded),
         PT_TEST(test_other_process_while_in_memory),

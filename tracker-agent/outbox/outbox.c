@@ -321,8 +321,11 @@ enum pt_err outbox_commit(struct outbox *box)
     enum pt_err err = PT_OK;
     bool damaged = false;
     held_free_details(box);
-    if (!outbox_on_disk(box))
+    if (!outbox_on_disk(box)) {
         err = go_to_file(box, &damaged);
+        if (err == PT_OK) /* memory and the file together may be too much */
+            err = outbox_mind_damage(box, held_keep_limits(box));
+    }
     if (err != PT_OK)
         return err;
     if (box->pending_count == 0 && !box->floor_moved &&
