@@ -2,6 +2,7 @@
 #include "closures_internal.h"
 
 #include "catalog.h"
+#include "pt_room.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,24 +61,11 @@ int32_t closures_fit(const char *name, const char *typed)
 }
 
 /* ------------------------------------------------------------ all that fit */
-static bool grow(void *array, size_t *room, size_t count, size_t size)
-{
-    if (count < *room)
-        return true;
-    size_t more = *room == 0 ? 64 : 2 * *room;
-    void *bigger = reallocarray(*(void **)array, more, size);
-    if (bigger == NULL)
-        return false;
-    *(void **)array = bigger;
-    *room = more;
-    return true;
-}
-
 static enum pt_err add_name(struct closures_streets *streets,
                             const char *folded)
 {
-    if (!grow(&streets->names, &streets->name_room, streets->name_count,
-              sizeof(*streets->names)))
+    if (pt_room(&streets->names, &streets->name_room, streets->name_count + 1,
+                sizeof(*streets->names)) != PT_OK)
         return PT_E_NOMEM;
     char *copy = strdup(folded);
     if (copy == NULL)
@@ -89,8 +77,8 @@ static enum pt_err add_name(struct closures_streets *streets,
 static enum pt_err add_edge(struct closures_streets *streets, int32_t fit,
                             uint32_t edge)
 {
-    if (!grow(&streets->items, &streets->room, streets->count,
-              sizeof(*streets->items)))
+    if (pt_room(&streets->items, &streets->room, streets->count + 1,
+                sizeof(*streets->items)) != PT_OK)
         return PT_E_NOMEM;
     streets->items[streets->count++] =
         (struct closures_street){fit, (uint32_t)streets->name_count - 1, edge};

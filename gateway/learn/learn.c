@@ -2,6 +2,7 @@
 #include "learn.h"
 
 #include "learn_internal.h"
+#include "pt_room.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,28 +75,14 @@ size_t learn_drives(const struct learn *learn)
 
 /* ------------------------------------------------------------- taking drives
  */
-static enum pt_err grow(void *pointer_to_array, size_t *room, size_t count,
-                        size_t size)
-{
-    void **array = pointer_to_array;
-    if (count <= *room)
-        return PT_OK;
-    size_t wanted = 2 * count + 64;
-    void *bigger = reallocarray(*array, wanted, size);
-    if (bigger == NULL)
-        return PT_E_NOMEM;
-    *array = bigger;
-    *room = wanted;
-    return PT_OK;
-}
-
 static enum pt_err driven_at(struct learn *learn, uint32_t directed,
                              uint32_t *ret)
 {
     uint32_t *at = &learn->driven_of[directed];
     if (*at == ROADS_NONE) {
-        enum pt_err err = grow(&learn->driven, &learn->driven_room,
-                               learn->driven_count + 1, sizeof(*learn->driven));
+        enum pt_err err =
+            pt_room(&learn->driven, &learn->driven_room,
+                    learn->driven_count + 1, sizeof(*learn->driven));
         if (err != PT_OK)
             return err;
         *at = (uint32_t)learn->driven_count;
@@ -140,11 +127,11 @@ enum pt_err learn_add(struct learn *learn, const struct match_fix *fixes,
     if (err == PT_OK && learn->passage_count + count > LEARN_PASSAGES_MAX)
         err = PT_E_FULL;
     if (err == PT_OK)
-        err = grow(&learn->passages, &learn->passage_room,
-                   learn->passage_count + count, sizeof(*learn->passages));
+        err = pt_room(&learn->passages, &learn->passage_room,
+                      learn->passage_count + count, sizeof(*learn->passages));
     if (err == PT_OK)
-        err = grow(&learn->trips, &learn->trip_room, learn->trip_count + 1,
-                   sizeof(*learn->trips));
+        err = pt_room(&learn->trips, &learn->trip_room, learn->trip_count + 1,
+                      sizeof(*learn->trips));
     if (err != PT_OK || count == 0) {
         free(passages);
         return err;

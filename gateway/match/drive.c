@@ -1,6 +1,7 @@
 /* Whole drives: the likeliest sequence of places (Viterbi), and the streets
  * between them. */
 #include "match_internal.h"
+#include "pt_room.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,29 +30,15 @@ struct work {
     size_t edge_room, piece_room, chosen_room;
 };
 
-static enum pt_err grow(void *pointer_to_array, size_t *room, size_t count,
-                        size_t size)
-{
-    void **array = pointer_to_array;
-    if (count <= *room)
-        return PT_OK;
-    size_t wanted = 2 * count + 64;
-    void *bigger = reallocarray(*array, wanted, size);
-    if (bigger == NULL)
-        return PT_E_NOMEM;
-    *array = bigger;
-    *room = wanted;
-    return PT_OK;
-}
-
 static enum pt_err keep_layer(struct work *w, size_t fix)
 {
     const struct match_layer *layer = &w->last;
     enum pt_err err =
-        grow(&w->links, &w->link_room, w->link_count + 1, sizeof(*w->links));
+        pt_room(&w->links, &w->link_room, w->link_count + 1, sizeof(*w->links));
     if (err == PT_OK)
-        err = grow(&w->candidates, &w->candidate_room,
-                   w->candidate_count + layer->count, sizeof(*w->candidates));
+        err =
+            pt_room(&w->candidates, &w->candidate_room,
+                    w->candidate_count + layer->count, sizeof(*w->candidates));
     if (err != PT_OK)
         return err;
     memcpy(&w->candidates[w->candidate_count], layer->candidates,
@@ -70,8 +57,8 @@ static enum pt_err add_edge(struct work *w, uint32_t directed)
     if (piece->edge_count > 0 &&
         drive->edges[drive->edge_count - 1] == directed)
         return PT_OK;
-    enum pt_err err = grow(&drive->edges, &w->edge_room, drive->edge_count + 1,
-                           sizeof(*drive->edges));
+    enum pt_err err = pt_room(&drive->edges, &w->edge_room,
+                              drive->edge_count + 1, sizeof(*drive->edges));
     if (err == PT_OK) {
         drive->edges[drive->edge_count++] = directed;
         piece->edge_count++;
@@ -92,8 +79,8 @@ static enum pt_err add_way(struct work *w, const struct match_candidate *from,
         count++;
     enum pt_err err = add_edge(w, labels[at].before); /* turned round or not */
     if (err == PT_OK)
-        err = grow(&drive->edges, &w->edge_room, drive->edge_count + count,
-                   sizeof(*drive->edges));
+        err = pt_room(&drive->edges, &w->edge_room, drive->edge_count + count,
+                      sizeof(*drive->edges));
     if (err != PT_OK)
         return err;
     (void)from;
@@ -150,10 +137,10 @@ static enum pt_err end_piece(struct work *w)
     if (w->link_count == 0)
         return PT_OK;
     enum pt_err err =
-        grow(&w->chosen, &w->chosen_room, w->link_count, sizeof(*w->chosen));
+        pt_room(&w->chosen, &w->chosen_room, w->link_count, sizeof(*w->chosen));
     if (err == PT_OK)
-        err = grow(&drive->pieces, &w->piece_room, drive->piece_count + 1,
-                   sizeof(*drive->pieces));
+        err = pt_room(&drive->pieces, &w->piece_room, drive->piece_count + 1,
+                      sizeof(*drive->pieces));
     if (err != PT_OK)
         return err;
     choose(w);

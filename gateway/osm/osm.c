@@ -3,25 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum pt_err osm_grow(void **items, size_t *room, size_t count, size_t more,
-                     size_t size)
-{
-    if (more <= *room - count)
-        return PT_OK;
-    size_t want = *room < 1024 ? 1024 : *room;
-    while (want - count < more) {
-        if (want > SIZE_MAX / 2 / size)
-            return PT_E_NOMEM;
-        want *= 2;
-    }
-    void *grown = realloc(*items, want * size);
-    if (grown == NULL)
-        return PT_E_NOMEM;
-    *items = grown;
-    *room = want;
-    return PT_OK;
-}
-
 /* ------------------------------------------------------- between the two */
 static int by_way_id(const void *a, const void *b)
 {

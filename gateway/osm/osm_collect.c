@@ -1,6 +1,7 @@
 /* What readosm calls while it reads the file: ways and relations in pass one,
  * the nodes that streets need in pass two. */
 #include "osm_internal.h"
+#include "pt_room.h"
 #include "text.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,8 +53,8 @@ static enum pt_err append_text(struct osm_work *work, const char *text,
     }
     if (size + 1 >= OSM_NO_TEXT - work->text_size)
         return PT_E_RANGE; /* places of texts are 32 bits wide */
-    enum pt_err err = osm_grow((void **)&work->texts, &work->text_room,
-                               work->text_size, size + 1, 1);
+    enum pt_err err =
+        pt_room(&work->texts, &work->text_room, work->text_size + size + 1, 1);
     if (err != PT_OK)
         return err;
     memcpy(work->texts + work->text_size, text, size);
@@ -130,11 +131,11 @@ static enum pt_err keep_way(struct osm_work *work, const readosm_way *way,
         return PT_E_RANGE; /* places of points are 32 bits wide */
     enum pt_err err = keep_texts(work, street, &kept);
     if (err == PT_OK)
-        err = osm_grow((void **)&work->refs, &work->ref_room, work->ref_count,
-                       count, sizeof *work->refs);
+        err = pt_room(&work->refs, &work->ref_room, work->ref_count + count,
+                      sizeof *work->refs);
     if (err == PT_OK)
-        err = osm_grow((void **)&work->ways, &work->way_room, work->way_count,
-                       1, sizeof *work->ways);
+        err = pt_room(&work->ways, &work->way_room, work->way_count + 1,
+                      sizeof *work->ways);
     if (err != PT_OK)
         return err;
     for (size_t i = 0; i < count; i++)
@@ -169,8 +170,8 @@ int osm_take_way(const void *context, const readosm_way *way)
 
 static enum pt_err keep_member(struct osm_work *work, int64_t way_id)
 {
-    enum pt_err err = osm_grow((void **)&work->members, &work->member_room,
-                               work->member_count, 1, sizeof *work->members);
+    enum pt_err err = pt_room(&work->members, &work->member_room,
+                              work->member_count + 1, sizeof *work->members);
     if (err == PT_OK)
         work->members[work->member_count++] = way_id;
     return err;
@@ -247,8 +248,8 @@ int osm_take_relation(const void *context, const readosm_relation *relation)
     if (err == PT_OK)
         err = keep_role(work, relation, "via", &kept.via_count);
     if (err == PT_OK)
-        err = osm_grow((void **)&work->restrictions, &work->restriction_room,
-                       work->restriction_count, 1, sizeof kept);
+        err = pt_room(&work->restrictions, &work->restriction_room,
+                      work->restriction_count + 1, sizeof kept);
     if (err != PT_OK)
         return give_up_keeping(work, err);
     if (!is_complete(&kept, via_nodes(relation, &kept.via))) {
@@ -275,8 +276,8 @@ static enum pt_err keep_mark(struct osm_work *work, uint32_t node,
     };
     enum pt_err err = keep_text(work, rule->barrier, &kept.barrier);
     if (err == PT_OK)
-        err = osm_grow((void **)&work->marks, &work->mark_room,
-                       work->mark_count, 1, sizeof *work->marks);
+        err = pt_room(&work->marks, &work->mark_room, work->mark_count + 1,
+                      sizeof *work->marks);
     if (err != PT_OK)
         return err;
     work->marks[work->mark_count++] = kept;

@@ -1,5 +1,6 @@
 /* Ways become edges: cut wherever two streets meet, and at barriers. */
 #include "osm_internal.h"
+#include "pt_room.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -228,8 +229,8 @@ static enum pt_err append_points(struct cut *cut,
     if (count >= UINT32_MAX - network->point_count)
         return PT_E_RANGE;
     enum pt_err err =
-        osm_grow((void **)&network->points, &cut->point_room,
-                 network->point_count, count, sizeof *network->points);
+        pt_room(&network->points, &cut->point_room,
+                network->point_count + count, sizeof *network->points);
     if (err != PT_OK)
         return err;
     *length_m = 0;
@@ -251,8 +252,8 @@ static enum pt_err append_edge(struct cut *cut, const struct osm_way *way,
     size_t first_point = network->point_count;
     if (network->edge_count >= OSM_EDGES_MAX)
         return PT_E_RANGE;
-    enum pt_err err = osm_grow((void **)&network->edges, &cut->edge_room,
-                               network->edge_count, 1, sizeof *network->edges);
+    enum pt_err err = pt_room(&network->edges, &cut->edge_room,
+                              network->edge_count + 1, sizeof *network->edges);
     if (err == PT_OK)
         err = append_points(cut, points, count, &length_m);
     if (err != PT_OK)

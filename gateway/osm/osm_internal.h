@@ -234,11 +234,6 @@ int osm_take_relation(const void *context, const readosm_relation *relation);
 int osm_take_node(const void *context, const readosm_node *node);
 
 /* --------------------------------------------------------------- osm.c */
-/* Room for `more` elements behind the `count` that `*items` holds; doubles.
- * Any failure leaves the array as it was. */
-PT_MUST_CHECK enum pt_err osm_grow(void **items, size_t *room, size_t count,
-                                   size_t more, size_t size);
-
 /* Index into work->ids, or OSM_NO_NODE. */
 uint32_t osm_node_index(const struct osm_work *work, int64_t id);
 /* The way of that id among those kept; NULL. */

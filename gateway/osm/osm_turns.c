@@ -1,6 +1,7 @@
 /* Restrictions become forbidden sequences of directed edges. A directed edge
  * is 2 * edge + (0 forward | 1 backward). */
 #include "osm_turns_internal.h"
+#include "pt_room.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,12 +65,12 @@ enum pt_err osm_turns_forbid(struct osm_turns *turns,
 {
     struct osm_network *network = turns->network;
     uint32_t first = (uint32_t)network->via_count;
-    enum pt_err err = osm_grow((void **)&network->turns, &turns->turn_room,
-                               network->turn_count, 1, sizeof *network->turns);
+    enum pt_err err = pt_room(&network->turns, &turns->turn_room,
+                              network->turn_count + 1, sizeof *network->turns);
     if (err == PT_OK)
-        err = osm_grow((void **)&network->vias, &turns->via_room,
-                       network->via_count, sequence->via_count,
-                       sizeof *network->vias);
+        err = pt_room(&network->vias, &turns->via_room,
+                      network->via_count + sequence->via_count,
+                      sizeof *network->vias);
     if (err != PT_OK)
         return err;
     if (network->via_count > UINT32_MAX - sequence->via_count)

@@ -1,29 +1,16 @@
 /* Places as lists name them: what every reader checks. */
 #include "patrolctl_places.h"
+#include "pt_room.h"
 #include "text.h"
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Room for one more element of `size` bytes. */
-static bool grow(void **items, size_t count, size_t *room, size_t size)
-{
-    if (count < *room)
-        return true;
-    size_t want = *room == 0 ? 64 : *room * 2;
-    void *grown = realloc(*items, want * size);
-    if (grown == NULL)
-        return false;
-    *items = grown;
-    *room = want;
-    return true;
-}
-
 enum pt_err ctl_fault(struct ctl_places *places, size_t where,
                       const char *format, ...)
 {
-    if (!grow((void **)&places->faults, places->fault_count,
-              &places->fault_room, sizeof *places->faults))
+    if (pt_room(&places->faults, &places->fault_room, places->fault_count + 1,
+                sizeof *places->faults) != PT_OK)
         return PT_E_NOMEM;
     struct ctl_fault *fault = &places->faults[places->fault_count++];
     va_list args;
@@ -143,8 +130,8 @@ enum pt_err ctl_place_add(struct ctl_places *places,
     if (wrong != NULL)
         err = ctl_fault(places, draft->where, "%s", wrong);
     if (err == PT_OK && wrong == NULL) {
-        if (grow((void **)&places->places, places->count, &places->room,
-                 sizeof *places->places)) {
+        if (pt_room(&places->places, &places->room, places->count + 1,
+                    sizeof *places->places) == PT_OK) {
             places->places[places->count++] = place;
             return PT_OK;
         }

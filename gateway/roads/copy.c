@@ -1,6 +1,7 @@
 /* Binary COPY. What comes is checked field by field: a table may have been
  * filled by anybody. */
 #include "copy.h"
+#include "pt_room.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,22 +20,6 @@ enum pt_err copy_tell_row(const struct telling *t, const char *table,
 {
     snprintf(t->message, t->size, "%s, row %zu: %s", table, row, what);
     return PT_E_CORRUPT;
-}
-
-bool copy_grow(void **array, size_t *room, size_t need, size_t size)
-{
-    if (need <= *room)
-        return true;
-    size_t more = *room < 1024 ? 1024 : 2 * *room;
-    more = more < need ? need : more;
-    if (more > SIZE_MAX / 2 / size)
-        return false;
-    void *bigger = realloc(*array, more * size);
-    if (bigger == NULL)
-        return false;
-    *array = bigger;
-    *room = more;
-    return true;
 }
 
 /* ----------------------------------------------------------------- cursor */
@@ -189,7 +174,7 @@ static enum pt_err take_rows(struct reading *r)
 static enum pt_err take_message(struct reading *r, const char *bytes,
                                 size_t size)
 {
-    if (!copy_grow((void **)&r->pending, &r->room, r->size + size, 1))
+    if (pt_room(&r->pending, &r->room, r->size + size, 1) != PT_OK)
         return PT_E_NOMEM;
     memcpy(r->pending + r->size, bytes, size);
     r->size += size;

@@ -52,7 +52,4 @@ PT_MUST_CHECK enum pt_err copy_out(PGconn *db, const char *sql,
                                    const struct copy *copy,
                                    const struct telling *t);
 
-/* Room for `need` elements of `size` bytes; doubles. */
-bool copy_grow(void **array, size_t *room, size_t need, size_t size);
-
 #endif

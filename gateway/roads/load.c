@@ -1,5 +1,6 @@
 /* The network in force, read from the database. */
 #include "copy.h"
+#include "pt_room.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,12 +38,11 @@ static bool grow_edges(struct loader *l)
     size_t need = l->edge_count + 1;
     size_t room_points = l->edge_room;
     size_t room_names = l->edge_room;
-    return copy_grow((void **)&l->first_point, &room_points, need,
-                     sizeof(*l->first_point)) &&
-           copy_grow((void **)&l->name_at, &room_names, need,
-                     sizeof(*l->name_at)) &&
-           copy_grow((void **)&l->edges, &l->edge_room, need,
-                     sizeof(*l->edges));
+    return pt_room(&l->first_point, &room_points, need,
+                   sizeof(*l->first_point)) == PT_OK &&
+           pt_room(&l->name_at, &room_names, need, sizeof(*l->name_at)) ==
+               PT_OK &&
+           pt_room(&l->edges, &l->edge_room, need, sizeof(*l->edges)) == PT_OK;
 }
 
 /* --------------------------------------------------------------- geometry */
@@ -63,8 +63,8 @@ static enum pt_err take_line(struct loader *l, struct cursor *c,
     if (order > 1 || type != (EWKB_LINESTRING | EWKB_SRID) || srid != WGS84 ||
         points < 2 || c->left != points * 16)
         return PT_E_CORRUPT;
-    if (!copy_grow((void **)&l->points, &l->point_room, l->point_count + points,
-                   sizeof(*l->points)))
+    if (pt_room(&l->points, &l->point_room, l->point_count + points,
+                sizeof(*l->points)) != PT_OK)
         return PT_E_NOMEM;
     for (uint64_t i = 0; i < points; i++) {
         double lon = copy_double(c, little);
@@ -81,8 +81,8 @@ static enum pt_err take_line(struct loader *l, struct cursor *c,
 static enum pt_err take_name(struct loader *l, const struct cursor *field,
                              size_t *at)
 {
-    if (!copy_grow((void **)&l->names, &l->name_room,
-                   l->name_count + field->left + 1, 1))
+    if (pt_room(&l->names, &l->name_room, l->name_count + field->left + 1, 1) !=
+        PT_OK)
         return PT_E_NOMEM;
     *at = l->name_count;
     memcpy(l->names + l->name_count, field->at, field->left);
@@ -156,12 +156,12 @@ static bool grow_turns(struct loader *l)
 {
     size_t need = l->turn_count + 1;
     size_t room = l->turn_room;
-    return copy_grow((void **)&l->first_via, &room, need,
-                     sizeof(*l->first_via)) &&
-           copy_grow((void **)&l->turns, &l->turn_room, need,
-                     sizeof(*l->turns)) &&
-           copy_grow((void **)&l->via, &l->via_room,
-                     l->via_count + ROADS_VIA_MAX, sizeof(*l->via));
+    return pt_room(&l->first_via, &room, need, sizeof(*l->first_via)) ==
+               PT_OK &&
+           pt_room(&l->turns, &l->turn_room, need, sizeof(*l->turns)) ==
+               PT_OK &&
+           pt_room(&l->via, &l->via_room, l->via_count + ROADS_VIA_MAX,
+                   sizeof(*l->via)) == PT_OK;
 }
 
 static enum pt_err turn_row(void *context, struct cursor *c)
@@ -210,8 +210,8 @@ static enum pt_err junction_row(void *context, struct cursor *c)
     int64_t control = copy_column(c, 4, NULL);
     if (c->short_of || c->malformed)
         return PT_OK;
-    if (!copy_grow((void **)&l->junctions, &l->junction_room,
-                   l->junction_count + 1, sizeof(*l->junctions)))
+    if (pt_room(&l->junctions, &l->junction_room, l->junction_count + 1,
+                sizeof(*l->junctions)) != PT_OK)
         return PT_E_NOMEM;
     l->junctions[l->junction_count++] =
         (struct roads_junction_row){node_id, controls[control & 3]};
