@@ -31,8 +31,8 @@ struct options {
 };
 
 static const char usage[] =
-    "usage: simulate [--schedules N] [--seed S] [--from K] [--jobs J]\n"
-    "                [--stats] [--verbose] [--break RULE]\n"
+    "usage: tests/faults/simulate [--schedules N] [--seed S] [--from K]\n"
+    "                [--jobs J] [--stats] [--verbose] [--break RULE]\n"
     "Tries N schedules of faults, from number K of seed S on, in J processes\n"
     "(as many as there are processors). The first that fails is made shorter\n"
     "and printed; whatever J is, it is the same one.\n"
@@ -145,7 +145,7 @@ static void tell_failure(const struct options *o, uint64_t number,
 {
     printf("VIOLATION in schedule %" PRIu64 " of seed %" PRIu64 "\n  %s\n",
            number, o->seed, sim.violation);
-    printf("again: simulate --seed %" PRIu64 " --from %" PRIu64
+    printf("again: tests/faults/simulate --seed %" PRIu64 " --from %" PRIu64
            " --schedules 1 --verbose\n",
            o->seed, number);
     fflush(stdout);
