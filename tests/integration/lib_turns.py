@@ -170,16 +170,22 @@ class Streets:
                 if (unit[1] <= goal[1] if arc % 2 == 0 else 1 - unit[1] <= 1 - goal[1])]
 
 
-def line_times(url, streets, units, goals):
-    """{(query, slot): (the least ms, the most)}"""
+def line_graph(streets):
+    """Three vertices a state: its start, its end, and where ways to it arrive.
+    ({state: its number}, [(vertex, vertex, the least ms, the most)])"""
     number = {state: i for i, state in enumerate(streets.states())}
-    # three vertices a state: its start, its end, and where ways to it arrive
     rows = []
     for state, i in number.items():
         rows.append((3 * i, 3 * i + 1, streets.ms[state[-1]], streets.ms[state[-1]]))
         rows.append((3 * i, 3 * number[state[-1:]] + 2, 0, 0))
         rows += [(3 * i + 1, 3 * number[streets.then(state, b)], least, most)
                  for b, least, most in streets.turns(state)]
+    return number, rows
+
+
+def line_times(url, streets, units, goals):
+    """{(query, slot): (the least ms, the most)}"""
+    number, rows = line_graph(streets)
     begins = [(slot, arc, ahead) for slot, unit in enumerate(units)
               for arc, _, ahead in streets.from_place(*unit)]
     ends = [(query, arc, gone) for query, goal in enumerate(goals)

@@ -216,6 +216,46 @@ def test_opened_again_slowed_one_way_and_to_come(town):
     assert town.closures()[later]["properties"]["in_force"] is True
 
 
+def test_cover_follows_a_closed_bridge(town):
+    """A mission on the west bank whose promise only the unit on that bank
+    keeps, over the bridge's next corner; with the bridge closed neither does."""
+    def cover():
+        answer = town.gateway.get("/v1/coverage")
+        (mission,) = answer["missions"]
+        return [(unit["call_sign"], unit["eta_s"]) for unit in mission["units"]], \
+            mission["within"], answer["zones"][0]["missions"]["within"][0]
+
+    def first():
+        return [(unit["call_sign"], unit["eta_s"]) for unit in town.nearest()["units"]]
+
+    before = first()
+    promise_s = int(before[0][1]) + 1
+    assert before[0][0] == "west" and before[1][1] > promise_s
+    town.database.query(
+        "INSERT INTO patrol.zone (name, promise_s, geom) VALUES ('Bridge', %s, ST_Multi("
+        "ST_Expand(ST_SetSRID(ST_MakePoint(%s, %s), 4326), 0.0004)))",
+        promise_s, town.goal[1], town.goal[0])
+    town.database.query(
+        "INSERT INTO patrol.mission (name, geom, zone_id) SELECT 'Goal', ST_SetSRID("
+        "ST_MakePoint(%s, %s), 4326), zone_id FROM patrol.zone", town.goal[1], town.goal[0])
+
+    def is_as(expected, within):
+        units, by, zone = cover()
+        return by == zone == within and [name for name, _ in units] == [
+            name for name, _ in expected] and all(
+            abs(a - b) < 1 for (_, a), (_, b) in zip(units, expected))
+
+    wait_for(lambda: town.gateway.status("/v1/coverage") == 200
+             and town.gateway.get("/v1/coverage")["missions"]
+             and is_as(before, 1), 20, town.gateway.log)
+    number = town.close()["id"]
+    after = first()
+    assert [name for name, _ in after] == ["east", "west"]
+    wait_for(lambda: is_as(after, 0), 20, town.gateway.log)
+    town.reopen(number)
+    wait_for(lambda: is_as(before, 1), 20, town.gateway.log)
+
+
 def test_a_mission_in_a_closed_street_is_reached_to_its_end(town):
     """Its street is closed from corner to corner: units still come."""
     a, b = corner(town.tree, 8, 2), corner(town.tree, 9, 2)

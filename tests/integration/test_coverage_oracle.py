@@ -151,14 +151,7 @@ def add_places(sql, rng, srid):
 
 
 def store_streets(sql, streets):
-    """Three vertices a state, as line_times() has them."""
-    number = {state: i for i, state in enumerate(streets.states())}
-    rows = []
-    for state, i in number.items():
-        rows.append((3 * i, 3 * i + 1, streets.ms[state[-1]], streets.ms[state[-1]]))
-        rows.append((3 * i, 3 * number[state[-1:]] + 2, 0, 0))
-        rows += [(3 * i + 1, 3 * number[streets.then(state, b)], least, most)
-                 for b, least, most in streets.turns(state)]
+    number, rows = lib_turns.line_graph(streets)
     execute_values(sql, "INSERT INTO line (source, target, least, most) VALUES %s", rows,
                    page_size=10000)
     execute_values(sql, "INSERT INTO driven VALUES %s",
