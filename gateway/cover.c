@@ -110,36 +110,10 @@ static void seek_basis(struct gateway *gw)
 
 /* ---------------------------------------------------------------------- units
  */
-/* Does the unit count, and from when on could it drive? False: it does not. */
-static bool sets_out(const struct gateway *gw, const struct fleet_unit *state,
-                     uint32_t *late_ms)
-{
-    const struct settings *s = gw->settings;
-    const struct catalog_unit *unit =
-        catalog_unit_by_id(gw->catalog, state->unit_id);
-    bool busy =
-        s->coverage_counts == COVER_BUSY_TOO && state->status == PT_STATUS_BUSY;
-    if (unit == NULL || !state->has_fix || strcmp(unit->kind, "foot") == 0 ||
-        !(busy || state->status == PT_STATUS_AVAILABLE))
-        return false;
-    *late_ms = (uint32_t)(1000 * (busy ? s->busy_turnout_s : s->turnout_s));
-    return true;
-}
-
 static void put_unit(struct gateway *gw, uint32_t slot)
 {
-    struct coverage_unit unit = {.place = {.edge = ROADS_NONE}};
-    const struct roads_place *place = dispatch_place(gw->dispatch, slot);
-    if (place != NULL && slot < fleet_count(gw->fleet)) {
-        const struct fleet_unit *state = fleet_at(gw->fleet, slot);
-        if (sets_out(gw, state, &unit.late_ms)) {
-            unit.place = *place;
-            unit.late_ms +=
-                (uint32_t)lround(1000 * dispatch_access_s(place->distance_m));
-            unit.until_ms =
-                state->fix_time_ms + 1000 * gw->settings->position_max_s;
-        }
-    }
+    const struct coverage_unit unit = counts_unit(
+        &gw->cover.rule, gw->catalog, gw->dispatch, gw->fleet, slot);
     if (coverage_put(gw->cover.view.coverage, slot, &unit, gw->now_ms) != PT_OK)
         gw->cover.dropped++;
 }
@@ -581,6 +555,12 @@ enum pt_err cover_open(struct gateway *gw)
         .access_s = dispatch_access_s,
         .start_share = DISPATCH_START_SHARE,
         .tables_max_bytes = (size_t)s->tables_max_mb << 20,
+    };
+    cover->rule = (struct counts_rule){
+        .busy_too = s->coverage_counts == COVER_BUSY_TOO,
+        .turnout_s = s->turnout_s,
+        .busy_turnout_s = s->busy_turnout_s,
+        .position_max_s = s->position_max_s,
     };
     cover->view = (struct http_coverage){
         .profile = profile_of(gw),

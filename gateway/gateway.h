@@ -7,6 +7,7 @@
 #include "catalog.h"
 #include "closures.h"
 #include "config.h"
+#include "counts.h"
 #include "coverage.h"
 #include "db.h"
 #include "dispatch.h"
@@ -203,6 +204,7 @@ struct cover_record {
 
 struct cover {
     struct coverage_settings settings;
+    struct counts_rule rule;
     struct http_coverage view; /* with the coverage itself */
     uv_timer_t again;
     bool closing;

@@ -53,6 +53,7 @@ enum pt_err catalog_new(struct catalog **ret)
 
     if (!catalog)
         return PT_E_NOMEM;
+    atomic_init(&catalog->references, 1);
     catalog->generation = atomic_fetch_add(&last, 1) + 1;
     *ret = catalog;
     return PT_OK;
@@ -60,18 +61,15 @@ enum pt_err catalog_new(struct catalog **ret)
 
 struct catalog *catalog_ref(struct catalog *catalog)
 {
-    catalog->more_references++;
+    atomic_fetch_add_explicit(&catalog->references, 1, memory_order_relaxed);
     return catalog;
 }
 
 void catalog_free(struct catalog *catalog)
 {
-    if (!catalog)
+    if (!catalog || atomic_fetch_sub_explicit(&catalog->references, 1,
+                                              memory_order_acq_rel) != 1)
         return;
-    if (catalog->more_references > 0) {
-        catalog->more_references--;
-        return;
-    }
     while (catalog->blocks) {
         struct block *block = catalog->blocks;
 

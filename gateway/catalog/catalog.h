@@ -2,7 +2,7 @@
 #define CATALOG_H
 /* catalog: who and what is known: units, devices and which unit a device is
  * when, zones, missions. A copy of the database's tables in memory, replaced
- * whole when they change. Loop thread, except catalog_load(). */
+ * whole when they change. Never changes once loaded: any thread. */
 #include "geo.h"
 #include "pt_err.h"
 #include "report.h"
@@ -64,7 +64,7 @@ PT_MUST_CHECK enum pt_err catalog_load(const char *conninfo,
 /* An empty one, to start with. */
 PT_MUST_CHECK enum pt_err catalog_new(struct catalog **ret);
 /* Catalogs are counted: catalog_free() gives up one reference, the last frees.
- * Loop thread, both. */
+ * Any thread. */
 struct catalog *catalog_ref(struct catalog *catalog);
 void catalog_free(struct catalog *catalog); /* NULL is fine */
 /* No two catalogs of a process have the same: what was drawn from one can be

@@ -3,6 +3,7 @@
 /* How a catalog is filled: rows are added in any order, then
  * catalog_finish() sorts and links them. Any thread that has it to itself. */
 #include "catalog.h"
+#include <stdatomic.h>
 
 struct catalog_device {
     uint32_t device_id;
@@ -30,7 +31,7 @@ struct block;
 #define CATALOG_BITS 64
 
 struct catalog {
-    unsigned more_references; /* than one */
+    atomic_uint references;
     uint64_t generation;
     uint64_t pace_revision;
     struct block *blocks;

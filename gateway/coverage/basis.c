@@ -15,7 +15,7 @@ enum pt_err coverage_basis_new(const struct coverage_settings *settings,
     struct coverage_basis *basis = calloc(1, sizeof(*basis));
     if (basis == NULL)
         return PT_E_NOMEM;
-    basis->references = 1;
+    atomic_init(&basis->references, 1);
     basis->settings = *settings;
     basis->catalog = catalog_ref(catalog);
     basis->metrics = (struct coverage_metrics){
@@ -31,7 +31,7 @@ enum pt_err coverage_basis_new(const struct coverage_settings *settings,
 
 struct coverage_basis *coverage_basis_ref(struct coverage_basis *basis)
 {
-    basis->references++;
+    atomic_fetch_add_explicit(&basis->references, 1, memory_order_relaxed);
     return basis;
 }
 
@@ -43,7 +43,8 @@ static void clear_members(struct members *members)
 
 void coverage_basis_unref(struct coverage_basis *basis)
 {
-    if (basis == NULL || --basis->references > 0)
+    if (basis == NULL || atomic_fetch_sub_explicit(&basis->references, 1,
+                                                   memory_order_acq_rel) != 1)
         return;
     roads_tables_free(basis->tables);
     free(basis->missions);

@@ -26,6 +26,13 @@ enum pt_err coverage_new(const struct coverage_settings *settings,
     return PT_OK;
 }
 
+void coverage_on_turn(struct coverage *coverage, coverage_turned turned,
+                      void *context)
+{
+    coverage->turned = turned;
+    coverage->turned_context = context;
+}
+
 /* What is made with a basis. */
 struct made {
     size_t words;
@@ -224,6 +231,8 @@ static void settle(struct coverage *c, size_t mission, int64_t now_ms)
         return;
     c->within[mission] = now;
     coverage_judge_mission(c, mission, now_ms);
+    if (c->turned != NULL)
+        c->turned(c->turned_context, mission, now, now_ms);
     recount(&c->counts[c->basis->zone_count], before, now);
     for (uint32_t i = zones->first[mission]; i < zones->first[mission + 1];
          i++) {

@@ -20,7 +20,9 @@
  * streets. Zones count all that lies in them; a mission that is given to a zone
  * counts in it wherever it lies.
  *
- * Loop thread, except what says that it is for the pool. */
+ * A basis never changes once filled, and may be shared by threads. A coverage
+ * belongs to one thread at a time: the live one to the loop; one of its own
+ * answers what was or would be, on the pool. */
 #include "catalog.h"
 #include "pt_err.h"
 #include "roads.h"
@@ -56,13 +58,13 @@ struct coverage_metrics {
                                          stand and arrive all others' do */
 };
 
-/* On the loop: holds the catalog and the metrics. */
+/* Holds the catalog and the metrics. Any thread. */
 PT_MUST_CHECK enum pt_err coverage_basis_new(
     const struct coverage_settings *settings, struct catalog *catalog,
     const struct coverage_metrics *metrics, struct coverage_basis **ret);
-/* On the pool, once: some ms a mission and some a ten thousand streets.
- * PT_E_FULL: the tables would be larger than the setting; PT_E_RANGE: the
- * metric is not prepared. */
+/* On the pool, once, before it is used or shared: some ms a mission and some a
+ * ten thousand streets. PT_E_FULL: the tables would be larger than the setting;
+ * PT_E_RANGE: the metric is not prepared. */
 PT_MUST_CHECK enum pt_err coverage_basis_fill(struct coverage_basis *basis);
 struct coverage_basis *coverage_basis_ref(struct coverage_basis *basis);
 void coverage_basis_unref(struct coverage_basis *basis); /* NULL is fine */
@@ -92,6 +94,15 @@ struct coverage_unit {
     uint32_t late_ms; /* to set out, and to the road */
     int64_t until_ms; /* UTC: it counts until then */
 };
+
+/* Called whenever another number of units is in time at a mission, by its
+ * index: up to COVERAGE_FOLD + 1. Not by coverage_set_basis(), after which all
+ * may be others. `turned` must not change the coverage; NULL: nobody is told.
+ */
+typedef void (*coverage_turned)(void *context, size_t mission, unsigned within,
+                                int64_t now_ms);
+void coverage_on_turn(struct coverage *coverage, coverage_turned turned,
+                      void *context);
 
 /* A slot's unit is there, or has moved; NULL: there is none that counts.
  * About 1.5 us with 100 missions. Without a basis nothing is kept. */
@@ -180,15 +191,15 @@ size_t coverage_uncovers(const struct coverage *coverage, uint32_t slot,
 /* ----------------------------------------------------------------- streets */
 struct coverage_streets;
 
-/* On the loop: the units as they stand. PT_E_NOTFOUND without a basis;
- * PT_E_AGAIN while one is under way. */
+/* On the coverage's thread: the units as they stand. PT_E_NOTFOUND without a
+ * basis; PT_E_AGAIN while one is under way. */
 PT_MUST_CHECK enum pt_err coverage_streets_begin(struct coverage *coverage,
                                                  int64_t now_ms,
                                                  struct coverage_streets **ret);
 /* On the pool. */
 PT_MUST_CHECK enum pt_err coverage_streets_run(struct coverage_streets *job);
-/* On the loop, whatever came of it: with PT_OK it becomes the coverage's,
- * unless the basis is another by now. */
+/* On the coverage's thread, whatever came of it: with PT_OK it becomes the
+ * coverage's, unless the basis is another by now. */
 void coverage_streets_end(struct coverage *coverage,
                           struct coverage_streets *job, enum pt_err err);
 

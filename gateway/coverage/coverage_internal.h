@@ -8,6 +8,7 @@
  * streets.c   the first at every street
  * gaps.c      streets out of cover that hang together */
 #include "coverage.h"
+#include <stdatomic.h>
 
 struct piece {
     uint32_t edge;
@@ -30,7 +31,7 @@ struct members {
 };
 
 struct coverage_basis {
-    unsigned references;
+    atomic_uint references;
     struct coverage_settings settings;
     struct catalog *catalog;
     struct coverage_metrics metrics;
@@ -97,6 +98,9 @@ struct coverage {
     int64_t alarm_ms;          /* no alarm falls due before */
     size_t gone_count;         /* that were lost and are not there any more */
     struct coverage_alarm *gone;
+
+    coverage_turned turned; /* NULL: nobody */
+    void *turned_context;
 
     bool job_under_way;
     struct coverage_streets *streets; /* the last that came to an end */

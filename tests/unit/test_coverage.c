@@ -615,6 +615,35 @@ static void a_unit_counts_until_its_time_is_over(void **state)
     close_street(&s);
 }
 
+static void count_turn(void *context, size_t mission, unsigned within,
+                       int64_t now_ms)
+{
+    int64_t *said = context;
+    assert_int_equal(mission, 0);
+    said[0]++;
+    said[1] = within;
+    said[2] = now_ms - NOW_MS;
+}
+
+static void every_turn_is_told_at_once(void **state)
+{
+    (void)state;
+    struct street s;
+    int64_t said[3] = {0};
+    open_street(&s);
+    coverage_on_turn(s.coverage, count_turn, said);
+    put_at(&s, 0.6, 100); /* from 0.5 on it is in time: 90 s */
+    assert_memory_equal(said, ((int64_t[]){1, 1, 100}), sizeof(said));
+    put_at(&s, 0.7, 200);
+    assert_int_equal(said[0], 1);
+    put_at(&s, 0.4, 300);
+    assert_memory_equal(said, ((int64_t[]){2, 0, 300}), sizeof(said));
+    coverage_on_turn(s.coverage, NULL, NULL);
+    put_at(&s, 0.6, 400);
+    assert_int_equal(said[0], 2);
+    close_street(&s);
+}
+
 static void what_is_taken_off_the_list_is_told(void **state)
 {
     (void)state;
@@ -872,6 +901,7 @@ int main(void)
         cmocka_unit_test(a_new_basis_keeps_the_units),
         cmocka_unit_test(alarms_wait_until_it_has_lasted),
         cmocka_unit_test(a_unit_counts_until_its_time_is_over),
+        cmocka_unit_test(every_turn_is_told_at_once),
         cmocka_unit_test(what_is_taken_off_the_list_is_told),
         cmocka_unit_test(a_gap_is_what_lies_beyond),
         cmocka_unit_test(no_units_are_a_gap_everywhere),
