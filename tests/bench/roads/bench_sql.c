@@ -47,24 +47,25 @@ static void put_units(PGconn *db, const struct roads *roads)
 static void ask(PGconn *db, const struct roads *roads, const char *statement,
                 const char *what, size_t count)
 {
-    static uint64_t samples[LINE_QUERIES];
+    size_t asked = 0;
     size_t answered = 0;
-    for (size_t i = 0; i < count; i++) {
+    row_begin();
+    for (; row_goes_on(count); asked++) {
         char edge[16];
         const char *params[] = {edge};
         struct roads_place place = bench_place(roads);
         snprintf(edge, sizeof(edge), "%u", place.edge + 1);
-        uint64_t start = bench_now_ns();
+        row_call();
         PGresult *result =
             PQexecPrepared(db, statement, 1, params, NULL, NULL, 0);
-        samples[i] = bench_now_ns() - start;
+        row_called();
         if (PQresultStatus(result) != PGRES_TUPLES_OK)
             bench_die(what, PQerrorMessage(db));
         answered += PQntuples(result) == BENCH_NEAREST;
         PQclear(result);
     }
-    bench_tell(what, samples, count);
-    if (answered < count)
+    row_tell(what, true);
+    if (answered < asked)
         printf("%-44s %6zu of them found five\n", "", answered);
 }
 
@@ -74,6 +75,7 @@ void bench_sql(const char *conninfo, const struct roads *roads, double needed_s)
     PGconn *db = PQconnectdb(conninfo);
     if (PQstatus(db) != CONNECTION_OK)
         bench_die("connecting", PQerrorMessage(db));
+    bench_again();
     run(db, "CREATE EXTENSION IF NOT EXISTS pgrouting");
     put_units(db, roads);
     prepare(db, "line",
