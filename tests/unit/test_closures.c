@@ -92,6 +92,14 @@ static void draw_grid(struct town *t, double east_m, int64_t more)
                          at(east_m + 100 * column, 100 * (row + 1)));
 }
 
+/* The grid alone, where it begins. */
+static struct roads *make_grid(struct town *t)
+{
+    memset(t, 0, sizeof(*t));
+    draw_grid(t, 0, 0);
+    return make(t);
+}
+
 static enum pt_err find(const struct roads *roads, const char *typed,
                         struct closures_found *ret)
 {
@@ -115,9 +123,7 @@ static void finds_what_lies_between(void **state)
     (void)state;
     static struct town t;
     struct closures_found found;
-    memset(&t, 0, sizeof(t));
-    draw_grid(&t, 0, 0);
-    struct roads *roads = make(&t);
+    struct roads *roads = make_grid(&t);
     static const char *const same[] = {
         "Calle 23 between L and M",
         "calle 23 BETWEEN calle l and calle m",
@@ -161,9 +167,7 @@ static void says_what_it_does_not_find(void **state)
     (void)state;
     static struct town t;
     struct closures_found found;
-    memset(&t, 0, sizeof(t));
-    draw_grid(&t, 0, 0);
-    struct roads *roads = make(&t);
+    struct roads *roads = make_grid(&t);
     const struct {
         const char *typed;
         enum pt_err err;
@@ -270,9 +274,7 @@ static void finds_points_and_ways(void **state)
     (void)state;
     static struct town t;
     struct closures_found found;
-    memset(&t, 0, sizeof(t));
-    draw_grid(&t, 0, 0);
-    struct roads *roads = make(&t);
+    struct roads *roads = make_grid(&t);
     struct closures_wish wish = {.has_point = true, .at = at(130, 108)};
     assert_int_equal(closures_find(roads, &wish, &found), PT_OK);
     assert_int_equal(found.piece_count, 1);
@@ -789,9 +791,7 @@ static void survives_each_failed_allocation(void **state)
 {
     (void)state;
     static struct town t;
-    memset(&t, 0, sizeof(t));
-    draw_grid(&t, 0, 0);
-    struct roads *roads = make(&t);
+    struct roads *roads = make_grid(&t);
     enum pt_err err = PT_E_NOMEM;
     size_t fail;
     for (fail = 0; err == PT_E_NOMEM && fail < 400; fail++) {

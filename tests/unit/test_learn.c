@@ -113,6 +113,14 @@ static struct learn *learner(const struct street *s)
     return learn;
 }
 
+static void end(struct learn_table *table, struct learn *learn,
+                struct street *s)
+{
+    learn_table_clear(table);
+    learn_free(learn);
+    roads_unref(s->roads);
+}
+
 static void add(struct learn *learn, int first, int end, int64_t start_ms,
                 const double *seconds)
 {
@@ -268,9 +276,7 @@ static void finds_the_slow_edge(void **state)
      * profile's time), or, the other way, as its class. */
     assert_true(fabs(ms[2 * (EDGES - 1)] - 15000.0) < 900);
     assert_true(ms[1] > 14000 && ms[1] < 17500);
-    learn_table_clear(&table);
-    learn_free(learn);
-    roads_unref(s.roads);
+    end(&table, learn, &s);
 }
 
 /* Three passages that took thrice as long on one edge do not make it three
@@ -337,9 +343,7 @@ static void hours_differ(void **state)
     assert_int_equal(table.hours[14].dates, 0);
     assert_int_equal(table.hours[14].of.passages, 0);
     assert_int_equal(table.hours[5 * 24 + 8].dates, 0); /* Saturday */
-    learn_table_clear(&table);
-    learn_free(learn);
-    roads_unref(s.roads);
+    end(&table, learn, &s);
 }
 
 /* ------------------------------------------------------------------- ranges */
@@ -385,9 +389,7 @@ static void ranges_hold(void **state)
     assert_true(fabs(learn_within(&later, 60, later.high_s) - 0.9) < 1e-9);
     assert_true(learn_within(&later, 60, 60) <= 0.0);
     assert_true(learn_within(&range, 0, 1200) > 0.999);
-    learn_table_clear(&table);
-    learn_free(learn);
-    roads_unref(s.roads);
+    end(&table, learn, &s);
 }
 
 /* Each street differs by itself: over more of them it evens out. Were the
@@ -411,9 +413,7 @@ static void longer_ways_even_out(void **state)
     struct learn_range of_short = learn_range_of(&table, 8, 12, 0, 0);
     struct learn_range of_long = learn_range_of(&table, 8, 1200, 0, 0);
     assert_true(of_short.spread_above > 2 * of_long.spread_above);
-    learn_table_clear(&table);
-    learn_free(learn);
-    roads_unref(s.roads);
+    end(&table, learn, &s);
 }
 
 /* On one date only: nobody knows how other dates are. */

@@ -982,95 +982,92 @@ static void remembers_forbidden_sequences(void **state)
 }
 
 /* ----------------------------------------------------------------- closures */
-/* A network with streets closed and slowed answers as one that was made with
- * those times. */
+/* A network with streets closed and slowed, or with other times on every
+ * street, answers as one that was made with those times. */
+static struct roads_metric *some_closed(struct town *town,
+                                        const struct roads *roads)
+{
+    struct roads_slowing slowings[10];
+    struct roads_metric *metric = NULL;
+    size_t count = any(11);
+    for (size_t i = 0; i < count; i++)
+        slowings[i] =
+            (struct roads_slowing){any(2 * (uint32_t)town->edges),
+                                   any(2) ? ROADS_NONE : 1 + any(20000)};
+    assert_int_equal(roads_metric_slowed(roads_profile(roads, NULL), slowings,
+                                         count, &metric),
+                     PT_OK);
+    for (size_t i = 0; i < count; i++) {
+        struct roads_edge_row *row = &town->rows[slowings[i].directed / 2];
+        uint32_t *ms =
+            slowings[i].directed % 2 ? &row->backward_ms : &row->forward_ms;
+        bool last = true;
+        for (size_t j = i + 1; j < count; j++)
+            last = last && slowings[j].directed != slowings[i].directed;
+        if (last && *ms != 0)
+            *ms = slowings[i].ms == ROADS_NONE ? 0 : slowings[i].ms;
+    }
+    return metric;
+}
+
+static struct roads_metric *all_timed(struct town *town,
+                                      const struct roads *roads)
+{
+    uint32_t ms[2 * MAX_EDGES];
+    struct roads_metric *metric = NULL;
+    for (size_t d = 0; d < 2 * town->edges; d++)
+        ms[d] = any(3) ? 1 + any(20000) : 0;
+    assert_int_equal(
+        roads_metric_timed(roads_profile(roads, NULL), ms, &metric), PT_OK);
+    for (size_t d = 0; d < 2 * town->edges; d++) {
+        struct roads_edge_row *row = &town->rows[d / 2];
+        uint32_t *own = d % 2 ? &row->backward_ms : &row->forward_ms;
+        if (*own != 0 && ms[d] != 0)
+            *own = ms[d];
+    }
+    return metric;
+}
+
+static void check_as_if_built_so(
+    struct roads_metric *(*change)(struct town *, const struct roads *))
+{
+    static struct town town;
+    random_town(&town, (struct geo_point){-33900000, 18400000}, 5000);
+    struct roads *roads = town_roads(&town);
+    struct fleet_model f = {.town = &town};
+    assert_int_equal(roads_search_new(roads, &f.search), PT_OK);
+    assert_int_equal(roads_standing_new(roads, MAX_UNITS, &f.standing), PT_OK);
+    if (any(2))
+        assert_int_equal(roads_prepare(roads), PT_OK);
+    struct roads_metric *metric = change(&town, roads);
+    assert_int_equal(roads_search_use(f.search, metric), PT_OK);
+    roads_metric_unref(metric); /* the search holds it */
+    roads_unref(roads);
+    for (int query = 0; query < 4; query++) {
+        roads_search_by(f.search, (enum roads_method)any(3));
+        move_units(&f);
+        check_nearest(&f, ROADS_NONE);
+        check_all_routes(&f);
+    }
+    roads_search_free(f.search);
+    roads_standing_free(f.standing);
+}
+
 static void closures_are_as_if_built_so(void **state)
 {
     (void)state;
-    static struct town town;
     random_state = 77;
-    for (int round = 0; round < 300; round++) {
-        random_town(&town, (struct geo_point){-33900000, 18400000}, 5000);
-        struct roads *roads = town_roads(&town);
-        struct fleet_model f = {.town = &town};
-        struct roads_slowing slowings[10];
-        struct roads_metric *metric = NULL;
-        size_t count = any(11);
-        assert_int_equal(roads_search_new(roads, &f.search), PT_OK);
-        assert_int_equal(roads_standing_new(roads, MAX_UNITS, &f.standing),
-                         PT_OK);
-        if (any(2))
-            assert_int_equal(roads_prepare(roads), PT_OK);
-        for (size_t i = 0; i < count; i++)
-            slowings[i] =
-                (struct roads_slowing){any(2 * (uint32_t)town.edges),
-                                       any(2) ? ROADS_NONE : 1 + any(20000)};
-        assert_int_equal(roads_metric_slowed(roads_profile(roads, NULL),
-                                             slowings, count, &metric),
-                         PT_OK);
-        for (size_t i = 0; i < count; i++) {
-            struct roads_edge_row *row = &town.rows[slowings[i].directed / 2];
-            uint32_t *ms =
-                slowings[i].directed % 2 ? &row->backward_ms : &row->forward_ms;
-            bool last = true;
-            for (size_t j = i + 1; j < count; j++)
-                last = last && slowings[j].directed != slowings[i].directed;
-            if (last && *ms != 0)
-                *ms = slowings[i].ms == ROADS_NONE ? 0 : slowings[i].ms;
-        }
-        assert_int_equal(roads_search_use(f.search, metric), PT_OK);
-        roads_metric_unref(metric); /* the search holds it */
-        roads_unref(roads);
-        for (int query = 0; query < 4; query++) {
-            roads_search_by(f.search, (enum roads_method)any(3));
-            move_units(&f);
-            check_nearest(&f, ROADS_NONE);
-            check_all_routes(&f);
-        }
-        roads_search_free(f.search);
-        roads_standing_free(f.standing);
-    }
+    for (int round = 0; round < 300; round++)
+        check_as_if_built_so(some_closed);
 }
 
-/* The same for other times on every street, faster and slower. */
+/* Faster and slower. */
 static void other_times_are_as_if_built_so(void **state)
 {
     (void)state;
-    static struct town town;
     random_state = 78;
-    for (int round = 0; round < 200; round++) {
-        random_town(&town, (struct geo_point){-33900000, 18400000}, 5000);
-        struct roads *roads = town_roads(&town);
-        struct fleet_model f = {.town = &town};
-        uint32_t ms[2 * MAX_EDGES];
-        struct roads_metric *metric = NULL;
-        assert_int_equal(roads_search_new(roads, &f.search), PT_OK);
-        assert_int_equal(roads_standing_new(roads, MAX_UNITS, &f.standing),
-                         PT_OK);
-        if (any(2))
-            assert_int_equal(roads_prepare(roads), PT_OK);
-        for (size_t d = 0; d < 2 * town.edges; d++)
-            ms[d] = any(3) ? 1 + any(20000) : 0;
-        assert_int_equal(
-            roads_metric_timed(roads_profile(roads, NULL), ms, &metric), PT_OK);
-        for (size_t d = 0; d < 2 * town.edges; d++) {
-            struct roads_edge_row *row = &town.rows[d / 2];
-            uint32_t *own = d % 2 ? &row->backward_ms : &row->forward_ms;
-            if (*own != 0 && ms[d] != 0)
-                *own = ms[d];
-        }
-        assert_int_equal(roads_search_use(f.search, metric), PT_OK);
-        roads_metric_unref(metric);
-        roads_unref(roads);
-        for (int query = 0; query < 4; query++) {
-            roads_search_by(f.search, (enum roads_method)any(3));
-            move_units(&f);
-            check_nearest(&f, ROADS_NONE);
-            check_all_routes(&f);
-        }
-        roads_search_free(f.search);
-        roads_standing_free(f.standing);
-    }
+    for (int round = 0; round < 200; round++)
+        check_as_if_built_so(all_timed);
 }
 
 static void refuses_impossible_closures(void **state)
