@@ -567,10 +567,9 @@ enum pt_err cover_open(struct gateway *gw)
         .level = cover->settings.level,
         .zone_percent = cover->settings.zone_percent,
         .rank_weight_s = (int)s->rank_weight_s,
-        .busy_counts = s->coverage_counts == COVER_BUSY_TOO,
-        .turnout_s = (int)s->turnout_s,
-        .busy_turnout_s = (int)s->busy_turnout_s,
-        .position_max_s = (int)s->position_max_s,
+        .rule = &cover->rule,
+        .settings = &cover->settings,
+        .conninfo = s->conninfo,
     };
     enum pt_err err = coverage_new(&cover->settings, (size_t)s->max_units,
                                    &cover->view.coverage);

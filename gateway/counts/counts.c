@@ -3,16 +3,11 @@
 #include <math.h>
 #include <string.h>
 
-/* From when on could it drive? False: it does not count. */
-static bool sets_out(const struct counts_rule *rule,
-                     const struct catalog *catalog,
-                     const struct fleet_unit *state, uint32_t *late_ms)
+bool counts_sets_out(const struct counts_rule *rule, const char *kind,
+                     enum pt_status status, uint32_t *late_ms)
 {
-    const struct catalog_unit *unit =
-        catalog_unit_by_id(catalog, state->unit_id);
-    bool busy = rule->busy_too && state->status == PT_STATUS_BUSY;
-    if (unit == NULL || !state->has_fix || strcmp(unit->kind, "foot") == 0 ||
-        !(busy || state->status == PT_STATUS_AVAILABLE))
+    bool busy = rule->busy_too && status == PT_STATUS_BUSY;
+    if (strcmp(kind, "foot") == 0 || !(busy || status == PT_STATUS_AVAILABLE))
         return false;
     *late_ms =
         (uint32_t)(1000 * (busy ? rule->busy_turnout_s : rule->turnout_s));
@@ -29,7 +24,10 @@ struct coverage_unit counts_unit(const struct counts_rule *rule,
     if (place == NULL || slot >= fleet_count(fleet))
         return unit;
     const struct fleet_unit *state = fleet_at(fleet, slot);
-    if (!sets_out(rule, catalog, state, &unit.late_ms))
+    const struct catalog_unit *known =
+        catalog_unit_by_id(catalog, state->unit_id);
+    if (known == NULL || !state->has_fix ||
+        !counts_sets_out(rule, known->kind, state->status, &unit.late_ms))
         return unit;
     unit.place = *place;
     unit.late_ms +=

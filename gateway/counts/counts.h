@@ -16,6 +16,11 @@ struct counts_rule {
     int64_t position_max_s; /* one with an older position does not count */
 };
 
+/* Whether a unit of that kind counts with that status; then in `late_ms` how
+ * long it takes to set out. Any thread. */
+bool counts_sets_out(const struct counts_rule *rule, const char *kind,
+                     enum pt_status status, uint32_t *late_ms);
+
 /* The unit of a slot as coverage_put() takes it, where dispatch has put it; its
  * edge is ROADS_NONE when it does not count: not known to the catalog, on foot,
  * without a place on the road, or of another status. The thread of dispatch and

@@ -29,6 +29,18 @@ enum pt_err coverage_basis_new(const struct coverage_settings *settings,
     return PT_OK;
 }
 
+enum pt_err coverage_basis_share(struct coverage_basis *basis,
+                                 struct coverage_basis *of)
+{
+    if (of->tables == NULL || of->metrics.now != basis->metrics.now ||
+        of->metrics.first != basis->metrics.first ||
+        catalog_generation(of->catalog) != catalog_generation(basis->catalog))
+        return PT_E_RANGE;
+    basis->whose = coverage_basis_ref(of);
+    basis->tables = of->tables;
+    return PT_OK;
+}
+
 struct coverage_basis *coverage_basis_ref(struct coverage_basis *basis)
 {
     atomic_fetch_add_explicit(&basis->references, 1, memory_order_relaxed);
@@ -46,7 +58,10 @@ void coverage_basis_unref(struct coverage_basis *basis)
     if (basis == NULL || atomic_fetch_sub_explicit(&basis->references, 1,
                                                    memory_order_acq_rel) != 1)
         return;
-    roads_tables_free(basis->tables);
+    if (basis->whose == NULL)
+        roads_tables_free(basis->tables);
+    coverage_basis_unref(basis->whose);
+    free(basis->zone_promise_s);
     free(basis->missions);
     free(basis->pieces);
     free(basis->first_piece);
@@ -83,15 +98,39 @@ size_t coverage_basis_bytes(const struct coverage_basis *basis)
 
 /* ------------------------------------------------------------------ missions
  */
+static int zone_promise_s(const struct coverage_settings *settings,
+                          const struct catalog_zone *zone)
+{
+    for (size_t i = 0; i < settings->promise_count; i++)
+        if (settings->promises[i].zone_id == zone->zone_id)
+            return settings->promises[i].promise_s;
+    return settings->every_promise_s > 0 ? settings->every_promise_s
+                                         : zone->promise_s;
+}
+
 static uint32_t promise_ms(const struct coverage_basis *basis,
                            struct geo_point at)
 {
     const struct catalog_zone *zone = catalog_zone_at(basis->catalog, at);
-    int promise_s = basis->settings.promise_s;
-    if (zone != NULL && zone->promise_s > 0)
-        promise_s = zone->promise_s;
+    const struct coverage_settings *s = &basis->settings;
+    int promise_s = s->every_promise_s > 0 ? s->every_promise_s : s->promise_s;
+    if (zone != NULL && zone_promise_s(s, zone) > 0)
+        promise_s = zone_promise_s(s, zone);
     /* what takes longer than a day is not an answer to a call */
     return promise_s > 86400 ? 86400000u : (uint32_t)promise_s * 1000u;
+}
+
+static enum pt_err note_promises(struct coverage_basis *basis)
+{
+    basis->zone_count = catalog_zone_count(basis->catalog);
+    basis->zone_promise_s =
+        calloc(basis->zone_count + 1, sizeof(*basis->zone_promise_s));
+    if (basis->zone_promise_s == NULL)
+        return PT_E_NOMEM;
+    for (size_t z = 0; z < basis->zone_count; z++)
+        basis->zone_promise_s[z] =
+            zone_promise_s(&basis->settings, catalog_zone(basis->catalog, z));
+    return PT_OK;
 }
 
 static enum pt_err place_missions(struct coverage_basis *basis)
@@ -120,6 +159,8 @@ static enum pt_err place_missions(struct coverage_basis *basis)
 static enum pt_err make_tables(struct coverage_basis *basis)
 {
     size_t rows = 2 * roads_edge_count(basis->roads) * sizeof(uint16_t);
+    if (basis->whose != NULL)
+        return PT_OK;
     if (basis->mission_count > basis->settings.tables_max_bytes / rows)
         return PT_E_FULL;
     struct roads_place *places =
@@ -283,8 +324,9 @@ enum pt_err coverage_basis_fill(struct coverage_basis *basis)
 {
     if (!roads_prepared(basis->metrics.now))
         return PT_E_RANGE;
-    basis->zone_count = catalog_zone_count(basis->catalog);
-    enum pt_err err = place_missions(basis);
+    enum pt_err err = note_promises(basis);
+    if (err == PT_OK)
+        err = place_missions(basis);
     if (err == PT_OK)
         err = make_tables(basis);
     if (err == PT_OK)
@@ -295,5 +337,7 @@ enum pt_err coverage_basis_fill(struct coverage_basis *basis)
         err = find_members(basis, true, &basis->zone_pieces);
     if (err == PT_OK)
         err = turn_round(basis);
+    basis->settings.promises = NULL; /* were borrowed */
+    basis->settings.promise_count = 0;
     return err;
 }

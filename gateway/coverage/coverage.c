@@ -524,6 +524,8 @@ struct coverage_zone coverage_zone(const struct coverage *coverage,
         .zone = index < c->basis->zone_count
                     ? catalog_zone(c->basis->catalog, index)
                     : NULL,
+        .promise_s =
+            index < c->basis->zone_count ? c->basis->zone_promise_s[index] : 0,
         .missions = count->missions,
         .off_road = count->off_road,
         .promised = count->promised,

@@ -33,8 +33,18 @@
 #define COVERAGE_FOLD 3u /* so many units a mission and street are told of */
 #define COVERAGE_PIECE_M 250.0
 
+struct coverage_promise {
+    uint32_t zone_id;
+    int promise_s; /* 0: none */
+};
+
 struct coverage_settings {
-    int promise_s;  /* where no zone gives one; 0: none */
+    int promise_s; /* where no zone gives one; 0: none */
+    /* What is promised instead, to see what that would mean: in some zones,
+     * and, above 0, everywhere else. Borrowed until the basis is filled. */
+    const struct coverage_promise *promises;
+    size_t promise_count;
+    int every_promise_s;
     unsigned level; /* units that a mission is to have in time: 1..3 */
     /* Of a zone's missions so many are to have them: 1..100. */
     unsigned zone_percent;
@@ -66,6 +76,10 @@ PT_MUST_CHECK enum pt_err coverage_basis_new(
  * ten thousand streets. PT_E_FULL: the tables would be larger than the setting;
  * PT_E_RANGE: the metric is not prepared. */
 PT_MUST_CHECK enum pt_err coverage_basis_fill(struct coverage_basis *basis);
+/* Before it is filled: it uses the time tables of `of`, a filled one (held).
+ * PT_E_RANGE: that is of another catalog, or of other metrics. */
+PT_MUST_CHECK enum pt_err coverage_basis_share(struct coverage_basis *basis,
+                                               struct coverage_basis *of);
 struct coverage_basis *coverage_basis_ref(struct coverage_basis *basis);
 void coverage_basis_unref(struct coverage_basis *basis); /* NULL is fine */
 const struct catalog *coverage_basis_catalog(const struct coverage_basis *b);
@@ -161,6 +175,7 @@ struct coverage_mission coverage_mission(const struct coverage *coverage,
 
 struct coverage_zone {
     const struct catalog_zone *zone; /* NULL: everything, wherever it lies */
+    int promise_s;                   /* its own; 0: none */
     size_t missions, off_road;
     size_t promised;              /* on a road, and with a promise */
     size_t within[COVERAGE_FOLD]; /* of them by 1, 2, 3 units */

@@ -44,6 +44,8 @@ struct coverage_basis {
     struct piece *pieces;
     uint32_t *first_piece; /* of each edge; edge_count + 1 */
     struct members zone_missions, zone_pieces, mission_zones;
+    int *zone_promise_s;          /* of each zone; 0: none */
+    struct coverage_basis *whose; /* counted: the tables are its; NULL: own */
 };
 
 /* The first units at a mission, by arrival. Whoever is not in the list needs

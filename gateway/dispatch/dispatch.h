@@ -158,6 +158,16 @@ const struct roads_metric *dispatch_metric(const struct dispatch *dispatch,
  * dispatch_follow(). */
 const struct roads_place *dispatch_place(const struct dispatch *dispatch,
                                          uint32_t slot);
+/* The same from where it stands by a metric of the same network, which may have
+ * other streets closed than those in force: what dispatch_place() would tell
+ * were it the first profile's. Any thread. PT_E_OFFROAD. */
+PT_MUST_CHECK enum pt_err dispatch_join(const struct roads_metric *first,
+                                        const struct roads_place *stood,
+                                        struct roads_place *ret);
+/* Where it stands itself, also on a street that is closed; NULL and borrowed
+ * likewise. */
+const struct roads_place *dispatch_stood(const struct dispatch *dispatch,
+                                         uint32_t slot);
 /* Slots that have been put anywhere, or whose state has changed, since the
  * last dispatch_moved_take(), each once; borrowed until the next call. */
 size_t dispatch_moved(const struct dispatch *dispatch, const uint32_t **slots);

@@ -56,22 +56,13 @@ enum pt_err dispatch_use(struct dispatch *dispatch,
                           : roads_search_use(dispatch->search, metric);
 }
 
-/* All profiles stand where the first one's units can. */
-static enum pt_err snap_open(const struct dispatch *dispatch,
-                             struct geo_point point,
-                             const struct roads_place *place,
-                             struct roads_place *ret)
-{
-    return roads_snap_open(dispatch_metric(dispatch, NULL), point,
-                           DISPATCH_ACCESS_MAX_M, place, ret);
-}
-
 enum pt_err dispatch_snap(const struct dispatch *dispatch,
                           struct geo_point point, struct roads_place *ret)
 {
     if (dispatch->roads == NULL)
         return PT_E_NOTFOUND;
-    return snap_open(dispatch, point, NULL, ret);
+    return roads_snap_open(dispatch_metric(dispatch, NULL), point,
+                           DISPATCH_ACCESS_MAX_M, NULL, ret);
 }
 
 /* ---------------------------------------------------------- onto the streets
@@ -147,6 +138,31 @@ const struct roads_place *dispatch_place(const struct dispatch *dispatch,
     return &dispatch->from_at[slot];
 }
 
+const struct roads_place *dispatch_stood(const struct dispatch *dispatch,
+                                         uint32_t slot)
+{
+    if (dispatch->roads == NULL || slot >= dispatch->stood ||
+        dispatch->stood_at[slot].edge == ROADS_NONE)
+        return NULL;
+    return &dispatch->stood_at[slot];
+}
+
+/* All profiles stand where the first one's units can. */
+enum pt_err dispatch_join(const struct roads_metric *first,
+                          const struct roads_place *stood,
+                          struct roads_place *ret)
+{
+    struct roads_place place;
+    enum pt_err err =
+        roads_snap_open(first, stood->at, DISPATCH_ACCESS_MAX_M, stood, &place);
+    if (err != PT_OK)
+        return err;
+    if (place.edge != stood->edge)
+        place.distance_m += stood->distance_m;
+    *ret = place;
+    return PT_OK;
+}
+
 /* Where searches take a unit from: its place, or what is open beside it. */
 static void join(struct dispatch *dispatch, struct fleet *fleet, uint32_t slot)
 {
@@ -154,13 +170,11 @@ static void join(struct dispatch *dispatch, struct fleet *fleet, uint32_t slot)
     const struct roads_place *at = &dispatch->stood_at[slot];
     struct roads_place *from = &dispatch->from_at[slot];
     if (at->edge == ROADS_NONE ||
-        snap_open(dispatch, at->at, at, from) != PT_OK) {
+        dispatch_join(dispatch_metric(dispatch, NULL), at, from) != PT_OK) {
         from->edge = ROADS_NONE;
         roads_standing_remove(dispatch->standing, slot);
         return;
     }
-    if (from->edge != at->edge)
-        from->distance_m += at->distance_m;
     unit->off_road_m = (float)from->distance_m;
     roads_standing_put(dispatch->standing, slot, from);
 }

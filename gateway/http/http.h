@@ -13,6 +13,7 @@
 #include "arrivals.h"
 #include "catalog.h"
 #include "closures.h"
+#include "counts.h"
 #include "coverage.h"
 #include "db.h"
 #include "dispatch.h"
@@ -81,9 +82,11 @@ struct http_coverage {
     bool no_profile;     /* the network does not have that one */
     bool renewing;       /* its tables are being made, anew or for the first
                             time */
-    bool busy_counts;
+    const struct counts_rule *rule;
     unsigned level, zone_percent;
-    int rank_weight_s, turnout_s, busy_turnout_s, position_max_s;
+    int rank_weight_s;
+    const struct coverage_settings *settings;
+    const char *conninfo; /* for answers from the database on pool threads */
 };
 /* Borrowed and looked at with each answer; until then there is none. */
 void http_use_coverage(struct http *http, const struct http_coverage *coverage);

@@ -101,8 +101,8 @@ static void write_zone(struct json *json, const char *key,
     if (zone.zone != NULL) {
         jw_int(json, "zone_id", zone.zone->zone_id);
         jw_text(json, "name", zone.zone->name);
-        if (zone.zone->promise_s > 0)
-            jw_int(json, "promise_s", zone.zone->promise_s);
+        if (zone.promise_s > 0)
+            jw_int(json, "promise_s", zone.promise_s);
         else
             jw_null(json, "promise_s");
         write_since(json, zone.lost, zone.since_ms);
@@ -196,13 +196,13 @@ static void write_made_by(struct json *json, const struct http *http)
     jw_int(json, "counted", (int64_t)coverage_unit_count(c->coverage));
     jw_array(json, "statuses");
     jw_text(json, NULL, pt_status_name(PT_STATUS_AVAILABLE));
-    if (c->busy_counts)
+    if (c->rule->busy_too)
         jw_text(json, NULL, pt_status_name(PT_STATUS_BUSY));
     jw_array_end(json);
-    jw_int(json, "turnout_s", c->turnout_s);
-    if (c->busy_counts)
-        jw_int(json, "busy_turnout_s", c->busy_turnout_s);
-    jw_int(json, "position_max_s", c->position_max_s);
+    jw_int(json, "turnout_s", c->rule->turnout_s);
+    if (c->rule->busy_too)
+        jw_int(json, "busy_turnout_s", c->rule->busy_turnout_s);
+    jw_int(json, "position_max_s", c->rule->position_max_s);
     jw_object_end(json);
     jw_int(json, "level", c->level);
     jw_int(json, "zone_percent", c->zone_percent);

@@ -559,6 +559,68 @@ static void put_at(struct street *s, double fraction, int64_t after_ms)
                      PT_OK);
 }
 
+/* The town promises 120 s, the ward in it 60, the zone apart none, and what
+ * lies in none of them is promised 100. */
+static int promised_instead(const struct catalog_zone *zone, int town_s,
+                            int else_s)
+{
+    if (zone != NULL && zone->zone_id == 2)
+        return 30;
+    return zone != NULL && zone->zone_id == 1 ? town_s : else_s;
+}
+
+static void other_promises_use_the_same_tables(void **state)
+{
+    (void)state;
+    struct city city;
+    struct coverage_promise promises[] = {{2, 30}, {3, 0}};
+    struct coverage_settings other = settings;
+    struct coverage_basis *basis;
+    srandom(5);
+    start_ms = 0;
+    build(&city, &settings, make_catalog());
+    for (uint32_t slot = 0; slot < 20; slot++) {
+        struct coverage_unit unit = any_unit(city.roads);
+        put(&city, slot, &unit);
+    }
+    other.promises = promises;
+    other.promise_count = 2;
+    for (int round = 0; round < 2; round++) {
+        other.every_promise_s = round == 0 ? 0 : 45;
+        const struct coverage_metrics *metrics =
+            coverage_basis_metrics(city.basis);
+        assert_int_equal(
+            coverage_basis_new(&other, city.catalog, metrics, &basis), PT_OK);
+        assert_int_equal(coverage_basis_share(basis, city.basis), PT_OK);
+        assert_int_equal(coverage_basis_fill(basis), PT_OK);
+        struct coverage *c;
+        assert_int_equal(coverage_new(&other, UNITS, &c), PT_OK);
+        assert_int_equal(coverage_set_basis(c, basis, NOW_MS), PT_OK);
+        for (uint32_t slot = 0; slot < 20; slot++)
+            assert_int_equal(coverage_put(c, slot, &city.units[slot], NOW_MS),
+                             PT_OK);
+        for (size_t i = 0; i < MISSIONS; i++) {
+            struct coverage_mission was = coverage_mission(city.coverage, i);
+            struct coverage_mission is = coverage_mission(c, i);
+            assert_int_equal(is.found, was.found);
+            for (size_t k = 0; k < is.found; k++)
+                assert_int_equal(is.first[k].eta_ms, was.first[k].eta_ms);
+            if (is.off_road)
+                continue;
+            assert_int_equal(
+                is.promise_s,
+                promised_instead(catalog_zone_at(city.catalog, is.mission->at),
+                                 round == 0 ? 120 : 45, round == 0 ? 100 : 45));
+        }
+        assert_int_equal(coverage_zone(c, 1).promise_s, round == 0 ? 120 : 45);
+        assert_int_equal(coverage_zone(c, 2).promise_s, 30);
+        assert_int_equal(coverage_zone(c, 0).promise_s, 0);
+        coverage_free(c);
+        coverage_basis_unref(basis);
+    }
+    tear_down(&city);
+}
+
 static void alarms_wait_until_it_has_lasted(void **state)
 {
     (void)state;
@@ -899,6 +961,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_asking_for_every_way),
         cmocka_unit_test(a_new_basis_keeps_the_units),
+        cmocka_unit_test(other_promises_use_the_same_tables),
         cmocka_unit_test(alarms_wait_until_it_has_lasted),
         cmocka_unit_test(a_unit_counts_until_its_time_is_over),
         cmocka_unit_test(every_turn_is_told_at_once),
