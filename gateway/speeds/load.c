@@ -220,7 +220,8 @@ enum pt_err speeds_load(const char *conninfo, struct roads *roads,
     if (speeds == NULL)
         return PT_E_NOMEM;
     speeds->roads = roads_ref(roads);
-    enum pt_err err = asking_open(&a, conninfo, message, message_size);
+    enum pt_err err =
+        asking_open(&a, conninfo, "patrol speeds", message, message_size);
     if (err == PT_OK)
         err = asking_run(&a, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     if (err == PT_OK)
@@ -229,7 +230,7 @@ enum pt_err speeds_load(const char *conninfo, struct roads *roads,
         err = read_clock(&a, &streets, now_ms, speeds);
     if (err == PT_OK)
         err = load_profiles(&a, &streets, speeds);
-    PQfinish(a.db);
+    asking_close(&a);
     streets_clear(&streets);
     if (err == PT_OK)
         *ret = speeds;

@@ -135,8 +135,8 @@ enum pt_err speeds_learn(const struct speeds_wish *wish,
                          size_t message_size)
 {
     struct learning l = {.wish = wish};
-    enum pt_err err =
-        asking_open(&l.asking, wish->conninfo, message, message_size);
+    enum pt_err err = asking_open(&l.asking, wish->conninfo, "patrol speeds",
+                                  message, message_size);
     if (err == PT_OK)
         err = begin(&l);
     if (err == PT_OK)
@@ -158,6 +158,6 @@ enum pt_err speeds_learn(const struct speeds_wish *wish,
     match_free(l.match);
     streets_clear(&l.streets);
     roads_unref(l.roads);
-    PQfinish(l.asking.db);
+    asking_close(&l.asking);
     return err;
 }

@@ -3,26 +3,10 @@
 /* What the parts of speeds share: streets.c (facts about the network),
  * drives.c (positions into drives), write.c and load.c (the tables), speeds.c
  * (learning as a whole). */
+#include "asking.h"
 #include "speeds.h"
-#include <libpq-fe.h>
 
 #define CLASS_BYTES 64
-
-/* A connection, and where its failures are told. */
-struct asking {
-    PGconn *db;
-    char *message;
-    size_t message_size;
-};
-
-PT_MUST_CHECK enum pt_err asking_open(struct asking *a, const char *conninfo,
-                                      char *message, size_t message_size);
-enum pt_err asking_fail(const struct asking *a, enum pt_err err,
-                        const char *what, const char *detail);
-/* Rows as text, or as binary. NULL: told. */
-PGresult *asking_query(const struct asking *a, const char *sql, int count,
-                       const char *const *params, bool binary);
-PT_MUST_CHECK enum pt_err asking_run(const struct asking *a, const char *sql);
 
 /* What the database knows of the streets of a network in force. */
 struct streets {

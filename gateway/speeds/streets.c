@@ -1,57 +1,10 @@
-/* The way to the database, and what it knows of the streets. */
+/* What the database knows of the streets. */
 #include "speeds_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum pt_err asking_fail(const struct asking *a, enum pt_err err,
-                        const char *what, const char *detail)
-{
-    snprintf(a->message, a->message_size, "%s: %s", what, detail);
-    for (char *c = a->message; a->message_size > 0 && *c != '\0'; c++)
-        *c = *c == '\n' ? ' ' : *c; /* libpq's texts have several lines */
-    return err;
-}
-
-enum pt_err asking_open(struct asking *a, const char *conninfo, char *message,
-                        size_t message_size)
-{
-    /* Before `dbname`, so that what the setting says prevails. */
-    const char *const keys[] = {"connect_timeout", "application_name",
-                                "client_encoding", "dbname", NULL};
-    const char *const values[] = {"10", "patrol speeds", "UTF8", conninfo,
-                                  NULL};
-    *a = (struct asking){.message = message, .message_size = message_size};
-    a->db = PQconnectdbParams(keys, values, 1);
-    if (a->db == NULL)
-        return PT_E_NOMEM;
-    if (PQstatus(a->db) != CONNECTION_OK)
-        return asking_fail(a, PT_E_DB, "connecting", PQerrorMessage(a->db));
-    return asking_run(a, "SET TimeZone = 'UTC'");
-}
-
-PGresult *asking_query(const struct asking *a, const char *sql, int count,
-                       const char *const *params, bool binary)
-{
-    PGresult *result =
-        PQexecParams(a->db, sql, count, NULL, params, NULL, NULL, binary);
-    ExecStatusType status = PQresultStatus(result);
-    if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)
-        return result;
-    (void)asking_fail(a, PT_E_DB, "database", PQerrorMessage(a->db));
-    PQclear(result);
-    return NULL;
-}
-
-enum pt_err asking_run(const struct asking *a, const char *sql)
-{
-    PGresult *result = asking_query(a, sql, 0, NULL, false);
-    PQclear(result);
-    return result == NULL ? PT_E_DB : PT_OK;
-}
-
-/* ------------------------------------------------------------------ streets */
 static enum pt_err check_network(const struct asking *a,
                                  const struct roads *roads)
 {

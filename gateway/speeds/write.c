@@ -2,62 +2,11 @@
 #include "speeds_internal.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#define ROW_BYTES 256
+#define NAMES_BYTES 128
 #define PARAM_BYTES 40
-
-/* One COPY in text form. A failure sticks, and ends with the COPY. */
-struct copy {
-    const struct asking *asking;
-    bool failed;
-};
-
-static enum pt_err copy_begin(struct copy *copy, const struct asking *a,
-                              const char *sql)
-{
-    PGresult *result = PQexec(a->db, sql);
-    bool good = PQresultStatus(result) == PGRES_COPY_IN;
-    PQclear(result);
-    *copy = (struct copy){a, false};
-    return good ? PT_OK
-                : asking_fail(a, PT_E_DB, "database", PQerrorMessage(a->db));
-}
-
-/* A line's columns but for the profile, which goes before them. Nothing in
- * them is to be escaped: names of profiles and classes are words. */
-__attribute__((format(printf, 3, 4))) static void
-copy_row(struct copy *copy, const char *profile, const char *format, ...)
-{
-    char row[ROW_BYTES];
-    va_list args;
-    int head = snprintf(row, sizeof(row), "%s\t", profile);
-    va_start(args, format);
-    int body = vsnprintf(row + head, sizeof(row) - (size_t)head, format, args);
-    va_end(args);
-    if (body < 0 || head + body >= (int)sizeof(row) ||
-        PQputCopyData(copy->asking->db, row, head + body) != 1)
-        copy->failed = true;
-}
-
-static enum pt_err copy_end(struct copy *copy)
-{
-    const struct asking *a = copy->asking;
-    enum pt_err err = PT_OK;
-    PGresult *result;
-    if (PQputCopyEnd(a->db, copy->failed ? "given up" : NULL) != 1)
-        copy->failed = true;
-    while ((result = PQgetResult(a->db)) != NULL) {
-        if (PQresultStatus(result) != PGRES_COMMAND_OK)
-            copy->failed = true;
-        PQclear(result);
-    }
-    if (copy->failed)
-        err = asking_fail(a, PT_E_DB, "database", PQerrorMessage(a->db));
-    return err;
-}
 
 /* ---------------------------------------------------------------- the tables
  */
@@ -95,21 +44,21 @@ static enum pt_err write_profile(const struct asking *a,
 static enum pt_err write_hours(const struct asking *a, const char *profile,
                                const struct learn_table *table)
 {
-    struct copy copy;
-    enum pt_err err =
-        copy_begin(&copy, a,
-                   "COPY patrol.learned_hour (profile, hour, factor, seconds,"
-                   " passages, low, high, dates) FROM STDIN");
+    struct asking_copy copy;
+    enum pt_err err = asking_copy_begin(
+        &copy, a,
+        "COPY patrol.learned_hour (profile, hour, factor, seconds,"
+        " passages, low, high, dates) FROM STDIN");
     if (err != PT_OK)
         return err;
     for (unsigned h = 0; h < LEARN_HOURS; h++) {
         const struct learn_hour_row *row = &table->hours[h];
-        copy_row(&copy, profile,
-                 "%u\t%.9g\t%.9g\t%" PRIu32 "\t%.9g\t%.9g\t%u\n", h,
-                 row->of.factor, row->of.seconds, row->of.passages, row->low,
-                 row->high, row->dates);
+        asking_copy_row(&copy,
+                        "%s\t%u\t%.9g\t%.9g\t%" PRIu32 "\t%.9g\t%.9g\t%u\n",
+                        profile, h, row->of.factor, row->of.seconds,
+                        row->of.passages, row->low, row->high, row->dates);
     }
-    return copy_end(&copy);
+    return asking_copy_end(&copy);
 }
 
 /* A ring that is one edge begins and ends in the same node: its two ways round
@@ -122,12 +71,12 @@ static bool has_name(const struct roads *roads, const struct learn_row *row)
 }
 
 #define NONE "\\N\t"
-static void write_row(struct copy *copy, const char *profile,
+static void write_row(struct asking_copy *copy, const char *profile,
                       const struct roads *roads, const struct streets *streets,
                       const struct learn_row *row)
 {
     char period[8] = "\\N";
-    char names[ROW_BYTES / 2];
+    char names[NAMES_BYTES];
     const char *level = "class";
     if (row->level == LEARN_CLASS_PERIOD || row->level == LEARN_EDGE_PERIOD)
         snprintf(period, sizeof(period), "%u", row->period);
@@ -148,28 +97,30 @@ static void write_row(struct copy *copy, const char *profile,
                  roads_edge_node(roads, roads_reverse(row->place)),
                  roads_edge_node(roads, row->place));
     }
-    copy_row(copy, profile, "%s\t%s%s\t%.9g\t%.9g\t%" PRIu32 "\n", level, names,
-             period, row->of.factor, row->of.seconds, row->of.passages);
+    asking_copy_row(copy, "%s\t%s\t%s%s\t%.9g\t%.9g\t%" PRIu32 "\n", profile,
+                    level, names, period, row->of.factor, row->of.seconds,
+                    row->of.passages);
 }
 
 enum pt_err tables_write(const struct asking *a, const struct roads *roads,
                          const struct streets *streets, const char *profile,
                          const struct learn_table *table)
 {
-    struct copy copy;
+    struct asking_copy copy;
     enum pt_err err = write_profile(a, streets, profile, table);
     if (err == PT_OK)
         err = write_hours(a, profile, table);
     if (err == PT_OK)
-        err = copy_begin(&copy, a,
-                         "COPY patrol.learned_speed (profile, level, class,"
-                         " way_id, backward, source, target, period, factor,"
-                         " seconds, passages) FROM STDIN");
+        err = asking_copy_begin(
+            &copy, a,
+            "COPY patrol.learned_speed (profile, level, class,"
+            " way_id, backward, source, target, period, factor,"
+            " seconds, passages) FROM STDIN");
     if (err != PT_OK)
         return err;
     for (size_t i = 0; i < table->row_count; i++) {
         if (has_name(roads, &table->rows[i]))
             write_row(&copy, profile, roads, streets, &table->rows[i]);
     }
-    return copy_end(&copy);
+    return asking_copy_end(&copy);
 }

@@ -16,7 +16,7 @@
  * top. A status has at most 9 letters, a kind and a reason fewer than 32. */
 #define POSITION_BYTES \
     (2 + 11 * 4 + 4 + 8 + 8 + 25 + 4 + 4 + 4 + 16 + 8 + 8 + 4)
-#define EVENT_BYTES (2 + 8 * 4 + 4 + 8 + 8 + 8 + 32 + 16 + 1)
+#define EVENT_BYTES (2 + 9 * 4 + 4 + 8 + 8 + 8 + 32 + 16 + 1 + 8)
 #define QUARANTINE_BYTES (2 + 9 * 4 + 8 + 64 + 32 + 8 + 8 + 8 + 4 + 4)
 
 /* PostgreSQL counts from 2000-01-01. */
@@ -169,7 +169,7 @@ static void put_event(struct writer *w, const struct batch_item *item)
 {
     const struct pt_entry *e = &item->entry;
 
-    put16(w, 8);
+    put16(w, 9);
     field_int4(w, (int32_t)item->unit_id);
     field_int8(w, (int64_t)item->generation);
     field_int8(w, (int64_t)e->seq);
@@ -178,6 +178,7 @@ static void put_event(struct writer *w, const struct batch_item *item)
     field_text(w, pt_status_name(e->status));
     field_text(w, e->detail);
     field_bool(w, item->flags & BATCH_FLAG_GATEWAY_TIME);
+    field_time_ms(w, item->received_ms);
 }
 
 static void put_quarantine(struct writer *w, const struct batch_item *item,

@@ -129,9 +129,10 @@ struct copy {
     "COPY patrol.position (unit_id, fix_time, received_at, geom, speed_mps, " \
     "course_deg, accuracy_m, status, generation, seq, flags) "                \
     "FROM STDIN WITH (FORMAT binary)"
-#define COPY_EVENT_SQL                                                     \
-    "COPY patrol.unit_event (unit_id, generation, seq, event_time, kind, " \
-    "status, detail, time_from_gateway) FROM STDIN WITH (FORMAT binary)"
+#define COPY_EVENT_SQL                                                         \
+    "COPY patrol.unit_event (unit_id, generation, seq, event_time, kind, "     \
+    "status, detail, time_from_gateway, received_at) FROM STDIN WITH (FORMAT " \
+    "binary)"
 #define COPY_QUARANTINE_SQL                                                  \
     "COPY patrol.quarantine (received_at, device, reason, generation, seq, " \
     "fix_time_ms, lat_e6, lon_e6, detail) FROM STDIN WITH (FORMAT binary)"

@@ -23,7 +23,7 @@ SELECT columns_are('patrol'::name, t::name, c) FROM (VALUES
         'speed_mps', 'course_deg', 'accuracy_m', 'status', 'generation',
         'seq', 'flags']),
     ('unit_event', ARRAY['unit_id', 'generation', 'seq', 'event_time', 'kind',
-        'status', 'detail', 'time_from_gateway']),
+        'status', 'detail', 'time_from_gateway', 'received_at']),
     ('receipt', ARRAY['device_id', 'generation', 'stored_to', 'ranges',
         'lost', 'updated_at'])
 ) AS expected (t, c);

@@ -573,18 +573,21 @@ static void events_are_written_as_postgresql_does(void **state)
 {
     /* 258, -2::bigint, 7::bigint,
      * timestamptz '1970-01-01 00:00:00.001+00', 'panic',
-     * 'busy'::patrol.unit_status, 'ñ', false */
+     * 'busy'::patrol.unit_status, 'ñ', false,
+     * timestamptz '2026-11-20 12:34:56.789+00' */
     static const char expected[] =
-        "5047434f50590aff0d0a0000000000000000000008000000"
+        "5047434f50590aff0d0a0000000000000000000009000000"
         "040000010200000008fffffffffffffffe00000008000000"
         "000000000700000008fffca2fec4c823e80000000570616e"
-        "6963000000046275737900000002c3b10000000100ffff";
+        "6963000000046275737900000002c3b10000000100000000"
+        "08000303b33d8ca608ffff";
     /* the same at '2026-11-20 12:34:56.789+00', true */
     static const char from_gateway[] =
-        "5047434f50590aff0d0a0000000000000000000008000000"
+        "5047434f50590aff0d0a0000000000000000000009000000"
         "040000010200000008fffffffffffffffe00000008000000"
         "000000000700000008000303b33d8ca6080000000570616e"
-        "6963000000046275737900000002c3b10000000101ffff";
+        "6963000000046275737900000002c3b10000000101000000"
+        "08000303b33d8ca608ffff";
     struct batch_item item = fix(258, (uint64_t)-2, 7);
     struct copy copy;
     struct plan plan;
