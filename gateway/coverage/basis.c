@@ -108,8 +108,8 @@ static int zone_promise_s(const struct coverage_settings *settings,
                                          : zone->promise_s;
 }
 
-static uint32_t promise_ms(const struct coverage_basis *basis,
-                           struct geo_point at)
+uint32_t coverage_promise_ms(const struct coverage_basis *basis,
+                             struct geo_point at)
 {
     const struct catalog_zone *zone = catalog_zone_at(basis->catalog, at);
     const struct coverage_settings *s = &basis->settings;
@@ -151,7 +151,7 @@ static enum pt_err place_missions(struct coverage_basis *basis)
         }
         m->access_ms = (uint32_t)lround(
             basis->settings.access_s(m->place.distance_m) * 1000.0);
-        m->promise_ms = promise_ms(basis, at);
+        m->promise_ms = coverage_promise_ms(basis, at);
     }
     return PT_OK;
 }
@@ -214,7 +214,7 @@ static enum pt_err cut_streets(struct coverage_basis *basis)
             p->middle = (float)((i + 0.5) / n);
             p->length_m =
                 (float)(roads_edge_length_m(basis->roads, 2 * edge) / n);
-            p->promise_ms = promise_ms(
+            p->promise_ms = coverage_promise_ms(
                 basis,
                 roads_place_on(basis->roads, 2 * edge, (double)p->middle).at);
         }

@@ -174,11 +174,6 @@ static bool move_in(struct best *best, uint32_t slot, uint32_t ms)
     return first < BEST_NEEDED || at < BEST_NEEDED;
 }
 
-static uint32_t later(uint32_t ms, uint32_t by_ms)
-{
-    return ms >= ROADS_NONE - 1 - by_ms ? ROADS_NONE : ms + by_ms;
-}
-
 static bool is_there(const struct coverage_unit *unit)
 {
     return unit->place.edge != ROADS_NONE;

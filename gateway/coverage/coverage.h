@@ -241,4 +241,39 @@ void coverage_line_points(const struct roads *roads,
                           void (*each)(void *context, struct geo_point at),
                           void *context);
 
+/* ------------------------------------------------------------------- reach */
+/* For those who look for a place where nobody stands yet: what there is to be
+ * reached, and how long it would take from there. Of a filled basis, on the
+ * pool. */
+struct coverage_stop {
+    struct roads_place place; /* edge ROADS_NONE: no road within reach */
+    uint32_t access_ms;       /* from the road to it */
+    uint32_t promise_ms;      /* 0: none */
+    double length_m;          /* of a piece of street; else 0 */
+};
+/* A point as a mission there would be. */
+struct coverage_stop coverage_stop_at(const struct coverage_basis *basis,
+                                      struct geo_point at);
+struct coverage_stop coverage_stop_mission(const struct coverage_basis *basis,
+                                           size_t index);
+/* The pieces of street: how many, and the middle of one. */
+size_t coverage_stop_streets(const struct coverage_basis *basis);
+struct coverage_stop coverage_stop_street(const struct coverage_basis *basis,
+                                          size_t index);
+
+/* When a unit would be at each mission, in ms, as coverage_mission() has it;
+ * ROADS_NONE: never. `ret` has room for all. */
+void coverage_reach_missions(const struct coverage_basis *basis,
+                             const struct coverage_unit *unit, uint32_t *ret);
+/* The same for anything else: a spread over all streets from one unit at a
+ * time, as far as the longest promise of any street or mission. */
+struct coverage_reach;
+PT_MUST_CHECK enum pt_err coverage_reach_new(struct coverage_basis *basis,
+                                             struct coverage_reach **ret);
+void coverage_reach_free(struct coverage_reach *reach); /* NULL is fine */
+PT_MUST_CHECK enum pt_err coverage_reach_from(struct coverage_reach *reach,
+                                              const struct coverage_unit *unit);
+uint32_t coverage_reach_to(const struct coverage_reach *reach,
+                           const struct coverage_stop *stop);
+
 #endif

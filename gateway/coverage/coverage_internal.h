@@ -6,7 +6,8 @@
  * coverage.c  units, and who is first at each mission
  * alarms.c    what is below its level, and for how long
  * streets.c   the first at every street
- * gaps.c      streets out of cover that hang together */
+ * gaps.c      streets out of cover that hang together
+ * reach.c     from where nobody stands */
 #include "coverage.h"
 #include <stdatomic.h>
 
@@ -125,6 +126,11 @@ struct coverage_streets {
     uint32_t *missions;
 };
 
+static inline uint32_t later(uint32_t ms, uint32_t by_ms)
+{
+    return ms >= ROADS_NONE - 1 - by_ms ? ROADS_NONE : ms + by_ms;
+}
+
 /* A drive with its start. A longer drive never takes less. */
 static inline uint32_t coverage_with_start(const struct coverage_basis *basis,
                                            uint32_t drive_ms)
@@ -135,6 +141,10 @@ static inline uint32_t coverage_with_start(const struct coverage_basis *basis,
     return drive_ms + (drive_ms < basis->start_ms / share ? share * drive_ms
                                                           : basis->start_ms);
 }
+
+/* basis.c: what is promised at a point. */
+uint32_t coverage_promise_ms(const struct coverage_basis *basis,
+                             struct geo_point at);
 
 /* alarms.c */
 void coverage_judge_mission(struct coverage *c, size_t index, int64_t now_ms);
