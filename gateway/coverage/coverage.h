@@ -10,15 +10,13 @@
  * A unit's time to a place is what it takes to set out (its crew), its way to
  * the road, the drive and what the profile adds to one (roads_start_ms(), at
  * most start_share times the drive), and the way from the road to the place.
- * At a street, where units set out at different times, the six that would be
- * first without that addition are looked at: a seventh, around the corner, that
- * is sooner with it is missed. A mission and a piece of street have one promise
- * each: that of the smallest zone that holds the mission's point, the piece's
- * middle, as dispatch has it; else the setting's. A street is cut into equal
- * pieces of up to COVERAGE_PIECE_M, each judged and counted in its middle; what
- * is apart from the rest of the network (roads_edge_apart()) is not among the
- * streets. Zones count all that lies in them; a mission that is given to a zone
- * counts in it wherever it lies.
+ * A mission and a piece of street have one promise each: that of the smallest
+ * zone that holds the mission's point, the piece's middle, as dispatch has it;
+ * else the setting's. A street is cut into equal pieces of up to
+ * COVERAGE_PIECE_M, each judged and counted in its middle; what is apart from
+ * the rest of the network (roads_edge_apart()) is not among the streets. Zones
+ * count all that lies in them; a mission that is given to a zone counts in it
+ * wherever it lies.
  *
  * A basis never changes once filled, and may be shared by threads. A coverage
  * belongs to one thread at a time: the live one to the loop; one of its own

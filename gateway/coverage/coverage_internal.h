@@ -108,7 +108,7 @@ struct coverage {
     bool job_under_way;
     struct coverage_streets *streets; /* the last that came to an end */
     struct roads_spread *spread;      /* kept for the next */
-    size_t spread_slots, spread_fold;
+    size_t spread_slots;
 };
 
 struct coverage_streets {
@@ -117,7 +117,7 @@ struct coverage_streets {
     size_t slots;
     struct coverage_unit *units;
     struct roads_spread *spread; /* NULL: to be made */
-    size_t spread_slots, spread_fold;
+    size_t spread_slots;
     uint32_t *first_ms; /* by piece */
     struct zone_streets *zones;
     size_t gap_count;
@@ -135,11 +135,10 @@ static inline uint32_t later(uint32_t ms, uint32_t by_ms)
 static inline uint32_t coverage_with_start(const struct coverage_basis *basis,
                                            uint32_t drive_ms)
 {
-    uint32_t share = basis->settings.start_share;
     if (drive_ms >= ROADS_FAR_MS)
         return ROADS_NONE;
-    return drive_ms + (drive_ms < basis->start_ms / share ? share * drive_ms
-                                                          : basis->start_ms);
+    return drive_ms + roads_start_of(drive_ms, basis->start_ms,
+                                     basis->settings.start_share);
 }
 
 /* basis.c: what is promised at a point. */

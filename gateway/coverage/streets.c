@@ -6,7 +6,6 @@
 
 /* Who needs longer than this and than every promise does not arrive. */
 #define LIMIT_MS 3600000u
-#define FOLD_LOOKED_AT (2 * COVERAGE_FOLD)
 
 void coverage_streets_free(struct coverage_streets *job)
 {
@@ -46,7 +45,6 @@ enum pt_err coverage_streets_begin(struct coverage *coverage, int64_t now_ms,
     job->units = units;
     job->spread = c->spread;
     job->spread_slots = c->spread_slots;
-    job->spread_fold = c->spread_fold;
     c->spread = NULL;
     c->job_under_way = true;
     *ret = job;
@@ -55,34 +53,14 @@ enum pt_err coverage_streets_begin(struct coverage *coverage, int64_t now_ms,
 
 /* ----------------------------------------------------------------- the sweep
  */
-/* Without what a drive takes beside the driving, the order of arrival is
- * another one only among units that set out at different times. */
-static size_t fold_needed(const struct coverage_streets *job)
-{
-    const struct coverage_unit *before = NULL;
-    for (size_t slot = 0; slot < job->slots; slot++) {
-        const struct coverage_unit *unit = &job->units[slot];
-        if (unit->place.edge == ROADS_NONE)
-            continue;
-        if (before != NULL && before->late_ms != unit->late_ms &&
-            job->basis->start_ms > 0)
-            return FOLD_LOOKED_AT;
-        before = unit;
-    }
-    return COVERAGE_FOLD;
-}
-
 static enum pt_err make_spread(struct coverage_streets *job)
 {
-    size_t fold = fold_needed(job);
-    if (job->spread != NULL && job->spread_slots >= job->slots &&
-        job->spread_fold == fold)
+    if (job->spread != NULL && job->spread_slots >= job->slots)
         return PT_OK;
     roads_spread_free(job->spread);
     job->spread = NULL;
     job->spread_slots = 2 * job->slots + 16;
-    job->spread_fold = fold;
-    return roads_spread_new(job->basis->roads, job->spread_slots, fold,
+    return roads_spread_new(job->basis->roads, job->spread_slots, COVERAGE_FOLD,
                             &job->spread);
 }
 
@@ -103,25 +81,10 @@ static enum pt_err sweep(struct coverage_streets *job,
         roads_spread_late(job->spread, (uint32_t)slot,
                           job->units[slot].late_ms);
     }
+    roads_spread_start(job->spread, job->basis->start_ms,
+                       job->basis->settings.start_share);
     return roads_spread_run(job->spread, job->basis->metrics.now, standing,
                             longest_promise_ms(job->basis), NULL, NULL);
-}
-
-/* What a drive takes beside the driving, which no spread knows. */
-static void add_start(const struct coverage_streets *job,
-                      struct roads_reach *first)
-{
-    for (size_t i = 0; i < job->spread_fold && first[i].slot != ROADS_NONE;
-         i++) {
-        struct roads_reach reach = first[i];
-        uint32_t late_ms = job->units[reach.slot].late_ms;
-        reach.ms =
-            coverage_with_start(job->basis, reach.ms - late_ms) + late_ms;
-        size_t at = i;
-        for (; at > 0 && first[at - 1].ms > reach.ms; at--)
-            first[at] = first[at - 1];
-        first[at] = reach;
-    }
 }
 
 /* How many arrive at each piece in time, into `within`. */
@@ -129,13 +92,12 @@ static void judge_pieces(struct coverage_streets *job,
                          const struct roads_standing *standing, uint8_t *within)
 {
     const struct coverage_basis *basis = job->basis;
-    struct roads_reach first[FOLD_LOOKED_AT];
+    struct roads_reach first[COVERAGE_FOLD];
     for (size_t i = 0; i < basis->piece_count; i++) {
         const struct piece *p = &basis->pieces[i];
         struct roads_place place = {.edge = p->edge,
                                     .fraction = (double)p->middle};
         roads_spread_to(job->spread, standing, &place, first);
-        add_start(job, first);
         job->first_ms[i] = first[0].ms;
         while (within[i] < COVERAGE_FOLD &&
                first[within[i]].slot != ROADS_NONE &&
@@ -202,7 +164,6 @@ void coverage_streets_end(struct coverage *coverage,
         roads_spread_free(c->spread);
         c->spread = job->spread;
         c->spread_slots = job->spread_slots;
-        c->spread_fold = job->spread_fold;
         job->spread = NULL;
     }
     if (err != PT_OK || c->basis != job->basis) {

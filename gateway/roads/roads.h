@@ -395,18 +395,23 @@ void roads_spread_free(struct roads_spread *spread);
 /* By how much later than at once a slot sets out in later runs; 0 unless set.
  */
 void roads_spread_late(struct roads_spread *spread, uint32_t slot, uint32_t ms);
+/* What a drive takes beside the driving in later runs: `start_ms`, but at most
+ * `share` times the drive. 0 unless set. */
+void roads_spread_start(struct roads_spread *spread, uint32_t start_ms,
+                        uint32_t share);
+static inline uint32_t roads_start_of(uint32_t drive_ms, uint32_t start_ms,
+                                      uint32_t share)
+{
+    return (uint64_t)share * drive_ms < start_ms ? share * drive_ms : start_ms;
+}
 /* Sweeps. `standing` and `wanted` as in roads_nearest(); who needs more than
- * `limit_ms` does not arrive. PT_E_RANGE when the two or the metric are not of
- * its network, or that is not prepared. The result stands until the next. */
+ * `limit_ms`, all told, does not arrive. PT_E_RANGE when the two or the metric
+ * are not of its network, or that is not prepared; PT_E_NOMEM: the result is
+ * not right. Else it stands until the next. */
 PT_MUST_CHECK enum pt_err
 roads_spread_run(struct roads_spread *spread, const struct roads_metric *metric,
                  const struct roads_standing *standing, uint32_t limit_ms,
                  bool (*wanted)(void *context, uint32_t slot), void *context);
-/* The k first at the start of a directed edge, in order of arrival (ties:
- * lower slot). Those who stand on that edge are among them only where they
- * come round to its start. */
-const struct roads_reach *roads_spread_at(const struct roads_spread *spread,
-                                          uint32_t directed);
 /* The k first at a place; it may be on an edge on which some stand (as they
  * did when it was run: `standing` as then). `ret` has room for k. */
 void roads_spread_to(const struct roads_spread *spread,

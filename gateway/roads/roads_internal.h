@@ -272,6 +272,37 @@ PT_MUST_CHECK enum pt_err roads_weights_new(const struct roads_metric *metric,
 void roads_weights_free(struct roads_weights *weights);
 void roads_hierarchy_free(struct roads_hierarchy *hierarchy);
 
+/* ------------------------------------------------------------------- heaps */
+/* A binary heap of `count` keys, the lowest on top; there is room for one more.
+ */
+static inline void roads_heap_insert(uint64_t *heap, size_t count, uint64_t key)
+{
+    size_t at = count;
+    for (; at > 0 && heap[(at - 1) / 2] > key; at = (at - 1) / 2)
+        heap[at] = heap[(at - 1) / 2];
+    heap[at] = key;
+}
+
+static inline uint64_t roads_heap_pop(uint64_t *heap, size_t count)
+{
+    uint64_t top = heap[0];
+    uint64_t key = heap[--count];
+    size_t at = 0;
+    for (;;) {
+        size_t child = 2 * at + 1;
+        if (child >= count)
+            break;
+        if (child + 1 < count && heap[child + 1] < heap[child])
+            child++;
+        if (heap[child] >= key)
+            break;
+        heap[at] = heap[child];
+        at = child;
+    }
+    heap[at] = key;
+    return top;
+}
+
 /* -------------------------------------------------------------- the search */
 /* Marks of an arc, a byte each so that many fit into the nearest cache: the
  * search's generation above them, else they are an older search's. */

@@ -16,32 +16,12 @@
 /* ----------------------------------------------------------------- queue */
 static void heap_insert(struct roads_queue *q, uint64_t key)
 {
-    size_t at = q->heap_count++;
-    while (at > 0 && q->heap[(at - 1) / 2] > key) {
-        q->heap[at] = q->heap[(at - 1) / 2];
-        at = (at - 1) / 2;
-    }
-    q->heap[at] = key;
+    roads_heap_insert(q->heap, q->heap_count++, key);
 }
 
 static uint64_t heap_pop(struct roads_queue *q)
 {
-    uint64_t top = q->heap[0];
-    uint64_t key = q->heap[--q->heap_count];
-    size_t at = 0;
-    for (;;) {
-        size_t child = 2 * at + 1;
-        if (child >= q->heap_count)
-            break;
-        if (child + 1 < q->heap_count && q->heap[child + 1] < q->heap[child])
-            child++;
-        if (q->heap[child] >= key)
-            break;
-        q->heap[at] = q->heap[child];
-        at = child;
-    }
-    q->heap[at] = key;
-    return top;
+    return roads_heap_pop(q->heap, q->heap_count--);
 }
 
 /* ------------------------------------------------------------------ labels */

@@ -1,24 +1,19 @@
 /* Spreads: the first k units at every street, by one sweep up the hierarchy
- * from all of them and one down again. A rank keeps its k first only: who is
- * later there than k others is later than they wherever they all go on to. */
-#include "roads_internal.h"
+ * from all of them and one down again (PHAST, as in tables.c, with k labels a
+ * rank). A rank keeps its k first only: who is later there than k others is
+ * later than they wherever they all go on to.
+ *
+ * That holds for times to which every unit has the same to add. What a drive
+ * takes beside the driving is less around the corner: the sweeps take it to be
+ * the whole of it everywhere, and where it is less near.c knows who is there.
+ * Whoever has the whole of it to a place and is among its k first has fewer
+ * than k before it in the sweeps' times, too, for those are never too low. */
+#include "spread_internal.h"
 #include <stdlib.h>
 #include <string.h>
 
-#define NOBODY UINT64_MAX
-
-struct roads_spread {
-    struct roads *roads;
-    struct roads_metric *metric; /* of the last run; NULL: none yet */
-    size_t k;
-    uint32_t limit_ms;
-    /* time << 32 | slot, k for each rank, ascending; NOBODY */
-    uint64_t *labels;
-    struct roads_reach *reaches; /* k for each directed edge */
-    size_t max_slots;
-    uint64_t *taken;   /* a bit for each slot: it was in the last run */
-    uint32_t *late_ms; /* for each slot */
-};
+/* The fold that every street is told of; others are a little slower. */
+#define USUAL_K 3u
 
 enum pt_err roads_spread_new(const struct roads *roads, size_t max_slots,
                              size_t k, struct roads_spread **ret)
@@ -30,18 +25,20 @@ enum pt_err roads_spread_new(const struct roads *roads, size_t max_slots,
         return PT_E_NOMEM;
     s->roads = roads_ref((struct roads *)roads);
     s->k = k;
+    s->nobody = UINT64_MAX;
     s->max_slots = max_slots;
     s->taken = calloc(max_slots / 64 + 1, sizeof(*s->taken));
     s->late_ms = calloc(max_slots + 1, sizeof(*s->late_ms));
     s->labels = calloc(roads->arc_count * k, sizeof(*s->labels));
-    s->reaches = calloc(2 * (size_t)roads->edge_count * k, sizeof(*s->reaches));
-    if (s->taken == NULL || s->late_ms == NULL || s->labels == NULL ||
-        s->reaches == NULL) {
+    s->touched = calloc(roads->arc_count / 64 + 1, sizeof(*s->touched));
+    enum pt_err err = PT_E_NOMEM;
+    if (s->taken != NULL && s->late_ms != NULL && s->labels != NULL &&
+        s->touched != NULL)
+        err = roads_near_new(roads, &s->near);
+    if (err != PT_OK) {
         roads_spread_free(s);
-        return PT_E_NOMEM;
+        return err;
     }
-    memset(s->reaches, 0xff,
-           2 * (size_t)roads->edge_count * k * sizeof(*s->reaches));
     *ret = s;
     return PT_OK;
 }
@@ -52,8 +49,9 @@ void roads_spread_free(struct roads_spread *spread)
         return;
     roads_metric_unref(spread->metric);
     roads_unref(spread->roads);
+    roads_near_clear(&spread->near);
     free(spread->labels);
-    free(spread->reaches);
+    free(spread->touched);
     free(spread->taken);
     free(spread->late_ms);
     free(spread);
@@ -64,95 +62,142 @@ void roads_spread_late(struct roads_spread *spread, uint32_t slot, uint32_t ms)
     spread->late_ms[slot] = ms;
 }
 
-/* Takes one arrival into k of them, of each slot the earliest. */
-static void insert(uint64_t *labels, size_t k, uint64_t label)
+void roads_spread_start(struct roads_spread *spread, uint32_t start_ms,
+                        uint32_t share)
 {
-    size_t at = 0;
-    while (labels[at] < label) {
-        if ((uint32_t)labels[at] == (uint32_t)label)
-            return; /* sooner already */
-        if (++at == k)
+    spread->start_ms = share == 0 ? 0 : start_ms;
+    spread->share = share;
+}
+
+/* ------------------------------------------------------------------ labels */
+/* Takes one arrival into k of them, of each slot the earliest: what it comes
+ * before moves on by one, up to where its own slot was, or off the end. */
+static inline void insert(uint64_t *labels, size_t k, uint64_t label)
+{
+    uint32_t slot = (uint32_t)label;
+    for (size_t i = 0; i < k; i++) {
+        uint64_t here = labels[i];
+        labels[i] = here < label ? here : label;
+        if ((uint32_t)here == slot)
             return;
-    }
-    size_t last = at; /* its own later arrival makes room, or the last does */
-    while (last + 1 < k && (uint32_t)labels[last] != (uint32_t)label)
-        last++;
-    memmove(labels + at + 1, labels + at, (last - at) * sizeof(*labels));
-    labels[at] = label;
-}
-
-/* Who is at one rank is, `ms` later, at another. */
-static void pass_on(const struct roads_spread *s, const uint64_t *from,
-                    uint32_t ms, uint64_t *to)
-{
-    for (size_t i = 0; i < s->k && from[i] != NOBODY; i++) {
-        uint64_t label = from[i] + ((uint64_t)ms << 32);
-        if (label >= to[s->k - 1] || label >> 32 > s->limit_ms)
-            return;
-        insert(to, s->k, label);
+        label = here < label ? label : here;
     }
 }
 
-static uint64_t *labels_of(const struct roads_spread *s, uint32_t rank)
+/* Who is at one rank is, `later` (in a label's unit) on, at another. Neighbours
+ * mostly have the same first, in the same order. */
+static inline void merge(uint64_t *to, const uint64_t *from, uint64_t later,
+                         size_t k)
 {
-    return s->labels + rank * s->k;
+    uint32_t others = 0;
+    if (from[0] + later >= to[k - 1])
+        return;
+    for (size_t i = 0; i < k; i++)
+        others |= (uint32_t)to[i] ^ (uint32_t)from[i];
+    for (size_t i = 0; i < k && others == 0; i++)
+        to[i] = from[i] + later < to[i] ? from[i] + later : to[i];
+    if (others == 0)
+        return;
+    for (size_t i = 0; i < k && from[i] + later < to[k - 1]; i++)
+        insert(to, k, from[i] + later);
 }
 
-/* Whoever stands on an arc may turn off at its end. */
-static void start_from(struct roads_spread *s, uint32_t arc, uint32_t left_ms,
-                       uint32_t slot)
+static bool is_touched(const struct roads_spread *s, uint32_t rank)
 {
-    const struct roads *roads = s->roads;
-    const struct roads_hierarchy *h = atomic_load(&roads->hierarchy);
-    uint32_t node = roads->arcs[arc].head;
-    for (uint32_t i = roads->first_out[node]; i < roads->first_out[node + 1];
-         i++) {
-        uint32_t to = roads->out[i];
-        uint8_t turn = roads_turns_of(
-            roads, &roads->arcs[to])[arc - roads->first_in[node]];
-        uint32_t cost = roads_turn_cost(s->metric, turn, arc);
-        if (cost == ROADS_NONE || s->metric->ms[to] == ROADS_NONE)
-            continue;
-        uint64_t ms = (uint64_t)left_ms + cost + s->late_ms[slot];
-        if (ms <= s->limit_ms)
-            insert(labels_of(s, h->rank[to]), s->k, ms << 32 | slot);
+    return s->touched[rank / 64] >> (rank % 64) & 1u;
+}
+
+static inline void copy(uint64_t *to, const uint64_t *from, size_t k)
+{
+    for (size_t i = 0; i < k; i++)
+        to[i] = from[i];
+}
+
+static inline void nobody(const struct roads_spread *s, uint64_t *labels,
+                          size_t k)
+{
+    for (size_t i = 0; i < k; i++)
+        labels[i] = s->nobody;
+}
+
+/* The labels of a rank, none at first. */
+static inline uint64_t *touch(struct roads_spread *s, uint32_t rank, size_t k)
+{
+    uint64_t *labels = s->labels + rank * k;
+    if (!is_touched(s, rank)) {
+        s->touched[rank / 64] |= UINT64_C(1) << (rank % 64);
+        nobody(s, labels, k);
     }
+    return labels;
 }
 
-static void start(struct roads_spread *s, const struct roads_stand *stand,
-                  uint32_t slot)
+/* --------------------------------------------------------------- the sweeps */
+struct setting_out {
+    struct roads_spread *spread;
+    uint32_t slot;
+};
+
+static void start_at(void *context, uint32_t arc, uint32_t drive_ms)
 {
+    const struct setting_out *from = context;
+    struct roads_spread *s = from->spread;
+    const struct roads_hierarchy *h = atomic_load(&s->roads->hierarchy);
+    uint64_t ms = (uint64_t)drive_ms + s->start_ms + s->late_ms[from->slot];
+    if (ms <= s->limit_ms)
+        insert(touch(s, h->rank[arc], s->k), s->k, ms << 32 | from->slot);
+}
+
+static enum pt_err start(struct roads_spread *s,
+                         const struct roads_stand *stand, uint32_t slot)
+{
+    struct setting_out from = {s, slot};
     s->taken[slot / 64] |= UINT64_C(1) << (slot % 64);
-    for (uint32_t way = 0; way < 2; way++) {
-        uint32_t ms = roads_metric_ms(s->metric, 2 * stand->edge + way);
-        if (ms == ROADS_NONE)
-            continue;
-        uint32_t gone = roads_ms_to(ms, roads_travelled(way, stand->fraction));
-        start_from(s, s->roads->edges[stand->edge].arc[way], ms - gone, slot);
-    }
+    roads_leave(s->metric, stand, start_at, &from);
+    return s->start_ms == 0 ? PT_OK
+                            : roads_near_from(&s->near, s->metric, stand, slot,
+                                              s->start_ms, s->share);
 }
 
-static void sweep(struct roads_spread *s)
+/* One rank's labels at a time are in `mine`, where the compiler can keep them
+ * in registers: k is known when it inlines this. From the lowest rank on, those
+ * that somebody has come to: */
+static inline void sweep_up(struct roads_spread *s,
+                            const struct roads_weights *w, size_t k)
 {
-    const struct roads_weights *w = atomic_load(&s->metric->weights);
-    uint32_t arcs = s->roads->arc_count;
-    for (uint32_t v = 0; v < arcs; v++) {
-        const uint64_t *labels = labels_of(s, v);
-        if (labels[0] == NOBODY)
-            continue;
-        for (uint32_t e = w->first_out[v]; e < w->first_out[v + 1]; e++)
-            pass_on(s, labels, w->out[e].ms, labels_of(s, w->out[e].head));
-    }
-    for (uint32_t v = arcs; v-- > 0;) {
-        uint64_t *labels = labels_of(s, v);
-        for (uint32_t e = w->first_in[v]; e < w->first_in[v + 1]; e++)
-            pass_on(s, labels_of(s, w->in[e].head), w->in[e].ms, labels);
+    uint64_t mine[ROADS_SPREAD_MAX];
+    for (uint32_t word = 0; word <= s->roads->arc_count / 64; word++) {
+        uint64_t ahead = UINT64_MAX; /* more may be touched on the way */
+        uint64_t bits;
+        while ((bits = s->touched[word] & ahead) != 0) {
+            uint32_t bit = (uint32_t)__builtin_ctzll(bits);
+            uint32_t v = 64 * word + bit;
+            ahead = UINT64_MAX << bit << 1;
+            copy(mine, s->labels + v * k, k);
+            for (uint32_t e = w->first_out[v]; e < w->first_out[v + 1]; e++)
+                merge(touch(s, w->out[e].head, k), mine,
+                      (uint64_t)w->out[e].ms << 32, k);
+        }
     }
 }
 
-/* Arrivals by arc become arrivals by edge; a ghost's arrivals are its
- * street's. */
-static void write_reaches(struct roads_spread *s)
+static inline void sweep_down(struct roads_spread *s,
+                              const struct roads_weights *w, size_t k)
+{
+    uint64_t mine[ROADS_SPREAD_MAX];
+    for (uint32_t v = s->roads->arc_count; v-- > 0;) {
+        if (is_touched(s, v))
+            copy(mine, s->labels + v * k, k);
+        else
+            nobody(s, mine, k);
+        for (uint32_t e = w->first_in[v]; e < w->first_in[v + 1]; e++)
+            merge(mine, s->labels + w->in[e].head * k,
+                  (uint64_t)w->in[e].ms << 32, k);
+        copy(s->labels + v * k, mine, k);
+    }
+}
+
+/* A ghost's arrivals are its street's. */
+static void end_ghosts(struct roads_spread *s)
 {
     const struct roads *roads = s->roads;
     const struct roads_hierarchy *h = atomic_load(&roads->hierarchy);
@@ -161,19 +206,22 @@ static void write_reaches(struct roads_spread *s)
         uint32_t arc =
             roads->edges[ghost->directed >> 1].arc[ghost->directed & 1u];
         if (arc != ROADS_NONE)
-            pass_on(s, labels_of(s, h->rank[ghost->arc]), 0,
-                    labels_of(s, h->rank[arc]));
+            merge(s->labels + h->rank[arc] * s->k,
+                  s->labels + h->rank[ghost->arc] * s->k, 0, s->k);
     }
-    for (uint32_t d = 0; d < 2 * roads->edge_count; d++) {
-        uint32_t arc = roads->edges[d >> 1].arc[d & 1u];
-        if (arc == ROADS_NONE)
-            continue; /* as it was made */
-        const uint64_t *labels = labels_of(s, h->rank[arc]);
-        struct roads_reach *reach = s->reaches + d * s->k;
-        for (size_t i = 0; i < s->k; i++)
-            reach[i] = (struct roads_reach){(uint32_t)(labels[i] >> 32),
-                                            (uint32_t)labels[i]};
+}
+
+static void sweep(struct roads_spread *s)
+{
+    const struct roads_weights *w = atomic_load(&s->metric->weights);
+    if (s->k == USUAL_K) { /* known when compiled: nearly twice as fast */
+        sweep_up(s, w, USUAL_K);
+        sweep_down(s, w, USUAL_K);
+    } else {
+        sweep_up(s, w, s->k);
+        sweep_down(s, w, s->k);
     }
+    end_ghosts(s);
 }
 
 enum pt_err
@@ -181,48 +229,67 @@ roads_spread_run(struct roads_spread *spread, const struct roads_metric *metric,
                  const struct roads_standing *standing, uint32_t limit_ms,
                  bool (*wanted)(void *context, uint32_t slot), void *context)
 {
-    if (metric->roads != spread->roads || standing->roads != spread->roads ||
-        standing->max_slots > spread->max_slots || !roads_prepared(metric))
+    struct roads_spread *s = spread;
+    enum pt_err err = PT_OK;
+    if (metric->roads != s->roads || standing->roads != s->roads ||
+        standing->max_slots > s->max_slots || !roads_prepared(metric))
         return PT_E_RANGE;
-    struct roads_metric *before = spread->metric;
-    spread->metric = roads_metric_ref(metric);
+    struct roads_metric *before = s->metric;
+    s->metric = roads_metric_ref(metric);
     roads_metric_unref(before);
-    spread->limit_ms = limit_ms < ROADS_FAR ? limit_ms : ROADS_FAR - 1;
-    memset(spread->labels, 0xff,
-           spread->roads->arc_count * spread->k * sizeof(*spread->labels));
-    memset(spread->taken, 0,
-           (spread->max_slots / 64 + 1) * sizeof(*spread->taken));
-    for (uint32_t slot = 0; slot < standing->max_slots; slot++) {
+    s->limit_ms = limit_ms < ROADS_FAR ? limit_ms : ROADS_FAR - 1;
+    s->nobody = (uint64_t)s->limit_ms << 32 | ROADS_NONE;
+    roads_near_forget(&s->near);
+    memset(s->touched, 0, (s->roads->arc_count / 64 + 1) * sizeof(*s->touched));
+    memset(s->taken, 0, (s->max_slots / 64 + 1) * sizeof(*s->taken));
+    for (uint32_t slot = 0; slot < standing->max_slots && err == PT_OK;
+         slot++) {
         if (standing->slots[slot].edge != ROADS_NONE &&
             (wanted == NULL || wanted(context, slot)))
-            start(spread, &standing->slots[slot], slot);
+            err = start(s, &standing->slots[slot], slot);
     }
-    sweep(spread);
-    write_reaches(spread);
-    return PT_OK;
+    sweep(s); /* also of what there was no memory for: all labels are known */
+    return err;
 }
 
-const struct roads_reach *roads_spread_at(const struct roads_spread *spread,
-                                          uint32_t directed)
+/* ------------------------------------------------------------ the arrivals */
+/* `drive_ms` by road brings a slot to a place. */
+static void arrive(const struct roads_spread *s, uint64_t *labels,
+                   uint32_t slot, uint32_t drive_ms)
 {
-    return spread->reaches + directed * spread->k;
+    uint64_t ms =
+        (uint64_t)drive_ms + s->late_ms[slot] +
+        (s->start_ms == 0 ? 0
+                          : roads_start_of(drive_ms, s->start_ms, s->share));
+    if (ms <= s->limit_ms)
+        insert(labels, s->k, ms << 32 | slot);
+}
+
+/* Those who come to a place along its edge from the start of it. */
+static void come(const struct roads_spread *s, uint32_t arc, uint32_t on_ms,
+                 uint64_t *labels)
+{
+    const struct roads_hierarchy *h = atomic_load(&s->roads->hierarchy);
+    merge(labels, s->labels + h->rank[arc] * s->k, (uint64_t)on_ms << 32, s->k);
+    for (uint32_t i = s->near.first[arc]; i != ROADS_NONE;
+         i = s->near.found[i].next)
+        arrive(s, labels, s->near.found[i].slot,
+               s->near.found[i].drive_ms + on_ms);
 }
 
 /* Those who have the place before them on its own edge. */
-static void insert_straight(const struct roads_spread *s,
-                            const struct roads_standing *standing,
-                            const struct roads_place *place, uint32_t way,
-                            uint32_t ms, uint64_t *labels)
+static void come_straight(const struct roads_spread *s,
+                          const struct roads_standing *standing,
+                          const struct roads_place *place, uint32_t way,
+                          uint32_t ms, uint64_t *labels)
 {
     double goal = roads_travelled(way, place->fraction);
     uint32_t slot = standing->first[place->edge];
     for (; slot != ROADS_NONE; slot = standing->slots[slot].next) {
         double gone = roads_travelled(way, standing->slots[slot].fraction);
-        uint64_t left = roads_ms_to(ms, goal) -
-                        (uint64_t)roads_ms_to(ms, gone) + s->late_ms[slot];
-        if (gone <= goal && left <= s->limit_ms &&
-            s->taken[slot / 64] >> (slot % 64) & 1u)
-            insert(labels, s->k, left << 32 | slot);
+        if (gone <= goal && s->taken[slot / 64] >> (slot % 64) & 1u)
+            arrive(s, labels, slot,
+                   roads_ms_to(ms, goal) - roads_ms_to(ms, gone));
     }
 }
 
@@ -231,23 +298,20 @@ void roads_spread_to(const struct roads_spread *spread,
                      const struct roads_place *place, struct roads_reach *ret)
 {
     uint64_t labels[ROADS_SPREAD_MAX];
-    memset(labels, 0xff, sizeof(labels));
+    nobody(spread, labels, spread->k);
     for (uint32_t way = 0; way < 2 && spread->metric != NULL &&
                            roads_place_valid(spread->roads, place);
          way++) {
-        uint32_t directed = 2 * place->edge + way;
-        uint32_t ms = roads_metric_ms(spread->metric, directed);
+        uint32_t ms = roads_metric_ms(spread->metric, 2 * place->edge + way);
         if (ms == ROADS_NONE)
             continue;
-        const struct roads_reach *at = roads_spread_at(spread, directed);
-        uint64_t on = roads_ms_to(ms, roads_travelled(way, place->fraction));
-        for (size_t i = 0; i < spread->k && at[i].slot != ROADS_NONE; i++) {
-            if (at[i].ms + on <= spread->limit_ms)
-                insert(labels, spread->k, (at[i].ms + on) << 32 | at[i].slot);
-        }
-        insert_straight(spread, standing, place, way, ms, labels);
+        come(spread, spread->roads->edges[place->edge].arc[way],
+             roads_ms_to(ms, roads_travelled(way, place->fraction)), labels);
+        come_straight(spread, standing, place, way, ms, labels);
     }
     for (size_t i = 0; i < spread->k; i++)
-        ret[i] = (struct roads_reach){(uint32_t)(labels[i] >> 32),
-                                      (uint32_t)labels[i]};
+        ret[i] = (uint32_t)labels[i] == ROADS_NONE
+                     ? (struct roads_reach){ROADS_NONE, ROADS_NONE}
+                     : (struct roads_reach){(uint32_t)(labels[i] >> 32),
+                                            (uint32_t)labels[i]};
 }

@@ -438,14 +438,17 @@ static void check_spread(struct fleet_model *f, const struct roads *roads)
     roads_spread_free(spread);
 }
 
-/* Who sets out later arrives so much later, and is passed by others. */
+/* Who sets out later arrives so much later, and is passed by others; what a
+ * drive takes beside the driving is less for those around the corner. */
 static void check_late(struct fleet_model *f, const struct roads *roads)
 {
     struct roads_spread *spread = NULL;
     struct roads_reach got[ROADS_SPREAD_MAX];
     uint32_t late_ms[MAX_UNITS];
-    assert_int_equal(
-        roads_spread_new(roads, MAX_UNITS, ROADS_SPREAD_MAX, &spread), PT_OK);
+    uint32_t start_ms = any(300), share = any(5);
+    size_t k = any(2) ? 3 : 1 + any(ROADS_SPREAD_MAX);
+    assert_int_equal(roads_spread_new(roads, MAX_UNITS, k, &spread), PT_OK);
+    roads_spread_start(spread, start_ms, share);
     for (uint32_t slot = 0; slot < MAX_UNITS; slot++) {
         late_ms[slot] = any(2) ? any(100) : 0;
         roads_spread_late(spread, slot, late_ms[slot]);
@@ -462,12 +465,15 @@ static void check_late(struct fleet_model *f, const struct roads *roads)
                                        &found),
                          PT_OK);
         roads_spread_to(spread, f->standing, &place, got);
-        for (size_t j = 0; j < ROADS_SPREAD_MAX; j++) {
+        for (size_t j = 0; j < k; j++) {
             uint64_t first = NEVER;
             size_t who = 0;
             for (size_t a = 0; a < found; a++) {
+                uint64_t more = (uint64_t)share * all[a].drive_ms;
+                more = more < start_ms ? more : start_ms;
                 uint64_t key =
-                    ((uint64_t)all[a].drive_ms + late_ms[all[a].slot]) << 32 |
+                    ((uint64_t)all[a].drive_ms + more + late_ms[all[a].slot])
+                        << 32 |
                     all[a].slot;
                 if (all[a].drive_ms != ROADS_NONE && key < first) {
                     first = key;
