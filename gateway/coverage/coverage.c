@@ -83,7 +83,7 @@ void coverage_free(struct coverage *coverage)
         return;
     struct made made = made_of(coverage);
     free_made(&made);
-    coverage_streets_free(coverage->streets);
+    coverage_streets_unref(coverage->streets);
     roads_spread_free(coverage->spread);
     coverage_basis_unref(coverage->basis);
     free(coverage->units);
@@ -442,7 +442,7 @@ static void drop_basis(struct coverage *c)
     struct made none = {.words = 0}, before = made_of(c);
     free_made(&before);
     use_made(c, &none);
-    coverage_streets_free(c->streets);
+    coverage_streets_unref(c->streets);
     coverage_basis_unref(c->basis);
     c->streets = NULL;
     c->basis = NULL;
@@ -469,7 +469,7 @@ enum pt_err coverage_set_basis(struct coverage *coverage,
     count_missions(c);
     put_all(c, same_roads);
     err = coverage_keep_alarms(c, old, before.missions, before.zones, now_ms);
-    coverage_streets_free(c->streets);
+    coverage_streets_unref(c->streets);
     c->streets = NULL;
     if (!same_roads) {
         roads_spread_free(c->spread);

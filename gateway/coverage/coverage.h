@@ -233,6 +233,32 @@ struct coverage_gap {
  */
 size_t coverage_gaps(const struct coverage *coverage,
                      const struct coverage_gap **ret);
+
+/* Streets that came to an end are counted and do not change any more: whoever
+ * holds them reads them on any thread, whatever the coverage has by then. Any
+ * thread, but for coverage_streets() itself. */
+struct coverage_streets *coverage_streets(const struct coverage *coverage);
+struct coverage_streets *coverage_streets_ref(struct coverage_streets *streets);
+void coverage_streets_unref(
+    struct coverage_streets *streets); /* NULL is fine */
+
+struct coverage_basis *
+coverage_streets_basis(const struct coverage_streets *streets);
+int64_t coverage_streets_at_ms(const struct coverage_streets *streets);
+size_t coverage_streets_gaps(const struct coverage_streets *streets,
+                             const struct coverage_gap **ret);
+struct coverage_piece {
+    struct coverage_line line;
+    double length_m;
+    uint32_t promise_ms; /* 0: none */
+    /* The first units to arrive at its middle; ROADS_NONE: no more within an
+     * hour and the longest promise. */
+    uint32_t first_ms[COVERAGE_FOLD];
+};
+/* In the order of edges, and along each. */
+size_t coverage_piece_count(const struct coverage_streets *streets);
+struct coverage_piece coverage_piece(const struct coverage_streets *streets,
+                                     size_t index);
 /* The points of a line; `each` is called for two at least. */
 void coverage_line_points(const struct roads *roads,
                           const struct coverage_line *line,
@@ -273,5 +299,38 @@ PT_MUST_CHECK enum pt_err coverage_reach_from(struct coverage_reach *reach,
                                               const struct coverage_unit *unit);
 uint32_t coverage_reach_to(const struct coverage_reach *reach,
                            const struct coverage_stop *stop);
+
+/* ------------------------------------------------------------------- areas */
+/* Gaps as areas: all that lies within COVERAGE_AREA_M of a gap's streets and
+ * of the ways from them to the missions that it names, so those lie in it.
+ * Two gaps' areas may overlap where their streets do not meet. Counted, and
+ * read on any thread once they are filled. */
+#define COVERAGE_AREA_M 30.0
+/* Streets out of cover of which areas are made, in lines: some 10 s of work. */
+#define COVERAGE_AREA_LINES_MAX 150000u
+struct coverage_areas;
+
+PT_MUST_CHECK enum pt_err coverage_areas_new(struct coverage_streets *streets,
+                                             struct coverage_areas **ret);
+/* On the pool, once: some 0.1 ms a line. What is as it was in `before` (NULL:
+ * nothing was; borrowed for the call) is not made again. PT_E_FULL: there are
+ * more lines; PT_E_SYSTEM: a gap's could not be put together. */
+PT_MUST_CHECK enum pt_err
+coverage_areas_fill(struct coverage_areas *areas,
+                    const struct coverage_areas *before);
+struct coverage_areas *coverage_areas_ref(struct coverage_areas *areas);
+void coverage_areas_unref(struct coverage_areas *areas); /* NULL is fine */
+struct coverage_streets *
+coverage_areas_streets(const struct coverage_areas *areas);
+
+struct coverage_ring {
+    bool is_hole; /* in the last that is none */
+    uint32_t point_count;
+    const struct geo_point *points; /* the last is the first */
+};
+/* The rings of a gap's area, by its index: polygons, each followed by its
+ * holes; valid as OGC has it, counter-clockwise and holes clockwise. */
+size_t coverage_area(const struct coverage_areas *areas, size_t gap,
+                     const struct coverage_ring **ret);
 
 #endif

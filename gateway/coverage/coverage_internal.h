@@ -7,7 +7,8 @@
  * alarms.c    what is below its level, and for how long
  * streets.c   the first at every street
  * gaps.c      streets out of cover that hang together
- * reach.c     from where nobody stands */
+ * reach.c     from where nobody stands
+ * areas.c     those as areas */
 #include "coverage.h"
 #include <stdatomic.h>
 
@@ -112,13 +113,14 @@ struct coverage {
 };
 
 struct coverage_streets {
+    atomic_uint references;
     struct coverage_basis *basis;
     int64_t at_ms;
     size_t slots;
     struct coverage_unit *units;
     struct roads_spread *spread; /* NULL: to be made */
     size_t spread_slots;
-    uint32_t *first_ms; /* by piece */
+    uint32_t (*first_ms)[COVERAGE_FOLD]; /* by piece */
     struct zone_streets *zones;
     size_t gap_count;
     struct coverage_gap *gaps;
@@ -161,6 +163,8 @@ PT_MUST_CHECK enum pt_err coverage_find_gaps(struct coverage_streets *job);
 bool coverage_out_of_time(const struct piece *piece, uint32_t ms);
 uint32_t coverage_piece_of(const struct coverage_basis *basis,
                            const struct roads_place *place);
-void coverage_streets_free(struct coverage_streets *job);
+/* The line of a piece. */
+struct coverage_line coverage_piece_line(const struct coverage_basis *basis,
+                                         uint32_t piece);
 
 #endif

@@ -67,7 +67,7 @@ static void join(uint32_t *parent, uint32_t a, uint32_t b)
 static bool is_out(const struct work *w, uint32_t piece)
 {
     return coverage_out_of_time(&w->job->basis->pieces[piece],
-                                w->job->first_ms[piece]);
+                                w->job->first_ms[piece][0]);
 }
 
 static int by_node(const void *left, const void *right)
@@ -136,21 +136,18 @@ static void add_piece(struct work *w, struct coverage_gap *gap, uint32_t i,
 {
     const struct coverage_basis *basis = w->job->basis;
     const struct piece *piece = &basis->pieces[i];
-    uint32_t first = basis->first_piece[piece->edge];
-    float count = (float)(basis->first_piece[piece->edge + 1] - first);
-    float from = (float)(i - first) / count,
-          to = (float)(i - first + 1) / count;
-    uint32_t ms = w->job->first_ms[i];
+    struct coverage_line line = coverage_piece_line(basis, i);
+    uint32_t ms = w->job->first_ms[i][0];
     struct coverage_line *last = &w->job->lines[*lines - (*lines > 0)];
     gap->length_m += (double)piece->length_m;
     if (gap->worst_ms < ms) /* none is the worst of all */
         gap->worst_ms = ms;
-    if (gap->line_count > 0 && last->edge == piece->edge && i > first &&
-        is_out(w, i - 1)) {
-        last->to = to;
+    if (gap->line_count > 0 && last->edge == piece->edge &&
+        i > basis->first_piece[piece->edge] && is_out(w, i - 1)) {
+        last->to = line.to;
         return;
     }
-    w->job->lines[(*lines)++] = (struct coverage_line){piece->edge, from, to};
+    w->job->lines[(*lines)++] = line;
     gap->line_count++;
 }
 

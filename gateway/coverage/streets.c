@@ -7,9 +7,17 @@
 /* Who needs longer than this and than every promise does not arrive. */
 #define LIMIT_MS 3600000u
 
-void coverage_streets_free(struct coverage_streets *job)
+struct coverage_streets *coverage_streets_ref(struct coverage_streets *streets)
 {
-    if (job == NULL)
+    atomic_fetch_add_explicit(&streets->references, 1, memory_order_relaxed);
+    return streets;
+}
+
+void coverage_streets_unref(struct coverage_streets *streets)
+{
+    struct coverage_streets *job = streets;
+    if (job == NULL || atomic_fetch_sub_explicit(&job->references, 1,
+                                                 memory_order_acq_rel) > 1)
         return;
     coverage_basis_unref(job->basis);
     roads_spread_free(job->spread);
@@ -39,6 +47,7 @@ enum pt_err coverage_streets_begin(struct coverage *coverage, int64_t now_ms,
     }
     if (c->slots > 0)
         memcpy(units, c->units, c->slots * sizeof(*units));
+    atomic_init(&job->references, 1);
     job->basis = coverage_basis_ref(c->basis);
     job->at_ms = now_ms;
     job->slots = c->slots;
@@ -98,7 +107,9 @@ static void judge_pieces(struct coverage_streets *job,
         struct roads_place place = {.edge = p->edge,
                                     .fraction = (double)p->middle};
         roads_spread_to(job->spread, standing, &place, first);
-        job->first_ms[i] = first[0].ms;
+        for (size_t k = 0; k < COVERAGE_FOLD; k++)
+            job->first_ms[i][k] =
+                first[k].slot == ROADS_NONE ? ROADS_NONE : first[k].ms;
         while (within[i] < COVERAGE_FOLD &&
                first[within[i]].slot != ROADS_NONE &&
                first[within[i]].ms <= p->promise_ms)
@@ -167,10 +178,10 @@ void coverage_streets_end(struct coverage *coverage,
         job->spread = NULL;
     }
     if (err != PT_OK || c->basis != job->basis) {
-        coverage_streets_free(job);
+        coverage_streets_unref(job);
         return;
     }
-    coverage_streets_free(c->streets);
+    coverage_streets_unref(c->streets);
     c->streets = job;
 }
 
@@ -179,11 +190,63 @@ int64_t coverage_streets_ms(const struct coverage *coverage)
     return coverage->streets == NULL ? 0 : coverage->streets->at_ms;
 }
 
+/* ------------------------------------------------------------- what is told
+ */
+struct coverage_streets *coverage_streets(const struct coverage *coverage)
+{
+    return coverage->streets;
+}
+
+struct coverage_basis *
+coverage_streets_basis(const struct coverage_streets *streets)
+{
+    return streets->basis;
+}
+
+int64_t coverage_streets_at_ms(const struct coverage_streets *streets)
+{
+    return streets->at_ms;
+}
+
+size_t coverage_streets_gaps(const struct coverage_streets *streets,
+                             const struct coverage_gap **ret)
+{
+    *ret = streets->gaps;
+    return streets->gap_count;
+}
+
 size_t coverage_gaps(const struct coverage *coverage,
                      const struct coverage_gap **ret)
 {
-    if (coverage->streets == NULL)
-        return 0;
-    *ret = coverage->streets->gaps;
-    return coverage->streets->gap_count;
+    return coverage->streets == NULL
+               ? 0
+               : coverage_streets_gaps(coverage->streets, ret);
+}
+
+size_t coverage_piece_count(const struct coverage_streets *streets)
+{
+    return streets->basis->piece_count;
+}
+
+struct coverage_line coverage_piece_line(const struct coverage_basis *basis,
+                                         uint32_t piece)
+{
+    uint32_t edge = basis->pieces[piece].edge;
+    uint32_t first = basis->first_piece[edge];
+    float count = (float)(basis->first_piece[edge + 1] - first);
+    return (struct coverage_line){edge, (float)(piece - first) / count,
+                                  (float)(piece - first + 1) / count};
+}
+
+struct coverage_piece coverage_piece(const struct coverage_streets *streets,
+                                     size_t index)
+{
+    const struct piece *piece = &streets->basis->pieces[index];
+    struct coverage_piece ret = {
+        .line = coverage_piece_line(streets->basis, (uint32_t)index),
+        .length_m = (double)piece->length_m,
+        .promise_ms = piece->promise_ms,
+    };
+    memcpy(ret.first_ms, streets->first_ms[index], sizeof(ret.first_ms));
+    return ret;
 }

@@ -369,6 +369,23 @@ static void check_uncovers(struct city *city, uint32_t slot)
     put(city, slot, &unit);
 }
 
+static void check_piece(const struct city *city, uint32_t index,
+                        const struct plain *plain, uint32_t promise_ms)
+{
+    const struct coverage_streets *streets = coverage_streets(city->coverage);
+    struct coverage_piece piece = coverage_piece(streets, index);
+    assert_int_equal(coverage_piece_count(streets),
+                     2 * roads_edge_count(city->roads));
+    assert_int_equal(piece.line.edge, index / 2);
+    assert_true(piece.line.from == (index % 2 == 0 ? 0.0f : 0.5f));
+    assert_true(piece.line.to == (index % 2 == 0 ? 0.5f : 1.0f));
+    assert_true(fabs(piece.length_m - APART_M / 2) < 0.1);
+    assert_int_equal(piece.promise_ms, promise_ms);
+    for (size_t k = 0; k < COVERAGE_FOLD; k++)
+        assert_int_equal(piece.first_ms[k],
+                         k < plain->count ? plain->all[k].eta_ms : ROADS_NONE);
+}
+
 static void check_streets(struct city *city)
 {
     struct coverage_streets *job;
@@ -389,6 +406,7 @@ static void check_streets(struct city *city)
         while (n < plain.count && n < 3 && plain.all[n].eta_ms <= promise_ms)
             n++;
         out_m += n == 0 ? APART_M / 2 : 0;
+        check_piece(city, piece, &plain, promise_ms);
         for (size_t z = 0; z <= zones; z++) {
             if (z < zones &&
                 !catalog_zone_holds(catalog_zone(city->catalog, z), place.at))
@@ -408,6 +426,188 @@ static void check_streets(struct city *city)
     for (size_t i = 0; i < count; i++)
         out_m -= gaps[i].length_m;
     assert_true(fabs(out_m) < 0.1);
+}
+
+/* ------------------------------------------------------------------- areas */
+static double from_segment_m(struct geo_point p, struct geo_point a,
+                             struct geo_point b)
+{
+    struct geo_plane plane = geo_plane_at(p);
+    double ax, ay, bx, by;
+    geo_to_plane(&plane, a, &ax, &ay);
+    geo_to_plane(&plane, b, &bx, &by);
+    double dx = bx - ax, dy = by - ay, length2 = dx * dx + dy * dy;
+    double t = length2 > 0 ? -(ax * dx + ay * dy) / length2 : 0;
+    t = t < 0 ? 0 : t > 1 ? 1 : t;
+    return hypot(ax + t * dx, ay + t * dy);
+}
+
+struct nearest {
+    struct geo_point to, last;
+    bool has_last;
+    double least_m;
+};
+
+static void look_at(void *context, struct geo_point at)
+{
+    struct nearest *n = context;
+    if (n->has_last)
+        n->least_m = fmin(n->least_m, from_segment_m(n->to, n->last, at));
+    n->last = at;
+    n->has_last = true;
+}
+
+/* Streets, and the ways to the missions. */
+static double from_gap_m(const struct city *city,
+                         const struct coverage_gap *gap, struct geo_point p)
+{
+    struct nearest n = {.to = p, .least_m = INFINITY};
+    for (size_t i = 0; i < gap->line_count; i++) {
+        n.has_last = false;
+        coverage_line_points(city->roads, &gap->lines[i], look_at, &n);
+    }
+    for (size_t i = 0; i < gap->mission_count; i++) {
+        struct geo_point at =
+            catalog_mission(city->catalog, gap->missions[i])->at;
+        struct roads_place place;
+        assert_int_equal(roads_snap(city->roads, at, REACH_M, &place), PT_OK);
+        n.least_m = fmin(n.least_m, from_segment_m(p, at, place.at));
+    }
+    return n.least_m;
+}
+
+/* By the number of outlines crossed on the way north. */
+static bool lies_in(const struct coverage_ring *rings, size_t count,
+                    struct geo_point p)
+{
+    bool in = false;
+    for (size_t r = 0; r < count; r++)
+        for (uint32_t i = 1; i < rings[r].point_count; i++) {
+            struct geo_point a = rings[r].points[i - 1], b = rings[r].points[i];
+            if ((a.lon_e6 > p.lon_e6) == (b.lon_e6 > p.lon_e6))
+                continue;
+            double at = a.lat_e6 + (double)(b.lat_e6 - a.lat_e6) *
+                                       (p.lon_e6 - a.lon_e6) /
+                                       (b.lon_e6 - a.lon_e6);
+            in ^= at > p.lat_e6;
+        }
+    return in;
+}
+
+/* Twice what it encloses; above 0 when that is to its left. */
+static double turned(const struct coverage_ring *ring)
+{
+    double sum = 0;
+    const struct geo_point *p = ring->points;
+    for (uint32_t i = 1; i < ring->point_count; i++)
+        sum += (double)(p[i - 1].lon_e6 - p[0].lon_e6) *
+                   (p[i].lat_e6 - p[0].lat_e6) -
+               (double)(p[i].lon_e6 - p[0].lon_e6) *
+                   (p[i - 1].lat_e6 - p[0].lat_e6);
+    return sum;
+}
+
+/* A quarter of a circle has two sides, whose middles are
+ * 30 cos(pi / 8) = 27.7 m from its centre; then 0.2 m for rounding. */
+static void check_area(const struct city *city, const struct coverage_gap *gap,
+                       const struct coverage_ring *rings, size_t count)
+{
+    assert_true(count > 0 && !rings[0].is_hole);
+    for (size_t r = 0; r < count; r++) {
+        assert_true(rings[r].point_count >= 4);
+        assert_memory_equal(&rings[r].points[0],
+                            &rings[r].points[rings[r].point_count - 1],
+                            sizeof(struct geo_point));
+        assert_int_equal(turned(&rings[r]) < 0, rings[r].is_hole);
+    }
+    for (int i = 0; i < 300; i++) {
+        struct geo_point p = at_m(any(3200) - 200.0, any(3200) - 200.0);
+        double off_m = from_gap_m(city, gap, p);
+        if (off_m < 27.5)
+            assert_true(lies_in(rings, count, p));
+        else if (off_m > 30.2)
+            assert_false(lies_in(rings, count, p));
+    }
+    for (size_t i = 0; i < gap->mission_count; i++)
+        assert_true(
+            lies_in(rings, count,
+                    catalog_mission(city->catalog, gap->missions[i])->at));
+}
+
+static struct coverage_areas *make_areas(struct city *city,
+                                         const struct coverage_areas *before)
+{
+    struct coverage_streets *job;
+    struct coverage_areas *areas;
+    assert_int_equal(coverage_streets_begin(city->coverage, NOW_MS, &job),
+                     PT_OK);
+    coverage_streets_end(city->coverage, job, coverage_streets_run(job));
+    assert_int_equal(
+        coverage_areas_new(coverage_streets(city->coverage), &areas), PT_OK);
+    assert_int_equal(coverage_areas_fill(areas, before), PT_OK);
+    return areas;
+}
+
+static bool same_areas(const struct coverage_areas *a,
+                       const struct coverage_areas *b, size_t gaps)
+{
+    for (size_t i = 0; i < gaps; i++) {
+        const struct coverage_ring *left, *right;
+        size_t count = coverage_area(a, i, &left);
+        if (coverage_area(b, i, &right) != count)
+            return false;
+        for (size_t r = 0; r < count; r++)
+            if (left[r].is_hole != right[r].is_hole ||
+                left[r].point_count != right[r].point_count ||
+                memcmp(left[r].points, right[r].points,
+                       left[r].point_count * sizeof(*left[r].points)) != 0)
+                return false;
+    }
+    return true;
+}
+
+static void areas_hold_their_streets_and_missions(void **state)
+{
+    (void)state;
+    struct city city;
+    struct coverage_areas *before = NULL;
+    size_t seen = 0, named = 0, holes = 0;
+    srandom(7);
+    start_ms = 0;
+    build(&city, &settings, make_catalog());
+    for (uint32_t round = 0; round < 6; round++) {
+        const struct coverage_gap *gaps;
+        struct coverage_unit unit = any_unit(city.roads);
+        if (round > 0) /* the first has nobody: all is one gap */
+            put(&city, round, &unit);
+        struct coverage_areas *areas = make_areas(&city, before);
+        struct coverage_areas *anew = make_areas(&city, NULL);
+        size_t count =
+            coverage_streets_gaps(coverage_areas_streets(areas), &gaps);
+        assert_true(same_areas(areas, anew, count));
+        for (size_t i = 0; i < count; i++) {
+            const struct coverage_ring *rings;
+            size_t ring_count = coverage_area(areas, i, &rings);
+            check_area(&city, &gaps[i], rings, ring_count);
+            seen++;
+            named += gaps[i].mission_count;
+            for (size_t r = 0; r < ring_count; r++)
+                holes += rings[r].is_hole;
+        }
+        coverage_areas_unref(anew);
+        coverage_areas_unref(before);
+        before = areas;
+    }
+    assert_true(seen > 6 && named > 6 && holes > 6);
+    /* held, they outlive the coverage */
+    struct coverage_streets *kept =
+        coverage_streets_ref(coverage_areas_streets(before));
+    coverage_areas_unref(before);
+    tear_down(&city);
+    assert_int_equal(coverage_streets_at_ms(kept), NOW_MS);
+    coverage_streets_unref(kept);
+    coverage_areas_unref(NULL);
+    coverage_streets_unref(NULL);
 }
 
 static void agrees_with_asking_for_every_way(void **state)
@@ -913,6 +1113,7 @@ static enum pt_err whole_life(struct catalog *catalog,
     struct coverage_basis *basis = NULL;
     struct coverage *coverage = NULL;
     struct coverage_streets *job = NULL;
+    struct coverage_areas *areas = NULL;
     struct coverage_unit unit = unit_at(roads, 0, 0.5);
     enum pt_err err = coverage_new(&settings, 4, &coverage);
     if (err == PT_OK)
@@ -929,6 +1130,11 @@ static enum pt_err whole_life(struct catalog *catalog,
         err = coverage_streets_run(job);
         coverage_streets_end(coverage, job, err);
     }
+    if (err == PT_OK)
+        err = coverage_areas_new(coverage_streets(coverage), &areas);
+    if (err == PT_OK)
+        err = coverage_areas_fill(areas, NULL);
+    coverage_areas_unref(areas);
     coverage_free(coverage);
     coverage_basis_unref(basis);
     return err;
@@ -957,6 +1163,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_asking_for_every_way),
+        cmocka_unit_test(areas_hold_their_streets_and_missions),
         cmocka_unit_test(a_new_basis_keeps_the_units),
         cmocka_unit_test(other_promises_use_the_same_tables),
         cmocka_unit_test(alarms_wait_until_it_has_lasted),
