@@ -1,5 +1,5 @@
 /* Coverage in the gateway: which time tables are wanted, what pool threads are
- * given, what is told and stored of it. */
+ * given, what is told of it. */
 #include "gateway.h"
 
 #include "pt_log.h"
@@ -59,6 +59,9 @@ static void basis_done(uv_work_t *work, int status)
                                      gateway_wall_ms());
         if (err != PT_OK)
             basis_failed(gw, err);
+        /* of the basis before, which would be held by them */
+        coverage_areas_unref(cover->view.areas);
+        cover->view.areas = NULL;
         cover->builds += err == PT_OK;
         cover->all_moved = true; /* a catalog has other units, too */
         cover->streets_ms = 0;
@@ -243,173 +246,53 @@ static int64_t spread_over_streets(struct gateway *gw)
     return every_ms;
 }
 
-/* ---------------------------------------------------------------- the database
+/* ----------------------------------------------------------------------- areas
  */
-/* What stood open when an earlier run ended: nobody saw its end. */
-static const char cut_sql[] =
-    "UPDATE patrol.coverage_gap SET is_cut = true, ended_at = greatest("
-    "started_at, coalesce((SELECT max(taken_at) FROM patrol.coverage_snapshot"
-    " WHERE gateway = $1), started_at)) WHERE gateway = $1 AND ended_at IS "
-    "NULL";
-
-static const char gaps_sql[] =
-    "INSERT INTO patrol.coverage_gap (gateway, subject, subject_id, name,"
-    " started_at, ended_at)"
-    " SELECT $1, r.subject, r.id, CASE r.subject"
-    " WHEN 'zone' THEN (SELECT name FROM patrol.zone WHERE zone_id = r.id)"
-    " ELSE (SELECT name FROM patrol.mission WHERE mission_id = r.id) END,"
-    " timestamptz 'epoch' + r.started * interval '1 ms',"
-    " timestamptz 'epoch' + r.ended * interval '1 ms'"
-    " FROM jsonb_to_recordset($2::jsonb)"
-    " AS r(subject text, id integer, started bigint, ended bigint)"
-    " ON CONFLICT (gateway, subject, subject_id, started_at)"
-    " DO UPDATE SET ended_at = excluded.ended_at";
-
-static const char snapshot_sql[] =
-    "INSERT INTO patrol.coverage_snapshot (gateway, taken_at, streets_at,"
-    " zone_id, network_id, units, missions, promised, within, length_m,"
-    " within_m)"
-    " SELECT $1, timestamptz 'epoch' + $2::bigint * interval '1 ms',"
-    " timestamptz 'epoch' + $3::bigint * interval '1 ms', r.zone, $4::integer,"
-    " $5::integer, r.missions, r.promised, r.within, r.length_m, r.within_m"
-    " FROM jsonb_to_recordset($6::jsonb) AS r(zone integer, missions integer,"
-    " promised integer, within integer[], length_m real, within_m real[])"
-    " ON CONFLICT DO NOTHING";
-
-static void on_cut(void *context, enum pt_err err, PGresult *rows)
+static void areas_work(uv_work_t *work) /* on the pool */
 {
-    struct gateway *gw = context;
-    (void)rows;
-    gw->cover.storing = false;
-    gw->cover.has_cut = err == PT_OK;
+    struct cover *cover = &((struct gateway *)work->data)->cover;
+    uint64_t began_ns = uv_hrtime();
+    cover->areas_err = coverage_areas_fill(cover->areas, cover->areas_before);
+    cover->areas_ns += uv_hrtime() - began_ns;
 }
 
-/* Ended ones that were sent are stored with their end; open ones stay. */
-static void on_gaps(void *context, enum pt_err err, PGresult *rows)
+static void areas_done(uv_work_t *work, int status)
 {
-    struct gateway *gw = context;
+    struct gateway *gw = work->data;
     struct cover *cover = &gw->cover;
-    size_t kept = 0;
-    (void)rows;
-    cover->storing = false;
-    if (err != PT_OK) {
-        cover->unstored = true;
-        return;
+    enum pt_err err = status == 0 ? cover->areas_err : PT_E_SYSTEM;
+    struct coverage_areas *made = cover->areas;
+    coverage_areas_unref(cover->areas_before);
+    cover->areas = cover->areas_before = NULL;
+    if (err == PT_OK) {
+        coverage_areas_unref(cover->view.areas);
+        cover->view.areas = made;
+    } else {
+        coverage_areas_unref(made);
     }
-    for (size_t i = 0; i < cover->record_count; i++) {
-        const struct cover_record *r = &cover->records[i];
-        if (r->ended_ms == 0 || !r->sent)
-            cover->records[kept++] = *r;
-    }
-    cover->record_count = kept;
+    cover->areas_runs += err == PT_OK;
+    if (status == 0 && err != PT_OK)
+        pt_log(PT_LOG_WARN, "gateway: gaps as areas: %s", pt_strerror(err));
+    if (gw->http != NULL)
+        http_areas(gw->http, err);
 }
 
-static char *records_text(struct cover *cover)
-{
-    char *text = NULL;
-    size_t size;
-    FILE *out = open_memstream(&text, &size);
-    if (out == NULL)
-        return NULL;
-    for (size_t i = 0; i < cover->record_count; i++) {
-        struct cover_record *r = &cover->records[i];
-        fprintf(out,
-                "%c{\"subject\":\"%s\",\"id\":%" PRIu32 ",\"started\":%" PRId64,
-                i == 0 ? '[' : ',', r->is_zone ? "zone" : "mission", r->id,
-                r->started_ms);
-        if (r->ended_ms != 0)
-            fprintf(out, ",\"ended\":%" PRId64, r->ended_ms);
-        fputc('}', out);
-        r->sent = r->ended_ms != 0;
-    }
-    fputc(']', out);
-    if (fclose(out) == 0)
-        return text;
-    free(text);
-    return NULL;
-}
-
-/* One statement at a time; what comes meanwhile goes with the next. */
-static void store_gaps(struct gateway *gw)
+void cover_serve(struct gateway *gw)
 {
     struct cover *cover = &gw->cover;
-    const char *params[2] = {gw->settings->client_id, NULL};
-    enum pt_err err = PT_E_NOMEM;
-    if (cover->storing || !db_is_up(gw->db))
+    struct coverage_streets *streets = coverage_streets(cover->view.coverage);
+    if (!cover->view.areas_wanted || cover->areas != NULL || streets == NULL)
         return;
-    if (!cover->has_cut) {
-        cover->storing =
-            db_query(gw->db, cut_sql, 1, params, on_cut, gw) == PT_OK;
-        return;
-    }
-    if (!cover->unstored || cover->record_count == 0)
-        return;
-    char *text = records_text(cover);
-    params[1] = text;
-    if (text != NULL)
-        err = db_query(gw->db, gaps_sql, 2, params, on_gaps, gw);
-    free(text);
-    cover->storing = err == PT_OK;
-    cover->unstored = err != PT_OK;
-}
-
-static void write_zone(FILE *out, const struct coverage_zone *zone, bool first)
-{
-    fprintf(out,
-            "%c{\"zone\":%" PRIu32
-            ",\"missions\":%zu,\"promised\":%zu,\"within\":[%zu,%zu,%zu],"
-            "\"length_m\":%.1f,\"within_m\":[%.1f,%.1f,%.1f]}",
-            first ? '[' : ',', zone->zone == NULL ? 0 : zone->zone->zone_id,
-            zone->missions, zone->promised, zone->within[0], zone->within[1],
-            zone->within[2], zone->length_m, zone->within_m[0],
-            zone->within_m[1], zone->within_m[2]);
-}
-
-static char *snapshot_text(const struct gateway *gw, size_t zones)
-{
-    char *text = NULL;
-    size_t size;
-    FILE *out = open_memstream(&text, &size);
-    if (out == NULL)
-        return NULL;
-    for (size_t z = 0; z <= zones; z++) {
-        struct coverage_zone zone = coverage_zone(gw->cover.view.coverage, z);
-        write_zone(out, &zone, z == 0);
-    }
-    fputc(']', out);
-    if (fclose(out) == 0)
-        return text;
-    free(text);
-    return NULL;
-}
-
-/* A snapshot that does not get through is left out: there is a next. */
-static void store_snapshot(struct gateway *gw)
-{
-    struct cover *cover = &gw->cover;
-    const struct coverage *c = cover->view.coverage;
-    struct coverage_basis *basis = coverage_basis(c);
-    int64_t every_ms = 1000 * gw->settings->coverage_store_s;
-    int64_t since_ms = gw->now_ms - cover->stored_ms;
-    if (every_ms == 0 || basis == NULL || coverage_streets_ms(c) == 0 ||
-        (since_ms >= 0 && since_ms < every_ms) || !db_is_up(gw->db))
-        return;
-    char now[24], streets[24], network[16], units[24];
-    char *text =
-        snapshot_text(gw, catalog_zone_count(coverage_basis_catalog(basis)));
-    const char *params[] = {
-        gw->settings->client_id, now, streets, network, units, text};
-    snprintf(now, sizeof(now), "%" PRId64, gw->now_ms);
-    snprintf(streets, sizeof(streets), "%" PRId64, coverage_streets_ms(c));
-    snprintf(network, sizeof(network), "%" PRIu32,
-             roads_network_id(
-                 roads_metric_roads(coverage_basis_metrics(basis)->now)));
-    snprintf(units, sizeof(units), "%zu", coverage_unit_count(c));
-    if (text != NULL &&
-        db_query(gw->db, snapshot_sql, 6, params, NULL, NULL) == PT_OK)
-        cover->snapshots++;
-    cover->stored_ms = gw->now_ms;
-    free(text);
+    cover->view.areas_wanted = false;
+    enum pt_err err = coverage_areas_new(streets, &cover->areas);
+    cover->areas_work.data = gw;
+    if (err == PT_OK && cover->view.areas != NULL)
+        cover->areas_before = coverage_areas_ref(cover->view.areas);
+    if (err == PT_OK && uv_queue_work(&gw->loop, &cover->areas_work, areas_work,
+                                      areas_done) != 0)
+        areas_done(&cover->areas_work, UV_EIO);
+    else if (err != PT_OK)
+        http_areas(gw->http, err);
 }
 
 /* ------------------------------------------------------------------- the tick
@@ -426,8 +309,7 @@ void cover_follow(struct gateway *gw)
         pt_log(PT_LOG_NOTICE, "gateway: cover of %u more was lost or regained",
                cover->told - LOGGED_MAX);
     int64_t streets_ms = spread_over_streets(gw);
-    store_gaps(gw);
-    store_snapshot(gw);
+    cover_store(gw);
     if (wait_ms < 0 || wait_ms > streets_ms)
         wait_ms = streets_ms;
     tick_again(&cover->again, wait_ms);
@@ -504,6 +386,9 @@ static enum pt_err add_metrics(struct gateway *gw)
         {METRICS_COUNTER, "patrol_coverage_streets_seconds_total", NULL,
          "Time that pool threads spent on the cover of streets", in_seconds,
          &cover->streets_ns},
+        {METRICS_COUNTER, "patrol_coverage_areas_seconds_total", NULL,
+         "Time that pool threads spent on gaps as areas", in_seconds,
+         &cover->areas_ns},
     };
     const struct {
         const char *name, *labels, *help;
@@ -514,6 +399,8 @@ static enum pt_err add_metrics(struct gateway *gw)
         {"patrol_coverage_streets_total", NULL,
          "How often the cover of all streets was worked out",
          &cover->streets_runs},
+        {"patrol_coverage_areas_total", NULL,
+         "How often gaps were made into areas", &cover->areas_runs},
         {"patrol_coverage_alarms_total", "kind=\"lost\"",
          "Missions and zones whose cover was lost or regained",
          &cover->alarms[0]},
@@ -593,8 +480,12 @@ void cover_close(struct gateway *gw)
         uv_cancel((uv_req_t *)&cover->basis_work);
     if (cover->streets != NULL)
         uv_cancel((uv_req_t *)&cover->streets_work);
-    while (cover->building != NULL || cover->streets != NULL)
+    if (cover->areas != NULL)
+        uv_cancel((uv_req_t *)&cover->areas_work);
+    while (cover->building != NULL || cover->streets != NULL ||
+           cover->areas != NULL)
         uv_run(&gw->loop, UV_RUN_ONCE);
+    coverage_areas_unref(cover->view.areas);
     coverage_free(cover->view.coverage);
     free(cover->records);
 }

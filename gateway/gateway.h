@@ -218,6 +218,9 @@ struct cover {
     uv_work_t streets_work;
     struct coverage_streets *streets; /* NULL: likewise */
     enum pt_err streets_err;
+    uv_work_t areas_work;
+    struct coverage_areas *areas, *areas_before; /* NULL: likewise */
+    enum pt_err areas_err;
     int64_t streets_ms; /* the last were begun at */
 
     bool has_cut; /* what an earlier run left open has been ended */
@@ -226,10 +229,10 @@ struct cover {
     struct cover_record *records;
     int64_t stored_ms; /* the last snapshot */
 
-    uint64_t builds, streets_runs, snapshots, dropped;
+    uint64_t builds, streets_runs, areas_runs, snapshots, dropped;
     uint64_t alarms[2]; /* lost, regained */
     /* Written by the pool while its work is under way. */
-    uint64_t build_ns, streets_ns;
+    uint64_t build_ns, streets_ns, areas_ns;
 };
 
 /* ------------------------------------------------------------------- the fleet
@@ -350,6 +353,10 @@ PT_MUST_CHECK enum pt_err watch_metrics(struct gateway *gw);
  * cover of streets are made on the pool when they are due, and what was lost
  * or regained is told and stored. */
 void cover_follow(struct gateway *gw);
+/* Tick step: areas that answers wait for are begun. */
+void cover_serve(struct gateway *gw);
+/* cover_store.c: what was lost or regained, and snapshots now and then. */
+void cover_store(struct gateway *gw);
 PT_MUST_CHECK enum pt_err cover_open(struct gateway *gw);
 void cover_close(struct gateway *gw);
 

@@ -111,6 +111,7 @@ static const struct stage {
     {"stage=\"settings\"", send_settings},
     {"stage=\"events\"", tell_events},
     {"stage=\"http_serve\"", serve},
+    {"stage=\"coverage_serve\"", cover_serve},
 };
 #define STAGE_COUNT (sizeof(stages) / sizeof(stages[0]))
 _Static_assert(STAGE_COUNT <= TICK_STAGES_MAX, "stage_ns is too short");

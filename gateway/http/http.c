@@ -498,15 +498,18 @@ enum pt_err http_new(uv_loop_t *loop, const struct http_settings *settings,
     return PT_OK;
 }
 
-static void on_handle_closed(uv_handle_t *handle)
+void http_part_closed(struct http *http)
 {
-    struct http *http = handle->data;
-
     if (--http->open_handles > 0)
         return;
     if (http->closed != NULL)
         http->closed(http->closed_context);
     free_parts(http);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    http_part_closed(handle->data);
 }
 
 void http_predict(struct http *http, struct speeds *const *speeds,
@@ -527,6 +530,7 @@ void http_close(struct http *http, void (*done)(void *), void *context)
     http->closed_context = context;
     later_end_all(http);
     closures_end_all(http);
+    areas_end_all(http);
     sse_end_all(http);
     if (http->open_handles > 0) {
         /* Before the daemon closes the descriptor that is watched. */

@@ -87,9 +87,14 @@ struct http_coverage {
     int rank_weight_s;
     const struct coverage_settings *settings;
     const char *conninfo; /* for answers from the database on pool threads */
+
+    struct coverage_areas *areas; /* the last that were made, or NULL */
+    bool areas_wanted; /* set by answers: of the last streets, soon */
 };
 /* Borrowed and looked at with each answer; until then there is none. */
-void http_use_coverage(struct http *http, const struct http_coverage *coverage);
+void http_use_coverage(struct http *http, struct http_coverage *coverage);
+/* Areas were made, or could not be: whoever waits for them is answered. */
+void http_areas(struct http *http, enum pt_err err);
 
 /* Tick step: tells the units that changed (fleet_changes()) to the open
  * event streams. */

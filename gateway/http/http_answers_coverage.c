@@ -6,13 +6,12 @@
 /* Of the missions that a unit would uncover so many are named. */
 #define NAMED_MAX 20
 
-void http_use_coverage(struct http *http, const struct http_coverage *coverage)
+void http_use_coverage(struct http *http, struct http_coverage *coverage)
 {
     http->coverage = coverage;
 }
 
-/* NULL until its first time tables are there. */
-static struct coverage_basis *basis_of(const struct http *http)
+struct coverage_basis *coverage_basis_of(const struct http *http)
 {
     return http->coverage == NULL ? NULL
                                   : coverage_basis(http->coverage->coverage);
@@ -20,7 +19,7 @@ static struct coverage_basis *basis_of(const struct http *http)
 
 /* ----------------------------------------------------------------- the problem
  */
-static void reply_not_ready(struct request *rq)
+void reply_no_coverage(struct request *rq)
 {
     const struct http *http = rq->http;
 
@@ -170,7 +169,8 @@ static void write_missions(struct json *json, const struct http *http,
                            const struct catalog_zone *wanted)
 {
     const struct coverage *coverage = http->coverage->coverage;
-    const struct catalog *catalog = coverage_basis_catalog(basis_of(http));
+    const struct catalog *catalog =
+        coverage_basis_catalog(coverage_basis_of(http));
 
     jw_array(json, "missions");
     for (size_t i = 0; i < catalog_mission_count(catalog); i++) {
@@ -185,12 +185,12 @@ static void write_missions(struct json *json, const struct http *http,
     jw_array_end(json);
 }
 
-/* By what the answer was made. */
-static void write_made_by(struct json *json, const struct http *http)
+void write_coverage_made_by(struct json *json, const struct http *http,
+                            int64_t streets_ms)
 {
     const struct http_coverage *c = http->coverage;
-    const struct roads *roads =
-        roads_metric_roads(coverage_basis_metrics(basis_of(http))->now);
+    const struct roads *roads = roads_metric_roads(
+        coverage_basis_metrics(coverage_basis_of(http))->now);
 
     jw_object(json, "units");
     jw_int(json, "counted", (int64_t)coverage_unit_count(c->coverage));
@@ -206,8 +206,8 @@ static void write_made_by(struct json *json, const struct http *http)
     jw_object_end(json);
     jw_int(json, "level", c->level);
     jw_int(json, "zone_percent", c->zone_percent);
-    if (coverage_streets_ms(c->coverage) > 0)
-        jw_time(json, "streets_at", coverage_streets_ms(c->coverage));
+    if (streets_ms > 0)
+        jw_time(json, "streets_at", streets_ms);
     else
         jw_null(json, "streets_at");
     jw_bool(json, "renewing", c->renewing);
@@ -223,14 +223,15 @@ void answer_coverage(struct request *rq)
     const struct http *http = rq->http;
     const struct catalog_zone *wanted;
 
-    if (basis_of(http) == NULL) {
-        reply_not_ready(rq);
+    if (coverage_basis_of(http) == NULL) {
+        reply_no_coverage(rq);
         return;
     }
     if (!request_zone(rq, &wanted))
         return;
     const struct coverage *coverage = http->coverage->coverage;
-    const struct catalog *catalog = coverage_basis_catalog(basis_of(http));
+    const struct catalog *catalog =
+        coverage_basis_catalog(coverage_basis_of(http));
     size_t zones = catalog_zone_count(catalog);
     struct json *json = reply_json(rq);
     jw_object(json, NULL);
@@ -242,95 +243,7 @@ void answer_coverage(struct request *rq)
     }
     jw_array_end(json);
     write_missions(json, http, wanted);
-    write_made_by(json, http);
-    jw_object_end(json);
-}
-
-/* ----------------------------------------------------------------------- gaps
- */
-static void write_point(void *context, struct geo_point at)
-{
-    jw_position(context, at);
-}
-
-static bool gap_touches(const struct roads *roads,
-                        const struct coverage_gap *gap,
-                        const struct catalog_zone *zone)
-{
-    for (size_t i = 0; i < gap->line_count; i++) {
-        const struct coverage_line *line = &gap->lines[i];
-        double middle = ((double)line->from + (double)line->to) / 2;
-        if (catalog_zone_holds(
-                zone, roads_place_on(roads, 2 * line->edge, middle).at))
-            return true;
-    }
-    return false;
-}
-
-static void write_gap(struct json *json, const struct roads *roads,
-                      const struct catalog *catalog,
-                      const struct coverage_gap *gap)
-{
-    jw_object(json, NULL);
-    jw_text(json, "type", "Feature");
-    jw_object(json, "properties");
-    jw_real(json, "length_m", gap->length_m, 0);
-    if (gap->worst_ms == ROADS_NONE)
-        jw_null(json, "worst_s");
-    else
-        jw_real(json, "worst_s", gap->worst_ms / 1e3, 1);
-    jw_array(json, "missions");
-    for (size_t i = 0; i < gap->mission_count; i++) {
-        const struct catalog_mission *m =
-            catalog_mission(catalog, gap->missions[i]);
-        jw_object(json, NULL);
-        jw_int(json, "mission_id", m->mission_id);
-        jw_text(json, "name", m->name);
-        jw_object_end(json);
-    }
-    jw_array_end(json);
-    jw_object_end(json);
-    jw_object(json, "geometry");
-    jw_text(json, "type", "MultiLineString");
-    jw_array(json, "coordinates");
-    for (size_t i = 0; i < gap->line_count; i++) {
-        jw_array(json, NULL);
-        coverage_line_points(roads, &gap->lines[i], write_point, json);
-        jw_array_end(json);
-    }
-    jw_array_end(json);
-    jw_object_end(json);
-    jw_object_end(json);
-}
-
-void answer_coverage_gaps(struct request *rq)
-{
-    const struct http *http = rq->http;
-    const struct coverage_gap *gaps = NULL;
-    const struct catalog_zone *wanted;
-
-    if (basis_of(http) == NULL ||
-        coverage_streets_ms(http->coverage->coverage) == 0) {
-        reply_not_ready(rq);
-        return;
-    }
-    if (!request_zone(rq, &wanted))
-        return;
-    const struct coverage_basis *basis = basis_of(http);
-    const struct roads *roads =
-        roads_metric_roads(coverage_basis_metrics(basis)->now);
-    size_t count = coverage_gaps(http->coverage->coverage, &gaps);
-    struct json *json = reply_json(rq);
-    rq->reply.content_type = "application/geo+json";
-    jw_object(json, NULL);
-    jw_text(json, "type", "FeatureCollection");
-    jw_array(json, "features");
-    for (size_t i = 0; i < count; i++) {
-        if (wanted == NULL || gap_touches(roads, &gaps[i], wanted))
-            write_gap(json, roads, coverage_basis_catalog(basis), &gaps[i]);
-    }
-    jw_array_end(json);
-    write_made_by(json, http);
+    write_coverage_made_by(json, http, coverage_streets_ms(coverage));
     jw_object_end(json);
 }
 
@@ -353,7 +266,7 @@ static int64_t find_losses(const struct http *http,
                            const struct catalog_mission *target,
                            struct coverage_loss *losses, size_t max)
 {
-    const struct coverage_basis *basis = basis_of(http);
+    const struct coverage_basis *basis = coverage_basis_of(http);
     uint32_t slot;
 
     if (basis == NULL || !fleet_slot(http->fleet, state->unit_id, &slot))
@@ -384,7 +297,7 @@ void write_uncovers(struct json *json, const struct http *http,
     jw_array(json, "uncovers");
     for (int64_t i = 0; i < count && i < NAMED_MAX; i++) {
         const struct catalog_mission *m = catalog_mission(
-            coverage_basis_catalog(basis_of(http)), losses[i].mission);
+            coverage_basis_catalog(coverage_basis_of(http)), losses[i].mission);
         jw_object(json, NULL);
         jw_int(json, "mission_id", m->mission_id);
         jw_text(json, "name", m->name);

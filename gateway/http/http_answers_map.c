@@ -70,7 +70,7 @@ static void tag_of(const void *bytes, size_t size, char ret[REPLY_ETAG_SIZE])
     snprintf(ret, REPLY_ETAG_SIZE, "\"%016" PRIx64 "\"", hash);
 }
 
-static void reply_tile(struct request *rq, const void *bytes, size_t size)
+void reply_tile(struct request *rq, const void *bytes, size_t size)
 {
     struct reply *reply = &rq->reply;
     char etag[REPLY_ETAG_SIZE];
@@ -129,10 +129,15 @@ void answer_tile(struct request *rq)
     size_t size;
 
     if (!tiles_parse(rq->params.path + strlen("/v1/tiles/"), &tile)) {
-        reply_problem(rq, PROBLEM_NO_PATH,
-                      "streets, zones or missions, a level from %d to %d, "
-                      "column and row of a tile there, and .mvt are expected",
-                      TILES_ZOOM_MIN, TILES_ZOOM_MAX);
+        reply_problem(
+            rq, PROBLEM_NO_PATH,
+            "streets, zones, missions or coverage, a level from %d to %d, "
+            "column and row of a tile there, and .mvt are expected",
+            TILES_ZOOM_MIN, TILES_ZOOM_MAX);
+        return;
+    }
+    if (tile.layer == TILES_COVERAGE) {
+        answer_coverage_tile(rq, &tile);
         return;
     }
     if (tile.layer != TILES_STREETS)

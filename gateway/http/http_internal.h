@@ -33,26 +33,27 @@
 /* Of a body; where it is none of a POST, it is thrown away. */
 #define HTTP_BODY_BYTES_MAX 65536u
 
-#define HTTP_ROUTES(X)                \
-    X(ROUTE_UNITS, "listUnits")       \
-    X(ROUTE_UNIT, "getUnit")          \
-    X(ROUTE_TRACK, "getTrack")        \
-    X(ROUTE_NEAREST, "getNearest")    \
-    X(ROUTE_ROUTE, "getRoute")        \
-    X(ROUTE_MISSIONS, "listMissions") \
-    X(ROUTE_ZONES, "listZones")       \
-    X(ROUTE_CLOSURES, "listClosures") \
-    X(ROUTE_CLOSE, "addClosure")      \
-    X(ROUTE_REOPEN, "removeClosure")  \
-    X(ROUTE_COVERAGE, "getCoverage")  \
-    X(ROUTE_GAPS, "getCoverageGaps")  \
-    X(ROUTE_ETA, "reportEta")         \
-    X(ROUTE_EVENTS, "getEvents")      \
-    X(ROUTE_HEALTHZ, "getHealth")     \
-    X(ROUTE_READYZ, "getReadiness")   \
-    X(ROUTE_METRICS, "getMetrics")    \
-    X(ROUTE_TILE, "getTile")          \
-    X(ROUTE_PAGE, "getPage")          \
+#define HTTP_ROUTES(X)                     \
+    X(ROUTE_UNITS, "listUnits")            \
+    X(ROUTE_UNIT, "getUnit")               \
+    X(ROUTE_TRACK, "getTrack")             \
+    X(ROUTE_NEAREST, "getNearest")         \
+    X(ROUTE_ROUTE, "getRoute")             \
+    X(ROUTE_MISSIONS, "listMissions")      \
+    X(ROUTE_ZONES, "listZones")            \
+    X(ROUTE_CLOSURES, "listClosures")      \
+    X(ROUTE_CLOSE, "addClosure")           \
+    X(ROUTE_REOPEN, "removeClosure")       \
+    X(ROUTE_COVERAGE, "getCoverage")       \
+    X(ROUTE_GAPS, "getCoverageGaps")       \
+    X(ROUTE_STREETS, "getCoverageStreets") \
+    X(ROUTE_ETA, "reportEta")              \
+    X(ROUTE_EVENTS, "getEvents")           \
+    X(ROUTE_HEALTHZ, "getHealth")          \
+    X(ROUTE_READYZ, "getReadiness")        \
+    X(ROUTE_METRICS, "getMetrics")         \
+    X(ROUTE_TILE, "getTile")               \
+    X(ROUTE_PAGE, "getPage")               \
     X(ROUTE_NONE, "none")
 
 enum http_route {
@@ -148,7 +149,7 @@ struct http {
     struct speeds *const *speeds; /* NULL, or of NULL: none were learned */
     struct arrivals *arrivals;    /* NULL: predictions are not followed */
     const struct http_health *health;
-    const struct http_coverage *coverage; /* NULL: none */
+    struct http_coverage *coverage; /* NULL: none */
     unsigned connections_max, streams_max;
 
     struct client *clients;
@@ -157,6 +158,8 @@ struct http {
     struct tiles *tiles;
     struct closure_job *closing;
     unsigned closing_count;
+    unsigned made_count;
+    struct areas_job *areas_wanted; /* answers that wait for areas of gaps */
 
     struct http_ring *ring;
     struct stream *streams;
@@ -225,6 +228,11 @@ unsigned problem_status(enum problem problem);
  * add members and ends it. */
 void problem_begin(struct json *json, enum problem problem, const char *detail);
 
+/* One of the handles that must be closed before http goes has been. */
+void http_part_closed(struct http *http);
+/* The reply is a tile, or 304. */
+void reply_tile(struct request *rq, const void *bytes, size_t size);
+
 /* The reply becomes this problem. */
 __attribute__((format(printf, 3, 4))) void reply_problem(struct request *rq,
                                                          enum problem problem,
@@ -244,6 +252,9 @@ void answer_nearest(struct request *rq);
 void answer_route(struct request *rq);
 void answer_coverage(struct request *rq);
 void answer_coverage_gaps(struct request *rq);
+void answer_coverage_streets(struct request *rq);
+/* The layer "coverage". */
+void answer_coverage_tile(struct request *rq, const struct tile *tile);
 void answer_missions(struct request *rq);
 void answer_zones(struct request *rq);
 void answer_health(struct request *rq);
@@ -274,6 +285,17 @@ bool request_target(struct request *rq, struct geo_point *at,
                     const struct catalog_mission **ret);
 /* All the words of `folded_words` occur in `folded`. */
 bool folded_has_words(const char *folded, const char *folded_words);
+
+/* ------------------------------------------------------------- coverage */
+/* NULL until its first time tables are there. */
+struct coverage_basis *coverage_basis_of(const struct http *http);
+/* The last streets; NULL after a problem. */
+struct coverage_streets *request_streets(struct request *rq);
+/* By what an answer was made, as members; of the streets of that time. */
+void write_coverage_made_by(struct json *json, const struct http *http,
+                            int64_t streets_ms);
+void reply_no_coverage(struct request *rq);
+void areas_end_all(struct http *http); /* after later_end_all() */
 
 /* ---------------------------------------------------------- predictions */
 struct eta {

@@ -184,18 +184,24 @@ static void gap_row(struct ctl_table *table, const json_t *gap)
 enum ctl_exit cmd_coverage_gaps(struct ctl *ctl, int argc, char **argv)
 {
     const char *zone = NULL;
+    bool lines = false;
     enum ctl_exit end;
     json_t *answer = NULL;
     struct ctl_table *table = NULL;
     const struct ctl_option options[] = {
         {"zone", 'z', CTL_TEXT, &zone, "NAME", "only gaps that touch this zone",
          0, 0},
+        {"lines", 'l', CTL_FLAG, &lines, NULL,
+         "with --json the streets themselves, not the areas around them", 0, 0},
         {.name = NULL},
     };
     if (!ctl_parse(ctl, options, argc, argv, 0, 0, &end))
         return end;
-    const struct ctl_request request = {.path = "/v1/coverage/gaps",
-                                        .params = {{"zone", zone}}};
+    /* a table needs no areas, which take some time to make */
+    const struct ctl_request request = {
+        .path = "/v1/coverage/gaps",
+        .params = {{"zone", zone},
+                   {"form", lines || !ctl->json ? "lines" : "areas"}}};
     end = ctl_get(ctl, &request, &answer);
     if (end == CTL_OK && ctl->json) {
         ctl_print_json(answer);

@@ -23,7 +23,7 @@ static const struct ctl_command commands[] = {
     {"coverage gaps", "", "streets that nobody reaches in time",
      "Streets out of cover that hang together, longest first, with the "
      "missions\n"
-     "on them. --json gives GeoJSON.",
+     "on them. --json gives GeoJSON: areas that follow those streets.",
      "patrolctl coverage gaps", cmd_coverage_gaps},
     {"report eta", "", "how right predictions were",
      "Of units that were asked about and then went there: by how much the\n"

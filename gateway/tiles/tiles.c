@@ -66,6 +66,7 @@ static const char *const statements[TILES_LAYER_COUNT] = {
     [TILES_STREETS] = streets,
     [TILES_ZONES] = zones,
     [TILES_MISSIONS] = missions,
+    [TILES_COVERAGE] = NULL,
 };
 
 /* ------------------------------------------------------------------ names */
@@ -173,8 +174,10 @@ enum pt_err tiles_ask(struct tiles *tiles, const struct tile *tile,
 {
     char z[12], x[12], y[12];
     const char *values[] = {z, x, y};
-    struct job *job = calloc(1, sizeof *job);
 
+    if (statements[tile->layer] == NULL)
+        return PT_E_NOTFOUND;
+    struct job *job = calloc(1, sizeof *job);
     if (job == NULL)
         return PT_E_NOMEM;
     *job = (struct job){tiles, *tile, answer, context};

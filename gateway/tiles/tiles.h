@@ -22,10 +22,12 @@
 /* The server gives a tile up after so long. */
 #define TILES_WITHIN_MS 4000
 
-#define TILES_LAYERS(X)         \
-    X(TILES_STREETS, "streets") \
-    X(TILES_ZONES, "zones")     \
-    X(TILES_MISSIONS, "missions")
+#define TILES_LAYERS(X)                                                       \
+    X(TILES_STREETS, "streets")                                               \
+    X(TILES_ZONES, "zones")                                                   \
+    X(TILES_MISSIONS, "missions")                                             \
+    X(TILES_COVERAGE, "coverage") /* a name here: not drawn from the database \
+                                   */
 
 enum tiles_layer {
 #define TILES_LAYER_ENUM(name, word) name,
@@ -65,8 +67,9 @@ bool tiles_kept(struct tiles *tiles, const struct tile *tile, const void **ret,
 typedef void (*tiles_answer)(void *context, enum pt_err err, const void *bytes,
                              size_t size);
 
-/* Has the tile drawn. PT_E_AGAIN: no connection, or DB_QUEUE_MAX wait; then
- * `answer` is not called. */
+/* Has the tile drawn. PT_E_AGAIN: no connection, or DB_QUEUE_MAX wait;
+ * PT_E_NOTFOUND: a layer that is not drawn here; then `answer` is not called.
+ */
 PT_MUST_CHECK enum pt_err tiles_ask(struct tiles *tiles,
                                     const struct tile *tile,
                                     tiles_answer answer, void *context);

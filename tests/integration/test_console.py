@@ -162,6 +162,21 @@ def test_streets_are_drawn(gateway, database):
     assert len(features) < 200  # pieces of a street are one
 
 
+def test_cover_is_drawn(gateway, database):
+    """A tile of coverage is what /v1/coverage/streets has there, in whole seconds
+    rounded up; what two pieces have in common is one feature."""
+    streets = wait_for(lambda: gateway.status("/v1/coverage/streets") == 200
+                       and gateway.get("/v1/coverage/streets"), 20, gateway.log)
+    for piece in streets["features"]:
+        assert piece["properties"]["seconds"] == [None] * 3  # nobody is there
+    place, (x, y) = tile_of(*crossing(3, 3))
+    features = tile(gateway, "coverage", place)
+    assert [p for p, _ in features] == [{"promise_s": 300}]
+    sea, _ = tile_of(0, 0)
+    assert tile(gateway, "coverage", sea) == []
+    assert get(gateway, "/v1/tiles/coverage/5/1/1.mvt").status_code == 404
+
+
 def test_missions_and_zones_are_drawn_where_they_are(gateway, database):
     hostile = "<img src=x onerror=alert(1)> \u202e" + "y" * 160  # 200 letters at most
     at = crossing(2, 2)

@@ -226,7 +226,7 @@ def test_the_description_is_sound():
                   for one in methods.values()]
     assert API["openapi"].startswith("3.1.")
     names = [o["operationId"] for o in operations]
-    assert len(set(names)) == len(names) == 20
+    assert len(set(names)) == len(names) == 21
     for operation in operations:
         assert operation["x-role"] in ("none", "operator", "viewer",
                                        "dispatcher")
@@ -246,7 +246,10 @@ def test_the_description_is_sound():
 
 # ----------------------------------------------------------------- what is covered
 @pytest.mark.parametrize("path", ["/v1/coverage", "/v1/coverage?zone=west",
-                                  "/v1/coverage/gaps", "/v1/coverage/gaps?zone=west"])
+                                  "/v1/coverage/gaps", "/v1/coverage/gaps?zone=west",
+                                  "/v1/coverage/gaps?form=lines&zone=west",
+                                  "/v1/coverage/streets", "/v1/coverage/streets?zone=west",
+                                  "/v1/coverage/streets?bbox=-82.4,23.09,-82.39,23.2"])
 def test_coverage(gateway, path):
     """503 until its time tables are there, and streets have been looked at."""
     for _ in range(200):
@@ -511,6 +514,13 @@ def test_health_and_metrics(gateway):
     ("/v1/nearest?mission=" + "a" * 257, "mission"),
     ("/v1/route?lat=23&lon=0", "unit"),
     ("/v1/units?status=Busy", "status"),
+    ("/v1/coverage/streets?bbox=1,2,3", "bbox"),
+    ("/v1/coverage/streets?bbox=1,2,3,4,5", "bbox"),
+    ("/v1/coverage/streets?bbox=1,2,0,4", "bbox"),
+    ("/v1/coverage/streets?bbox=1,2,3,nan", "bbox"),
+    ("/v1/coverage/streets?bbox=1,2,3,91", "bbox"),
+    ("/v1/coverage/streets?bbox=,2,3,4", "bbox"),
+    ("/v1/coverage/gaps?form=circles", "form"),
     ("/v1/units?zone=nowhere", "zone"),
     ("/v1/units?zone=99", "zone"),
     ("/v1/units/near?x=1", "x"),
