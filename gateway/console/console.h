@@ -1,8 +1,8 @@
 #ifndef CONSOLE_H
 #define CONSOLE_H
-/* console: the dispatchers' page, built into the program: page and API are
- * always of one version, and there is no folder that could be missing or
- * changed. Pure, any thread. */
+/* console: the dispatchers' and planners' page, built into the program: page
+ * and API are always of one version, and there is no folder that could be
+ * missing or changed. Pure, any thread. */
 #include <stddef.h>
 
 struct console_file {

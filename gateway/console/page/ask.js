@@ -4,7 +4,7 @@ import { byId, element, nameElement } from "./dom.js";
 import { fetchJson } from "./feed.js";
 import { chooseUnit, lookAt, markTarget, showRoute } from "./map.js";
 import {
-    ageText, clock, distance, minutes, number, onLanguage, plain, say,
+    ageText, clock, distance, minutes, number, onLanguage, plain, problemText, say,
 } from "./say.js";
 import { findMissions, fold, parsePoint } from "./search.js";
 
@@ -90,7 +90,7 @@ function onSubmit(event) {
         askMission(fits[Math.max(active, 0)]);
     } else if (typed.trim() !== "") {
         forget();
-        problem = { slug: "nothing", detail: "" };
+        problem = { slug: "nothing-called-so", detail: "" };
         show();
     }
 }
@@ -172,13 +172,6 @@ async function askRoute(mine) {
 }
 
 /* ---------------------------------------------------------------- the answer */
-function problemText({ slug, detail }) {
-    if (slug === "nothing") return say("ask_nothing");
-    const key = `problem_${slug}`;
-    const text = say(key);
-    return text === key ? say("problem_other", { why: plain(detail) }) : text;
-}
-
 function targetText({ road, off_road_m: off, zone, promise_s: promise }) {
     const parts = [say("on_road", {
         road: road === null ? say("unnamed_road") : plain(road), off: distance(off),

@@ -1,15 +1,17 @@
-/* The dispatchers' page: what stands where, and what follows from what. */
+/* The page: what stands where, and what follows from what. */
 import { over, raise, startAlarms } from "./alarms.js";
 import { askPoint, setMissions, startAsk } from "./ask.js";
 import { byId, element } from "./dom.js";
 import { fetchJson, health, on, startFeed, units } from "./feed.js";
 import { alarmGroup } from "./groups.js";
 import { setListTheme, startList } from "./list.js";
-import { chooseUnit, reloadTiles, setMapTheme, showBounds, showClosures, startMap } from "./map.js";
+import { chooseUnit, reloadTiles, resizeMap, setMapTheme, showBounds, showOnMap, startMap } from "./map.js";
 import { markPanic, redraw } from "./overlay.js";
+import { planPoint, setPlanCity, startPlan } from "./plan.js";
 import {
     ageText, clock, clockZone, onLanguage, plain, say, setTimeZone, startLanguage,
 } from "./say.js";
+import { currentView, onView, startViews } from "./view.js";
 
 /* ------------------------------------------------------------ day and night */
 function startTheme() {
@@ -131,6 +133,7 @@ async function loadCity(fit) {
         [fetchJson("/v1/missions"), fetchJson("/v1/zones")]);
     setMissions(missions);
     if (zones.length > 0) setTimeZone(zones[0].time_zone);
+    setPlanCity(missions, zones);
     if (fit) showBounds(boundsOf(missions));
 }
 
@@ -145,7 +148,10 @@ function boundsOf(missions) {
 async function readClosures() {
     try {
         const { features } = await fetchJson("/v1/closures");
-        showClosures({ type: "FeatureCollection", features: features.filter(({ properties }) => properties.in_force) });
+        showOnMap("closures", {
+            type: "FeatureCollection",
+            features: features.filter(({ properties }) => properties.in_force),
+        });
     } catch {
         setTimeout(readClosures, 2000);
     }
@@ -202,7 +208,10 @@ function shortcuts(event) {
 }
 
 startLanguage(byId("language"));
-if (!startMap(askPoint)) {
+const planning = () => currentView() === "plan";
+
+if (!startMap((place, pixel) => planning() ? planPoint(place, pixel) : askPoint(place),
+    () => planning() ? "map_hint_plan" : "map_hint")) {
     byId("map-box").classList.add("no-map");
     byId("map-hint").dataset.say = "map_failed";
     byId("map-hint").textContent = say("map_failed");
@@ -211,6 +220,9 @@ startAlarms();
 startAsk();
 startList();
 startTheme();
+startViews();
+onView(resizeMap);
+startPlan();
 listen();
 onLanguage(showFreshness);
 setInterval(showFreshness, 500);

@@ -11,8 +11,8 @@ import { mapStyle, NOTHING } from "./style.js";
 const { maplibregl } = globalThis;
 let map = null;
 let theme = "day";
-let route = NOTHING;
-let closures = NOTHING;
+/* What lies over the streets, by the names of its sources. */
+const shown = { route: NOTHING, closures: NOTHING, gaps: NOTHING, cover: NOTHING };
 const chosenListeners = [];
 
 export function onChosen(listener) {
@@ -42,20 +42,39 @@ export function lookAt({ lat, lon }) {
 
 /** The way of a unit, a GeoJSON geometry; null: none. */
 export function showRoute(geometry) {
-    route = geometry === null ? NOTHING : { type: "Feature", properties: {}, geometry };
-    map?.getSource("route")?.setData(route);
+    showOnMap("route", geometry === null ? NOTHING
+        : { type: "Feature", properties: {}, geometry });
 }
 
-/** What is closed or slowed, as the API tells it. */
-export function showClosures(collection) {
-    closures = collection;
-    map?.getSource("closures")?.setData(closures);
+/** A GeoJSON collection for one of the sources of `shown`; null: nothing. */
+export function showOnMap(source, collection) {
+    shown[source] = collection ?? NOTHING;
+    map?.getSource(source)?.setData(shown[source]);
+}
+
+/** What is drawn over the streets now, by the names of the sources. */
+export function shownOnMap() {
+    return shown;
+}
+
+/** The map with its units as a picture, null when there is none. */
+export function mapPicture() {
+    if (map === null) return null;
+    const picture = document.createElement("canvas");
+    const drawn = map.getCanvas();
+    picture.width = drawn.width;
+    picture.height = drawn.height;
+    const pen = picture.getContext("2d");
+    map.redraw(); /* what was drawn is there only until it is on the screen */
+    pen.drawImage(drawn, 0, 0);
+    pen.drawImage(byId("units-on-map"), 0, 0, picture.width, picture.height);
+    return picture;
 }
 
 export function setMapTheme(next) {
     theme = next;
     overlayTheme(next);
-    map?.setStyle(mapStyle(theme, route, closures));
+    map?.setStyle(mapStyle(theme, shown));
 }
 
 /** Streets or missions are others now: their tiles are asked for again. */
@@ -71,13 +90,24 @@ export function showBounds(bounds) {
     map?.fitBounds(bounds, { padding: 40, duration: 0, maxZoom: 15 });
 }
 
-function listen(askPoint) {
+/** Its box has another size. */
+export function resizeMap() {
+    map?.resize();
+}
+
+/** What of the layers lies under a point of the map's box, the top first. */
+export function featuresAt({ x, y }, layers) {
+    const r = 4; /* pixels: a hand is not a needle */
+    return map === null ? [] : map.queryRenderedFeatures([[x - r, y - r], [x + r, y + r]], { layers });
+}
+
+function listen(onPoint, hint) {
     const surface = map.getCanvas();
     const cross = byId("crosshair");
     map.on("click", (event) => {
         const name = unitAt(event.point.x, event.point.y);
         if (name !== null) chooseUnit(name, false);
-        else askPoint({ lat: event.lngLat.lat, lon: event.lngLat.lng });
+        else onPoint({ lat: event.lngLat.lat, lon: event.lngLat.lng }, event.point);
     });
     map.on("mousemove", (event) => {
         surface.style.cursor = unitAt(event.point.x, event.point.y) === null
@@ -86,22 +116,25 @@ function listen(askPoint) {
     surface.addEventListener("keydown", (event) => {
         if (event.key !== "Enter") return;
         const { lat, lng } = map.getCenter();
-        askPoint({ lat, lon: lng });
+        onPoint({ lat, lon: lng }, map.project([lng, lat]));
     });
     surface.addEventListener("focus", () => {
         cross.hidden = !surface.matches(":focus-visible");
     });
     surface.addEventListener("blur", () => { cross.hidden = true; });
-    onLanguage(() => surface.setAttribute("aria-label", `${say("map")}. ${say("map_hint")}`));
+    const label = () => surface.setAttribute("aria-label", `${say("map")}. ${say(hint())}`);
+    onLanguage(label);
+    surface.addEventListener("focus", label);
 }
 
-/** False when this browser cannot draw it. */
-export function startMap(askPoint) {
+/** `onPoint` is given the place and pixel of a click or of Enter, `hint` says
+ * which words tell what comes of it. False when this browser cannot draw it. */
+export function startMap(onPoint, hint) {
     if (!maplibregl) return false;
     try {
         maplibregl.setWorkerUrl("/console/maplibre-gl-csp-worker.js");
         map = new maplibregl.Map({
-            container: "map", style: mapStyle(theme, route, closures), attributionControl: false,
+            container: "map", style: mapStyle(theme, shown), attributionControl: false,
             dragRotate: false, pitchWithRotate: false, touchPitch: false, fadeDuration: 0,
             minZoom: 6, maxZoom: 19, center: [0, 20], zoom: 6, renderWorldCopies: false,
         });
@@ -114,6 +147,6 @@ export function startMap(askPoint) {
     /* a tile that did not come is asked for again when it is next in view */
     map.on("error", (event) => console.warn("map:", event.error?.message ?? event));
     startOverlay(map, byId("units-on-map"));
-    listen(askPoint);
+    listen(onPoint, hint);
     return true;
 }

@@ -19,6 +19,7 @@ let drawnAt = 0;
 let changed = true;
 let chosen = null;
 let target = null;
+let fleet = units; /* whose places are drawn */
 const panics = new Set();
 const ranked = new Map(); /* call sign -> place in the answer */
 
@@ -114,7 +115,7 @@ function fit() {
 function inView(now) {
     const seen = [];
     const { width, height, toPixel } = view();
-    for (const [name, unit] of units) {
+    for (const [name, unit] of fleet) {
         if (unit.data.position === null) continue;
         const at = shownAt(unit, now);
         const { x, y } = toPixel(at.lat, at.lon);
@@ -189,6 +190,12 @@ function onFrame() {
         return;
     drawnAt = now;
     paintAll(now);
+}
+
+/** Draws these instead of the units as they are now; null: those again. */
+export function showFleet(other) {
+    fleet = other ?? units;
+    redraw();
 }
 
 /** Something else is to be shown; soon. */

@@ -38,8 +38,10 @@ export function glide(unit, now) {
     return left > 0 ? left : 0;
 }
 
-/** Where `unit` is shown at `now` (performance.now()). */
+/** Where `unit` is shown at `now` (performance.now()); one that is `still` is
+ * shown where it was said to be: that moment is over. */
 export function shownAt(unit, now) {
+    if (unit.still) return { ...unit.data.position, moving: false };
     const at = reckon(unit.data.position, ageOf(unit, now));
     const left = glide(unit, now);
     if (left > 0) {
@@ -53,7 +55,8 @@ export function shownAt(unit, now) {
 /** Seconds since the unit's position was true; null without one. */
 export function ageOf(unit, now) {
     const { position } = unit.data;
-    return position === null ? null : position.age_s + (now - unit.at) / 1000;
+    if (position === null || unit.still) return position?.age_s ?? null;
+    return position.age_s + (now - unit.at) / 1000;
 }
 
 /** Makes `next` begin where `before` is shown. */

@@ -46,6 +46,13 @@ export function startLanguage(select) {
     select.addEventListener("change", () => setLanguage(select.value));
 }
 
+/** Why the API did not answer, in words. */
+export function problemText({ slug, detail }) {
+    const key = `problem_${slug}`;
+    const text = say(key);
+    return text === key ? say("problem_other", { why: plain(detail) }) : text;
+}
+
 /* ---------------------------------------------------- numbers and times */
 export function minutes(seconds) {
     const whole = Math.round(seconds);
@@ -88,6 +95,10 @@ export function clock(date) {
         timeZone: zone, hour: "2-digit", minute: "2-digit", second: "2-digit",
         hourCycle: "h23",
     }).format(date);
+}
+
+export function timeZone() {
+    return zone;
 }
 
 export function clockZone() {

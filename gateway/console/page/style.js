@@ -1,5 +1,7 @@
 /* The map's own quiet style, for day and for night: streets are there to be
  * found, units to be seen. */
+import { planLayers } from "./style_plan.js";
+
 const PAINT = {
     day: {
         ground: "#f2f1ec", main: "#ffffff", middle: "#ffffff", small: "#fbfaf7",
@@ -72,16 +74,17 @@ function labels(paint) {
 
 export const NOTHING = { type: "FeatureCollection", features: [] };
 
-/** A MapLibre style; `route` and `closures` are GeoJSON, kept when the style is
- * changed. */
-export function mapStyle(theme, route, closures) {
+/** A MapLibre style; `shown` are collections by the names of their sources
+ * ("route", "closures", "gaps", "cover"), kept when the style is changed. */
+export function mapStyle(theme, shown) {
     const paint = PAINT[theme];
+    const collections = Object.fromEntries(Object.entries(shown)
+        .map(([name, data]) => [name, { type: "geojson", data }]));
     return {
         version: 8,
         sources: {
             streets: tiles("streets"), zones: tiles("zones"), missions: tiles("missions"),
-            route: { type: "geojson", data: route },
-            closures: { type: "geojson", data: closures },
+            ...collections,
         },
         layers: [
             { id: "ground", type: "background", paint: { "background-color": paint.ground } },
@@ -122,6 +125,7 @@ export function mapStyle(theme, route, closures) {
                     "circle-radius": ["interpolate", ["linear"], ["zoom"], 10, 2, 14, 4.5],
                 },
             },
+            ...planLayers(theme),
             ...labels(paint),
         ],
     };

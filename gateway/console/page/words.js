@@ -1,4 +1,6 @@
 /* Every word of the page. A key is in all three languages. */
+import { planWords } from "./words_plan.js";
+
 const en = {
     title: "Patrols",
     skip: "Skip to the question",
@@ -29,7 +31,7 @@ const en = {
     ask: "Who is there first?",
     ask_label: "Mission, or latitude and longitude",
     ask_help: "For example: canada, or 23.1330, -82.3830. Then Enter.",
-    ask_nothing: "No mission is called so.",
+    "problem_nothing-called-so": "No mission is called so.",
     asking: "Asking …",
     place: "Point {at}",
     on_road: "{road}, {off} from it",
@@ -135,7 +137,7 @@ const es = {
     ask: "¿Quién llega primero?",
     ask_label: "Misión, o latitud y longitud",
     ask_help: "Por ejemplo: canadá, o 23.1330, -82.3830. Luego Intro.",
-    ask_nothing: "Ninguna misión se llama así.",
+    "problem_nothing-called-so": "Ninguna misión se llama así.",
     asking: "Preguntando …",
     place: "Punto {at}",
     on_road: "{road}, a {off}",
@@ -241,7 +243,7 @@ const fr = {
     ask: "Qui arrive en premier ?",
     ask_label: "Mission, ou latitude et longitude",
     ask_help: "Par exemple : canada, ou 23.1330, -82.3830. Puis Entrée.",
-    ask_nothing: "Aucune mission ne s'appelle ainsi.",
+    "problem_nothing-called-so": "Aucune mission ne s'appelle ainsi.",
     asking: "Demande en cours …",
     place: "Point {at}",
     on_road: "{road}, à {off}",
@@ -317,4 +319,6 @@ const fr = {
     problem_unreachable: "La passerelle est injoignable.",
 };
 
-export const words = { es, en, fr };
+export const words = {
+    es: { ...es, ...planWords.es }, en: { ...en, ...planWords.en }, fr: { ...fr, ...planWords.fr },
+};

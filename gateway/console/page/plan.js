@@ -1,0 +1,222 @@
+/* The planners' page: where nobody arrives in time, now and in the past. */
+import { comparedRows, refreshComparison, startCompare } from "./compare.js";
+import { byId, element } from "./dom.js";
+import { featuresAt, showBounds, showOnMap, shownOnMap } from "./map.js";
+import { startReplay } from "./replay.js";
+import { saveCsv, saveGeoJson, savePicture, startPrinting } from "./save.js";
+import { ageText, clock, onLanguage, plain, problemText, say, timeZone } from "./say.js";
+import { onSituation, situation, startSituation } from "./situation.js";
+import { showGaps, showMissions, showZones, wantedMissions, wish } from "./tables.js";
+import { currentView, onView } from "./view.js";
+import { minuteOf } from "./zonetime.js";
+
+/* Asked for every 5 s; later than this they are called old. */
+const OLD_FIGURES_S = 15;
+const MISSION_SPAN_DEG = 0.004;
+
+let zones = new Map(); /* zone_id -> zone */
+let missions = new Map(); /* mission_id -> mission */
+
+/* ------------------------------------------------------------- what is shown */
+function titleOf({ kind, at }) {
+    if (at === null) return say("now");
+    return kind === "live" ? `${say("now")}, ${clock(at)}` : minuteOf(at.getTime(), timeZone());
+}
+
+function statusLines({ kind, coverage, heard, problem, at }) {
+    const lines = [], age_s = heard === null ? null : (performance.now() - heard) / 1000;
+    const old = problem !== null || (kind === "live" && age_s > OLD_FIGURES_S);
+    if (kind === "past") lines.push(say("past_units_only"));
+    if (problem !== null) lines.push(problemText(problem));
+    if (coverage === null && kind === "live" && problem === null) lines.push(say("asking"));
+    if (coverage !== null) {
+        lines.push(say("figures_of", { time: clock(at), age: ageText(age_s) }));
+        lines.push(say("units_counted", { n: coverage.units.counted }));
+        if (coverage.renewing) lines.push(say("renewing"));
+        if (coverage.degraded.length > 0)
+            lines.push(say("degraded_answer", {
+                parts: coverage.degraded.map(({ part }) => say(`part_${part}`)).join(", "),
+            }));
+    }
+    return { lines, old };
+}
+
+function showStatus() {
+    if (currentView() !== "plan") return;
+    const now = situation();
+    const { lines, old } = statusLines(now);
+    const badge = byId("map-badge");
+    byId("figures").textContent = lines.join(" ");
+    byId("figures").classList.toggle("warning-text", old);
+    badge.hidden = now.kind === "live";
+    badge.textContent = badge.hidden ? "" : say("badge_past", { time: titleOf(now) });
+    byId("paper-what").textContent =
+        `${titleOf(now)} · ${timeZone()} · ${lines.join(" ")} ${byId("zone-wish").selectedOptions[0]?.text ?? ""}`;
+}
+
+/* ------------------------------------------------------------------- the map */
+function missionPoint({ mission_id: id, name, within, promise_s: promise, covered }) {
+    const place = missions.get(id);
+    if (!place || promise === null || covered === null) return null;
+    return {
+        type: "Feature", geometry: { type: "Point", coordinates: [place.lon, place.lat] },
+        properties: { mission_id: id, name, within, enough: within >= wish.k },
+    };
+}
+
+function drawMap({ coverage, gaps }) {
+    const plan = currentView() === "plan";
+    const features = plan ? (coverage?.missions ?? []).map(missionPoint).filter(Boolean) : [];
+    showOnMap("cover", { type: "FeatureCollection", features });
+    showOnMap("gaps", plan ? gaps : null);
+}
+
+function boundsOf(coordinates) {
+    const flat = coordinates.flat(Infinity);
+    const lons = flat.filter((_, i) => i % 2 === 0), lats = flat.filter((_, i) => i % 2 === 1);
+    const least = (list) => list.reduce((a, b) => Math.min(a, b));
+    const most = (list) => list.reduce((a, b) => Math.max(a, b));
+    return [[least(lons), least(lats)], [most(lons), most(lats)]];
+}
+
+function goToMission({ mission_id: id }) {
+    const place = missions.get(id);
+    if (place)
+        showBounds([[place.lon - MISSION_SPAN_DEG, place.lat - MISSION_SPAN_DEG],
+            [place.lon + MISSION_SPAN_DEG, place.lat + MISSION_SPAN_DEG]]);
+}
+
+function goToZone({ zone_id: id }) {
+    byId("zone-wish").value = String(id);
+    chooseZone();
+}
+
+/** A click on the planner's map: the mission there is looked up in the list. */
+export function planPoint(place, pixel) {
+    const hit = featuresAt(pixel, ["cover"])[0];
+    if (!hit) return;
+    const box = byId("mission-words");
+    box.value = hit.properties.name;
+    byId("mission-all").checked = wish.all = true;
+    wish.words = box.value;
+    show();
+    byId("mission-table").querySelector("button")?.focus();
+}
+
+/* ---------------------------------------------------------------- the tables */
+function show() {
+    const now = situation();
+    const { coverage, gaps } = now;
+    showStatus();
+    drawMap(now);
+    if (currentView() !== "plan") return;
+    for (const part of document.querySelectorAll("[data-needs-figures]"))
+        part.hidden = coverage === null;
+    if (coverage !== null) {
+        showZones(coverage, goToZone);
+        showMissions(coverage, zones, goToMission);
+    }
+    if (gaps !== null)
+        showGaps(gaps, ({ geometry }) => showBounds(boundsOf(geometry.coordinates)));
+    refreshComparison();
+}
+
+function chooseZone() {
+    const { value } = byId("zone-wish");
+    wish.zone = value === "" ? null : Number(value);
+    const seen = wish.zone === null ? [...zones.values()] : [zones.get(wish.zone)];
+    if (seen.length > 0) showBounds(boundsOf(seen.map(({ geometry }) => geometry.coordinates)));
+    show();
+}
+
+function fillZoneWish() {
+    const select = byId("zone-wish"), was = select.value;
+    const option = (value, text) => {
+        const made = element("option", text);
+        made.value = value;
+        return made;
+    };
+    select.replaceChildren(option("", say("everything")),
+        ...[...zones.values()].map((zone) => option(zone.zone_id, plain(zone.name, 60))));
+    select.value = zones.has(Number(was)) ? was : "";
+    wish.zone = select.value === "" ? null : Number(select.value);
+}
+
+/** The city as the gateway knows it now. */
+export function setPlanCity(missionList, zoneList) {
+    missions = new Map(missionList.map((mission) => [mission.mission_id, mission]));
+    zones = new Map(zoneList.map((zone) => [zone.zone_id, zone]));
+    fillZoneWish();
+    show();
+}
+
+/* --------------------------------------------------------------- taken along */
+function zoneRows({ coverage }) {
+    const names = ["zone_id", "zone", "promise_s", "missions"];
+    const shares = ["missions", "streets"].flatMap((what) =>
+        [1, 2, 3].map((k) => `${what}_share_${k}`));
+    return [[...names, ...shares.slice(0, 3), "streets_m", ...shares.slice(3)],
+        ...coverage.zones.map((zone) => [
+            zone.zone_id, zone.name, zone.promise_s, zone.missions.promised,
+            ...zone.missions.share, zone.streets?.length_m, ...zone.streets?.share ?? [],
+        ])];
+}
+
+function missionRows({ coverage }) {
+    const units = [1, 2, 3].flatMap((n) => [`unit_${n}`, `eta_s_${n}`]);
+    return [["mission_id", "mission", "zone", "promise_s", "units_within", ...units, "below_since"],
+        ...wantedMissions(coverage, zones).map((mission) => [
+            mission.mission_id, mission.name, mission.zone, mission.promise_s, mission.within,
+            ...[0, 1, 2].flatMap((i) => [mission.units[i]?.call_sign, mission.units[i]?.eta_s]),
+            mission.below_since,
+        ])];
+}
+
+function mapCollection({ gaps }) {
+    const { cover } = shownOnMap();
+    return { type: "FeatureCollection", features: [...cover.features, ...gaps?.features ?? []] };
+}
+
+function startSaving() {
+    const at = () => situation().at ?? new Date();
+    const act = (id, what) => byId(id).addEventListener("click", what);
+    act("save-zones", () => saveCsv("zones", at(), zoneRows(situation())));
+    act("save-missions", () => saveCsv("missions", at(), missionRows(situation())));
+    act("save-gaps", () => saveGeoJson("gaps", at(), situation().gaps));
+    act("save-compared", () => {
+        const rows = comparedRows();
+        if (rows !== null) saveCsv("compared", at(), rows);
+    });
+    act("save-map", () => saveGeoJson("cover", at(), mapCollection(situation())));
+    act("save-picture", () => savePicture("map", at()));
+    startPrinting();
+}
+
+/* --------------------------------------------------------------------- start */
+export function startPlan() {
+    startSituation();
+    startReplay();
+    startCompare(titleOf);
+    startSaving();
+    for (const radio of document.querySelectorAll('input[name="k"]'))
+        radio.addEventListener("change", () => {
+            wish.k = Number(radio.value);
+            show();
+        });
+    byId("zone-wish").addEventListener("change", chooseZone);
+    byId("mission-all").addEventListener("change", ({ target }) => {
+        wish.all = target.checked;
+        show();
+    });
+    byId("mission-words").addEventListener("input", ({ target }) => {
+        wish.words = target.value;
+        show();
+    });
+    onSituation(show);
+    onView(show);
+    onLanguage(() => {
+        fillZoneWish();
+        show();
+    });
+    setInterval(showStatus, 1000);
+}

@@ -1,0 +1,44 @@
+/* What the planner's map has more than the dispatchers': how many units reach
+ * each mission in time, told by number, size and colour, and the gaps. What
+ * lacks nothing is quiet; the colours differ in lightness for every eye and are
+ * none of the units'. */
+const WITHIN = {
+    day: ["#c04a00", "#f2a93b", "#fdeab5", "#ffffff"],
+    night: ["#ff8a3d", "#c98a1d", "#5c4a1c", "#10151b"],
+};
+const INK = {
+    day: { text: ["#ffffff", "#101418", "#101418", "#4a4a42"], edge: "#7a1f5c", gap: "#c04a00" },
+    night: { text: ["#101418", "#101418", "#f4f6f8", "#b9c2cc"], edge: "#e3a0cf", gap: "#ff8a3d" },
+};
+
+const byWithin = (values) => ["match", ["get", "within"],
+    0, values[0], 1, values[1], 2, values[2], values[3]];
+
+/** Layers over sources "gaps" and "cover". */
+export function planLayers(theme) {
+    const ink = INK[theme];
+    return [{
+        id: "gaps", type: "line", source: "gaps",
+        layout: { "line-cap": "butt", "line-join": "round" },
+        paint: {
+            "line-color": ink.gap, "line-opacity": 0.85, "line-dasharray": [1.2, 0.6],
+            "line-width": ["interpolate", ["linear"], ["zoom"], 10, 1.5, 14, 5, 18, 14],
+        },
+    }, {
+        id: "cover", type: "circle", source: "cover",
+        paint: {
+            "circle-color": byWithin(WITHIN[theme]), "circle-stroke-color": ink.edge,
+            "circle-stroke-width": ["case", ["get", "enough"], 1, 3],
+            "circle-radius": ["interpolate", ["linear"], ["zoom"],
+                10, ["case", ["get", "enough"], 5, 8], 14, ["case", ["get", "enough"], 9, 12]],
+        },
+    }, {
+        id: "cover-numbers", type: "symbol", source: "cover", minzoom: 11,
+        layout: {
+            "text-field": ["to-string", ["get", "within"]], "text-size": 12,
+            "text-font": ["sans-serif"], "text-allow-overlap": true,
+            "text-ignore-placement": true,
+        },
+        paint: { "text-color": byWithin(ink.text) },
+    }];
+}

@@ -1,0 +1,227 @@
+/* The planners' page as a planner has it before him. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, before, beforeEach, test } from "node:test";
+
+import { api, axe, isLive, launch, open, shot, URL } from "./lib.mjs";
+
+let browser, page;
+
+before(async () => {
+    browser = await launch();
+    page = await open(browser, { viewport: { width: 1400, height: 850 } });
+    await page.goto(`${URL}/#plan`);
+    await isLive(page);
+});
+after(() => browser?.close());
+beforeEach(async () => {
+    await page.unroute(`${URL}/v1/coverage`);
+    await page.locator("#moment-now").evaluate((button) => button.click());
+});
+
+const textOf = (selector) => page.locator(selector).innerText();
+/* Rows as lists of their cells' texts. */
+const rowsOf = (table) => page.locator(`${table} tbody tr`).evaluateAll((rows) =>
+    rows.map((row) => [...row.cells].map((cell) => cell.textContent)));
+const shown = (share) => share === null ? "–" : `${Math.floor(share * 100)} %`;
+
+/* The gateway's figures, once the page shows them; it goes on to get the same,
+ * because units drive on and no two answers are alike. */
+async function figures() {
+    const coverage = await api("/v1/coverage");
+    await page.unroute(`${URL}/v1/coverage`);
+    await page.route(`${URL}/v1/coverage`, (route) => route.fulfill({ json: coverage }));
+    const time = new Intl.DateTimeFormat("en", {
+        timeZone: "America/Havana", timeStyle: "medium", hourCycle: "h23",
+    }).format(new Date(coverage.answered_at));
+    /* whoever comes back to the page is not made to wait, nor is the test */
+    await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+    await page.waitForFunction((wanted) =>
+        document.querySelector("#figures").textContent.includes(wanted), time);
+    return coverage;
+}
+
+test("zones and missions are what the API says", async () => {
+    const coverage = await figures();
+    const rows = new Map((await rowsOf("#zone-table")).map(([name, ...cells]) => [name, cells]));
+    assert.equal(rows.size, coverage.zones.length + 1);
+    for (const { name, missions, streets } of [
+        { name: "Everything", ...coverage.total }, ...coverage.zones]) {
+        const cells = rows.get(name);
+        assert.deepEqual(cells.slice(1, 5), [String(missions.promised), ...missions.share.map(shown)]);
+        assert.deepEqual(cells.slice(6), streets.share.map(shown));
+    }
+    const out = coverage.missions.filter(({ within }) => within < 1).map(({ name }) => name);
+    assert.deepEqual((await rowsOf("#mission-table")).map(([name]) => name).sort(), out.sort());
+    await page.waitForTimeout(1500); /* the map's tiles */
+    await shot(page, "plan-1-now");
+});
+
+test("by keyboard: three units, a zone, a mission", async () => {
+    await page.locator('input[name="k"][value="1"]').focus();
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("ArrowRight");
+    const { missions } = await figures();
+    const lacking = missions.filter(({ within }) => within < 3);
+    const rows = await rowsOf("#mission-table");
+    assert.deepEqual(rows.map(([name]) => name).sort(), lacking.map(({ name }) => name).sort());
+    await page.locator("#zone-table button", { hasText: "Miramar" }).focus();
+    await page.keyboard.press("Enter");
+    assert.deepEqual((await rowsOf("#zone-table")).map(([name]) => name), ["Miramar"]);
+    await page.locator("#mission-all").focus();
+    await page.keyboard.press("Space");
+    await page.locator("#mission-words").focus();
+    await page.keyboard.type("CANADÁ");
+    assert.deepEqual((await rowsOf("#mission-table")).map(([name]) => name), ["Embassy of Canada"]);
+    await page.locator("#mission-table button").focus();
+    await page.keyboard.press("Enter");
+    await page.waitForTimeout(1500);
+    await shot(page, "plan-2-mission");
+    await page.fill("#mission-words", "");
+    await page.locator("#mission-all").uncheck();
+    await page.selectOption("#zone-wish", "");
+    await page.locator('input[name="k"][value="1"]').check();
+});
+
+test("the past: units are where their tracks had them", async () => {
+    await page.locator("#moment-past").focus();
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => !document.querySelector("#map-badge").hidden);
+    await page.locator("#past-time").focus();
+    await page.keyboard.press("End"); /* the town has stood for seconds only */
+    await page.waitForFunction(() => document.querySelector("#past-note").textContent === "");
+    const { ms, fleet } = await page.evaluate(async () => {
+        const { fleetAt } = await import("/console/tracks.js");
+        const { units } = await import("/console/feed.js");
+        const { situation } = await import("/console/situation.js");
+        while (situation().kind !== "past") await new Promise((go) => setTimeout(go, 50));
+        const at = situation().at.getTime();
+        return { ms: at, fleet: [...fleetAt(at, [...units.keys()])]
+            .map(([name, { data }]) => [name, data.position]) };
+    });
+    assert.ok(fleet.length >= 4, String(fleet.length));
+    for (const [name, { lat, lon }] of fleet.slice(0, 4)) {
+        const from = new Date(ms - 900000).toISOString(), to = new Date(ms + 600000).toISOString();
+        const { points } = await api(`/v1/units/${name}/track?from=${from}&to=${to}`);
+        const last = points.findLastIndex(({ time }) => Date.parse(time) <= ms);
+        const [a, b = a] = points.slice(last, last + 2);
+        const inside = (x, y, z) => Math.min(x, z) - 1e-9 <= y && y <= Math.max(x, z) + 1e-9;
+        assert.ok(inside(a.lat, lat, b.lat) && inside(a.lon, lon, b.lon), `${name} ${lat} ${lon}`);
+    }
+    assert.match(await textOf("#map-badge"), /^PAST: \d{4}-\d\d-\d\d \d\d:\d\d$/);
+    const clock = await textOf("#past-clock");
+    assert.equal(await page.locator("#past-time").getAttribute("aria-valuetext"), clock);
+    await page.selectOption("#past-speed", "1");
+    await page.locator("#past-play").focus();
+    await page.keyboard.press("Enter");
+    await page.waitForFunction((was) =>
+        document.querySelector("#past-clock").textContent !== was, clock);
+    await page.waitForTimeout(500);
+    await shot(page, "plan-3-past");
+    await page.click("#moment-now");
+    assert.equal(await page.locator("#map-badge").isVisible(), false);
+});
+
+test("days begin as the zone's clocks have it, also when they change at midnight", async () => {
+    /* zdump -v America/Havana | grep 2026: at 05:00Z on March 8 to UTC-4, at
+     * 05:00Z on November 1 to UTC-5 */
+    const starts = await page.evaluate(async () => {
+        const { dayStart } = await import("/console/zonetime.js");
+        return ["2026-03-08", "2026-03-09", "2026-07-01", "2026-11-01", "2026-11-02"]
+            .map((day) => new Date(dayStart(day, "America/Havana")).toISOString());
+    });
+    assert.deepEqual(starts, ["2026-03-08T05:00:00.000Z", "2026-03-09T04:00:00.000Z",
+        "2026-07-01T04:00:00.000Z", "2026-11-01T04:00:00.000Z", "2026-11-02T05:00:00.000Z"]);
+});
+
+test("two situations side by side; hostile names are text, also in a file", async () => {
+    const hostile = "=HYPERLINK(\"http://x\")<img src=x onerror=alert(1)>\u202e";
+    const coverage = await figures();
+    await page.locator("#keep").focus();
+    await page.keyboard.press("Enter");
+    const mission = coverage.missions.find(({ within }) => within > 0);
+    Object.assign(mission, { within: 0, name: hostile });
+    coverage.total.missions.share[0] -= 0.25;
+    await page.waitForFunction(() => document.querySelectorAll("#compare-missions tbody tr").length === 1);
+    const [row] = await rowsOf("#compare-missions");
+    assert.equal(row[0], "=HYPERLINK(\"http://x\")<img src=x onerror=alert(1)>\ufffd");
+    assert.match(row[3], /^▼ falls out$/);
+    assert.match((await rowsOf("#compare-zones"))[0][3], /^▼ 25\.0$/);
+    assert.equal(await page.locator("aside img, aside script").count(), 0);
+    await page.locator("#let-go").scrollIntoViewIfNeeded();
+    await shot(page, "plan-4-compare");
+    const saving = page.waitForEvent("download");
+    await page.click("#save-missions");
+    const text = readFileSync(await (await saving).path(), "utf8");
+    assert.match(text, /^\ufeffmission_id,mission,zone,promise_s,units_within,/);
+    assert.ok(text.includes(`,"'=HYPERLINK(""http://x"")<img`), text);
+    await page.click("#let-go");
+});
+
+test("the map to take along: what lies on it, its picture, on paper", async () => {
+    const { missions } = await figures();
+    let saving = page.waitForEvent("download");
+    await page.click("#save-map");
+    const saved = JSON.parse(readFileSync(await (await saving).path(), "utf8"));
+    const points = saved.features.filter(({ geometry }) => geometry.type === "Point");
+    assert.equal(points.length, missions.filter(({ covered }) => covered !== null).length);
+    saving = page.waitForEvent("download");
+    await page.click("#save-picture");
+    const download = await saving;
+    assert.match(download.suggestedFilename(), /^map-\d{4}-\d\d-\d\dT\d{6}Z\.png$/);
+    /* the map is in it: a picture of one colour has a few hundred bytes */
+    assert.ok(readFileSync(await download.path()).length > 20000);
+    await page.emulateMedia({ media: "print" });
+    await page.evaluate(() => dispatchEvent(new Event("beforeprint")));
+    assert.equal(await page.locator("#map-on-paper").isVisible(), true);
+    assert.equal(await page.locator("#zone-table").isVisible(), true);
+    assert.equal(await page.locator("#print").isVisible(), false);
+    await page.screenshot({ path: `${process.env.PATROL_SHOTS}/plan-5-paper.png`, fullPage: true });
+    await page.evaluate(() => dispatchEvent(new Event("afterprint")));
+    await page.emulateMedia({ media: null });
+});
+
+test("it says when its figures are not renewed, and goes on", async () => {
+    await page.route(`${URL}/v1/coverage`, (route) => route.abort());
+    await page.waitForFunction(() =>
+        /cannot be reached.*Figures of/.test(document.querySelector("#figures.warning-text")?.textContent));
+    await page.unroute(`${URL}/v1/coverage`);
+    await page.waitForFunction(() => document.querySelector("#figures:not(.warning-text)"));
+});
+
+test("three languages, day and night, pass axe (WCAG 2.2 AA)", async () => {
+    await page.click("#moment-past");
+    for (const [language, words] of [["es", "Misiones sin cobertura"],
+        ["fr", "Missions sans couverture"], ["en", "Missions out of cover"]]) {
+        await page.selectOption("#language", language);
+        assert.equal(await page.locator("#out-title").textContent(), words);
+        await shot(page, `plan-6-${language}`);
+    }
+    assert.deepEqual(await axe(page), []);
+    await page.click("#moment-now");
+    await page.click("#keep");
+    await page.click("#theme");
+    await page.waitForTimeout(1500);
+    assert.deepEqual(await axe(page), []);
+    await shot(page, "plan-7-night");
+    await page.click("#theme");
+});
+
+test("every word is there in all three languages", async () => {
+    const keys = await page.evaluate(async () => {
+        const { words } = await import("/console/words.js");
+        return Object.values(words).map((language) => Object.keys(language).sort());
+    });
+    assert.deepEqual(keys[0], keys[1]);
+    assert.deepEqual(keys[1], keys[2]);
+});
+
+test("to the dispatchers' page and back, nothing foreign, nothing wrong", async () => {
+    await page.click('nav a[href="#dispatch"]');
+    await page.waitForSelector("#search");
+    assert.equal(await page.locator("#zone-table").isVisible(), false);
+    await page.goBack();
+    await page.waitForSelector("#zone-table");
+    assert.deepEqual(page.foreign, []);
+    assert.deepEqual(page.errors, []);
+});
