@@ -34,15 +34,31 @@ static void basis_work(uv_work_t *work) /* on the pool */
     cover->build_ns += uv_hrtime() - began_ns;
 }
 
-static void basis_failed(struct gateway *gw, enum pt_err err)
+static void basis_failed(struct gateway *gw, enum pt_err err, bool next)
 {
-    gw->cover.retry_ms = gw->now_ms + RETRY_MS;
+    int64_t *retry_ms = next ? &gw->cover.next_retry_ms : &gw->cover.retry_ms;
+    *retry_ms = gw->now_ms + RETRY_MS;
     if (err == PT_E_FULL)
         pt_log(PT_LOG_ERROR, "gateway: coverage.tables_max_mb is too small for "
                              "the missions' time tables");
     else
         pt_log(PT_LOG_WARN, "gateway: the missions' time tables: %s",
                pt_strerror(err));
+}
+
+static void use_basis(struct gateway *gw, struct coverage_basis *basis)
+{
+    struct cover *cover = &gw->cover;
+    enum pt_err err =
+        coverage_set_basis(cover->view.coverage, basis, gateway_wall_ms());
+    if (err != PT_OK)
+        basis_failed(gw, err, false);
+    /* of the basis before, which would be held by them */
+    coverage_areas_unref(cover->view.areas);
+    cover->view.areas = NULL;
+    cover->all_moved = true; /* a catalog has other units, too */
+    cover->streets_ms = 0;
+    coverage_basis_unref(basis);
 }
 
 static void basis_done(uv_work_t *work, int status)
@@ -52,21 +68,17 @@ static void basis_done(uv_work_t *work, int status)
     struct coverage_basis *basis = cover->building;
     cover->building = NULL;
     cover->view.renewing = false;
-    if (status == 0 && !cover->closing) {
-        enum pt_err err = cover->basis_err;
-        if (err == PT_OK)
-            err = coverage_set_basis(cover->view.coverage, basis,
-                                     gateway_wall_ms());
-        if (err != PT_OK)
-            basis_failed(gw, err);
-        /* of the basis before, which would be held by them */
-        coverage_areas_unref(cover->view.areas);
-        cover->view.areas = NULL;
-        cover->builds += err == PT_OK;
-        cover->all_moved = true; /* a catalog has other units, too */
-        cover->streets_ms = 0;
+    if (status != 0 || cover->closing || cover->basis_err != PT_OK) {
+        if (status == 0 && !cover->closing)
+            basis_failed(gw, cover->basis_err, cover->building_next);
+        coverage_basis_unref(basis);
+        return;
     }
-    coverage_basis_unref(basis);
+    cover->builds++;
+    if (cover->building_next)
+        cover->next = basis;
+    else
+        use_basis(gw, basis);
 }
 
 static bool is_current(const struct coverage_basis *basis,
@@ -81,6 +93,43 @@ static bool is_current(const struct coverage_basis *basis,
                catalog_generation(catalog);
 }
 
+static void build(struct gateway *gw, const struct coverage_metrics *metrics,
+                  bool next)
+{
+    struct cover *cover = &gw->cover;
+    enum pt_err err = coverage_basis_new(&cover->settings, gw->catalog, metrics,
+                                         &cover->building);
+    cover->building_next = next;
+    cover->basis_work.data = gw;
+    if (err == PT_OK && uv_queue_work(&gw->loop, &cover->basis_work, basis_work,
+                                      basis_done) != 0) {
+        coverage_basis_unref(cover->building);
+        cover->building = NULL;
+        err = PT_E_SYSTEM;
+    }
+    cover->view.renewing = err == PT_OK && !next;
+    if (err != PT_OK)
+        basis_failed(gw, err, next);
+}
+
+/* The next hour's, once its metrics are there; none else. */
+static void seek_next(struct gateway *gw, const struct roads *roads)
+{
+    struct cover *cover = &gw->cover;
+    const struct coverage_metrics metrics = {
+        .now = learning_next(gw, profile_of(gw)),
+        .open = roads_profile(roads, profile_of(gw)),
+        .first = learning_next(gw, NULL),
+    };
+    if (is_current(cover->next, gw->catalog, &metrics))
+        return;
+    coverage_basis_unref(cover->next);
+    cover->next = NULL;
+    if (cover->building == NULL && metrics.now != NULL &&
+        roads_prepared(metrics.now) && gw->now_ms >= cover->next_retry_ms)
+        build(gw, &metrics, true);
+}
+
 /* Those in use stay until the new ones are there. A basis holds its metrics,
  * so none that comes later can stand at the same address. */
 static void seek_basis(struct gateway *gw)
@@ -93,22 +142,18 @@ static void seek_basis(struct gateway *gw)
         .first = dispatch_metric(gw->dispatch, NULL),
     };
     cover->view.no_profile = roads != NULL && metrics.now == NULL;
-    if (cover->building != NULL || metrics.now == NULL || !loads_ready(gw) ||
-        !roads_prepared(metrics.now) || gw->now_ms < cover->retry_ms ||
-        is_current(coverage_basis(cover->view.coverage), gw->catalog, &metrics))
+    if (metrics.now == NULL || !loads_ready(gw) || !roads_prepared(metrics.now))
         return;
-    enum pt_err err = coverage_basis_new(&cover->settings, gw->catalog,
-                                         &metrics, &cover->building);
-    cover->basis_work.data = gw;
-    if (err == PT_OK && uv_queue_work(&gw->loop, &cover->basis_work, basis_work,
-                                      basis_done) != 0) {
-        coverage_basis_unref(cover->building);
-        cover->building = NULL;
-        err = PT_E_SYSTEM;
+    if (is_current(coverage_basis(cover->view.coverage), gw->catalog,
+                   &metrics)) {
+        seek_next(gw, roads);
+    } else if (is_current(cover->next, gw->catalog, &metrics)) {
+        struct coverage_basis *next = cover->next;
+        cover->next = NULL;
+        use_basis(gw, next);
+    } else if (cover->building == NULL && gw->now_ms >= cover->retry_ms) {
+        build(gw, &metrics, false);
     }
-    cover->view.renewing = err == PT_OK;
-    if (err != PT_OK)
-        basis_failed(gw, err);
 }
 
 /* ---------------------------------------------------------------------- units
@@ -351,7 +396,15 @@ static double table_bytes(void *context)
 {
     const struct cover *cover = context;
     const struct coverage_basis *basis = coverage_basis(cover->view.coverage);
-    return basis == NULL ? 0 : (double)coverage_basis_bytes(basis);
+    return (basis == NULL ? 0 : (double)coverage_basis_bytes(basis)) +
+           (cover->next == NULL ? 0
+                                : (double)coverage_basis_bytes(cover->next));
+}
+
+static double is_ahead(void *context)
+{
+    const struct cover *cover = context;
+    return cover->next != NULL;
 }
 
 static double in_seconds(void *context)
@@ -380,6 +433,8 @@ static enum pt_err add_metrics(struct gateway *gw)
         {METRICS_GAUGE, "patrol_coverage_table_bytes", NULL,
          "Memory of the missions' time tables and the streets' pieces",
          table_bytes, cover},
+        {METRICS_GAUGE, "patrol_coverage_tables_ahead", NULL,
+         "The next hour's time tables are ready", is_ahead, cover},
         {METRICS_COUNTER, "patrol_coverage_tables_seconds_total", NULL,
          "Time that pool threads spent on the missions' time tables",
          in_seconds, &cover->build_ns},
@@ -485,6 +540,7 @@ void cover_close(struct gateway *gw)
     while (cover->building != NULL || cover->streets != NULL ||
            cover->areas != NULL)
         uv_run(&gw->loop, UV_RUN_ONCE);
+    coverage_basis_unref(cover->next);
     coverage_areas_unref(cover->view.areas);
     coverage_free(cover->view.coverage);
     free(cover->records);

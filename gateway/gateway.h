@@ -158,17 +158,26 @@ struct loads {
 
 /* ------------------------------------------------------------- learned times
  */
+struct learned_hour {
+    struct speeds *speeds;      /* NULL: none */
+    struct closures_view *view; /* on it, made with it ahead; NULL: none */
+};
+
 struct learning {
     bool closing;
     int open_timers;
 
     /* On the network in force, in this hour of the week. */
-    struct speeds *speeds; /* NULL: none */
+    struct speeds *speeds;    /* NULL: none */
+    struct learned_hour next; /* in the next hour, once that is near */
+    int64_t ahead_after_ms;   /* it is not tried before; UTC */
     uv_timer_t hour;
     uv_work_t load_work; /* its data is set while it is under way */
     bool load_wanted;    /* again, when that is done */
     struct roads *load_roads;
-    struct speeds *loaded;
+    struct closures *load_closed; /* NULL: it is not for the next hour, */
+    int64_t load_at_ms;           /* which begins then; UTC */
+    struct learned_hour loaded;
     enum pt_err load_err;
     char load_message[256];
 
@@ -182,7 +191,7 @@ struct learning {
     struct speeds_told told;
     enum pt_err learn_err;
     char learn_message[256];
-    uint64_t learned, failed;
+    uint64_t learned, failed, switched;
 };
 
 /* Predictions that came true, on their way into the database. */
@@ -215,6 +224,10 @@ struct cover {
     uv_work_t basis_work;
     struct coverage_basis *building; /* NULL: none is under way */
     enum pt_err basis_err;
+    /* The next hour's, made ahead; NULL: none. */
+    struct coverage_basis *next;
+    bool building_next;
+    int64_t next_retry_ms;
     uv_work_t streets_work;
     struct coverage_streets *streets; /* NULL: likewise */
     enum pt_err streets_err;
@@ -312,10 +325,14 @@ void loads_ask_catalog(struct gateway *gw);
 bool loads_ready(const struct gateway *gw);
 
 /* Learned times: read when a network comes into force, when they change, and
- * with every hour; learned anew every learn.every_h hours. */
+ * some minutes before every hour; learned anew every learn.every_h hours. */
 void learning_open(struct gateway *gw);
 void learning_load(struct gateway *gw);
 void learning_roads_changed(struct gateway *gw);
+/* What answers by that profile will be made of in the next hour, as
+ * dispatch_metric() for this one; NULL while it is not near or not made yet. */
+const struct roads_metric *learning_next(const struct gateway *gw,
+                                         const char *profile);
 void learning_stop(struct gateway *gw);
 /* After learning_stop() and the database's end: waits for what is under way. */
 void learning_close(struct gateway *gw);
@@ -324,6 +341,9 @@ PT_MUST_CHECK enum pt_err learning_metrics(struct gateway *gw);
  * under way: they are read, and found on the network that waits to be
  * installed, or again on the one in force. */
 void closures_turn(struct gateway *gw);
+/* Other learned times are in force: so is `view` (taken over) at once if it is
+ * still what it should be, else one that is made now. NULL: none was made. */
+void closures_use(struct gateway *gw, struct closures_view *view);
 /* Tick step: what begins or ends by the clock. */
 void closures_follow(struct gateway *gw);
 void closures_stop(struct gateway *gw);

@@ -1,5 +1,6 @@
 /* Times learned from the fleet's own drives: put into force for the hour, and
- * learned anew now and then, both on the pool. */
+ * learned anew now and then, both on the pool. Those of the next hour, with
+ * what will be closed then, are made ahead, and take over when it begins. */
 #include "gateway.h"
 
 #include "pt_log.h"
@@ -12,6 +13,10 @@
 #define DAY_MS (24 * HOUR_MS)
 /* After a load that failed. */
 #define RETRY_MS 30000
+/* So long before an hour begins its times are made. */
+#define AHEAD_MS INT64_C(300000)
+/* A clock that was set is noticed within. */
+#define CLOCK_LOOK_MS INT64_C(5000)
 /* Whether it is time to learn anew is looked at so often. */
 #define LOOK_MS 60000
 
@@ -20,18 +25,75 @@ static void load_work(uv_work_t *work) /* on the pool */
 {
     struct gateway *gw = work->data;
     struct learning *l = &gw->learning;
-    l->load_err =
-        speeds_load(gw->settings->conninfo, l->load_roads, gateway_wall_ms(),
-                    &l->loaded, l->load_message, sizeof(l->load_message));
+    bool ahead = l->load_closed != NULL;
+    l->load_err = speeds_load(gw->settings->conninfo, l->load_roads,
+                              ahead ? l->load_at_ms : gateway_wall_ms(),
+                              &l->loaded.speeds, l->load_message,
+                              sizeof(l->load_message));
+    if (!ahead || l->load_err != PT_OK)
+        return;
+    size_t count;
+    struct roads_metric *const *metrics =
+        speeds_metrics(l->loaded.speeds, &count);
+    l->load_err = closures_view_new(l->load_closed, l->load_roads, metrics,
+                                    count, l->load_at_ms, &l->loaded.view);
 }
 
-static void on_hour(uv_timer_t *timer)
+static void drop_hour(struct learned_hour *hour)
 {
-    learning_load(timer->data);
+    closures_view_free(hour->view);
+    speeds_free(hour->speeds);
+    *hour = (struct learned_hour){0};
 }
 
-static void use(struct gateway *gw, struct speeds *speeds)
+static void begin_load(struct gateway *gw, struct closures *closed,
+                       int64_t at_ms);
+static void begin_hour(struct gateway *gw);
+static void on_hour(uv_timer_t *timer);
+
+/* A clock may be set back, too. */
+static bool is_hour_of(const struct speeds *speeds, int64_t now_ms)
 {
+    int64_t left_ms = speeds_until_ms(speeds) - now_ms;
+    return left_ms > 0 && left_ms <= HOUR_MS;
+}
+
+/* Whether what is ready for the next hour reckons with what is closed. */
+static bool is_ahead(const struct gateway *gw)
+{
+    const struct learned_hour *next = &gw->learning.next;
+    return next->speeds != NULL &&
+           closures_view_of(next->view) == gw->loads.closed;
+}
+
+/* What is to be done, and when to look again. */
+static void plan(struct gateway *gw)
+{
+    struct learning *l = &gw->learning;
+    int64_t now_ms = gateway_wall_ms();
+    if (l->closing || l->speeds == NULL || l->load_work.data != NULL)
+        return; /* there is no hour, or it is looked at once that is done */
+    int64_t until_ms = speeds_until_ms(l->speeds);
+    int64_t begin_ms = until_ms - AHEAD_MS;
+    if (!is_hour_of(l->speeds, now_ms)) {
+        begin_hour(gw);
+        return;
+    }
+    if (begin_ms < l->ahead_after_ms)
+        begin_ms = l->ahead_after_ms;
+    if (now_ms >= begin_ms && !is_ahead(gw) && gw->loads.closed != NULL) {
+        drop_hour(&l->next);
+        begin_load(gw, closures_ref(gw->loads.closed), until_ms);
+    }
+    int64_t wait_ms = until_ms - now_ms;
+    uv_timer_start(
+        &l->hour, on_hour,
+        (uint64_t)(wait_ms < CLOCK_LOOK_MS ? wait_ms : CLOCK_LOOK_MS), 0);
+}
+
+static void use(struct gateway *gw, struct learned_hour *hour)
+{
+    struct speeds *speeds = hour->speeds;
     struct learning *l = &gw->learning;
     size_t count = 0;
     struct roads_metric *const *metrics = NULL;
@@ -40,16 +102,40 @@ static void use(struct gateway *gw, struct speeds *speeds)
     enum pt_err err = dispatch_set_learned(gw->dispatch, metrics, count);
     if (err != PT_OK) {
         pt_log(PT_LOG_ERROR, "gateway: learned times: %s", pt_strerror(err));
-        speeds_free(speeds);
+        drop_hour(hour);
+        uv_timer_start(&l->hour, on_hour, RETRY_MS, 0);
         return;
     }
     speeds_free(l->speeds);
     l->speeds = speeds;
-    closures_turn(gw); /* what is slowed is slower than these */
-    if (speeds == NULL)
+    closures_use(gw, hour->view); /* what is slowed is slower than these */
+    *hour = (struct learned_hour){0};
+    plan(gw);
+}
+
+/* The next hour is there: with what is ready for it, else once it is loaded. */
+static void begin_hour(struct gateway *gw)
+{
+    struct learning *l = &gw->learning;
+    struct learned_hour next = l->next;
+    l->next = (struct learned_hour){0};
+    if (next.speeds != NULL && is_hour_of(next.speeds, gateway_wall_ms())) {
+        l->switched++;
+        use(gw, &next);
+        pt_log(PT_LOG_DEBUG, "gateway: counts with the new hour's times");
         return;
-    int64_t wait_ms = speeds_until_ms(speeds) - gateway_wall_ms();
-    uv_timer_start(&l->hour, on_hour, wait_ms > 0 ? (uint64_t)wait_ms : 0, 0);
+    }
+    drop_hour(&next);
+    learning_load(gw);
+}
+
+static void on_hour(uv_timer_t *timer)
+{
+    struct gateway *gw = timer->data;
+    if (gw->learning.speeds != NULL)
+        plan(gw);
+    else
+        learning_load(gw);
 }
 
 /* A network that came meanwhile has its own load: whoever installed it asked
@@ -57,10 +143,10 @@ static void use(struct gateway *gw, struct speeds *speeds)
 static void take_loaded(struct gateway *gw)
 {
     struct learning *l = &gw->learning;
-    struct speeds *speeds = l->loaded;
-    l->loaded = NULL;
+    struct learned_hour loaded = l->loaded;
+    l->loaded = (struct learned_hour){0};
     if (l->load_err == PT_E_NOTFOUND) {
-        use(gw, NULL);
+        use(gw, &loaded);
     } else if (l->load_err == PT_E_AGAIN) {
         pt_log(PT_LOG_DEBUG, "gateway: learned times: %s", l->load_message);
     } else if (l->load_err != PT_OK) {
@@ -68,14 +154,30 @@ static void take_loaded(struct gateway *gw)
                l->load_message[0] != '\0' ? l->load_message
                                           : pt_strerror(l->load_err));
         uv_timer_start(&l->hour, on_hour, RETRY_MS, 0);
-    } else if (speeds_roads(speeds) != dispatch_roads(gw->dispatch)) {
+    } else if (speeds_roads(loaded.speeds) != dispatch_roads(gw->dispatch)) {
         l->load_wanted = true;
-        speeds_free(speeds);
+        drop_hour(&loaded);
     } else {
         bool first = l->speeds == NULL;
-        use(gw, speeds);
+        use(gw, &loaded);
         pt_log(first ? PT_LOG_NOTICE : PT_LOG_DEBUG,
                "gateway: counts with learned times");
+    }
+}
+
+/* Without it the hour is loaded when it begins. */
+static void take_ahead(struct gateway *gw, int status)
+{
+    struct learning *l = &gw->learning;
+    if (status == 0 && l->load_err == PT_OK && !l->load_wanted &&
+        speeds_roads(l->loaded.speeds) == dispatch_roads(gw->dispatch)) {
+        l->next = l->loaded;
+        l->loaded = (struct learned_hour){0};
+    } else {
+        drop_hour(&l->loaded);
+        l->ahead_after_ms = gateway_wall_ms() + RETRY_MS;
+        pt_log(PT_LOG_DEBUG, "gateway: the next hour's times: %s",
+               l->load_message);
     }
 }
 
@@ -83,31 +185,47 @@ static void load_done(uv_work_t *work, int status)
 {
     struct gateway *gw = work->data;
     struct learning *l = &gw->learning;
+    bool ahead = l->load_closed != NULL;
     work->data = NULL;
     roads_unref(l->load_roads);
+    closures_unref(l->load_closed);
     l->load_roads = NULL;
+    l->load_closed = NULL;
     if (l->closing)
         return;
-    if (status == 0)
+    if (ahead)
+        take_ahead(gw, status);
+    else if (status == 0)
         take_loaded(gw);
     if (l->load_wanted)
         learning_load(gw);
+    else if (ahead)
+        plan(gw);
+}
+
+/* With `closed` (taken over): ahead, as it will be at `at_ms`; NULL: now. */
+static void begin_load(struct gateway *gw, struct closures *closed,
+                       int64_t at_ms)
+{
+    struct learning *l = &gw->learning;
+    l->load_closed = closed;
+    l->load_at_ms = at_ms;
+    l->load_message[0] = '\0';
+    l->load_roads = roads_ref((struct roads *)dispatch_roads(gw->dispatch));
+    l->load_work.data = gw;
+    if (uv_queue_work(&gw->loop, &l->load_work, load_work, load_done) != 0)
+        load_done(&l->load_work, UV_EIO);
 }
 
 void learning_load(struct gateway *gw)
 {
     struct learning *l = &gw->learning;
-    const struct roads *roads = dispatch_roads(gw->dispatch);
-    if (l->closing || roads == NULL)
+    if (l->closing || dispatch_roads(gw->dispatch) == NULL)
         return;
+    drop_hour(&l->next); /* of what was learned before */
     l->load_wanted = l->load_work.data != NULL;
-    if (l->load_wanted)
-        return;
-    l->load_message[0] = '\0';
-    l->load_roads = roads_ref((struct roads *)roads);
-    l->load_work.data = gw;
-    if (uv_queue_work(&gw->loop, &l->load_work, load_work, load_done) != 0)
-        load_done(&l->load_work, UV_EIO);
+    if (!l->load_wanted)
+        begin_load(gw, NULL, 0);
 }
 
 void learning_roads_changed(struct gateway *gw)
@@ -115,6 +233,29 @@ void learning_roads_changed(struct gateway *gw)
     speeds_free(gw->learning.speeds); /* dispatch has dropped its metrics */
     gw->learning.speeds = NULL;
     learning_load(gw);
+}
+
+const struct roads_metric *learning_next(const struct gateway *gw,
+                                         const char *profile)
+{
+    const struct roads *roads = dispatch_roads(gw->dispatch);
+    const char *name;
+    if (!is_ahead(gw))
+        return NULL;
+    for (size_t i = 0; (name = roads_profile_name(roads, i)) != NULL; i++) {
+        if (profile != NULL && strcmp(profile, name) != 0)
+            continue;
+        size_t count;
+        struct roads_metric *const *closed =
+            closures_view_metrics(gw->learning.next.view, &count);
+        if (i < count && closed[i] != NULL)
+            return closed[i];
+        struct roads_metric *const *learned =
+            speeds_metrics(gw->learning.next.speeds, &count);
+        return i < count && learned[i] != NULL ? learned[i]
+                                               : roads_profile(roads, name);
+    }
+    return NULL;
 }
 
 /* ------------------------------------------------------------ learned anew */
@@ -240,7 +381,8 @@ void learning_close(struct gateway *gw)
     while (l->open_timers > 0 || l->load_work.data != NULL ||
            l->learn_work.data != NULL)
         uv_run(&gw->loop, UV_RUN_ONCE);
-    speeds_free(l->loaded);
+    drop_hour(&l->loaded);
+    drop_hour(&l->next);
     speeds_free(l->speeds);
     l->speeds = NULL;
 }
@@ -261,6 +403,10 @@ enum pt_err learning_metrics(struct gateway *gw)
         err = metrics_add(gw->metrics, METRICS_COUNTER,
                           "patrol_speeds_failed_total", NULL,
                           "Times that learning from drives failed", &l->failed);
+    if (err == PT_OK)
+        err = metrics_add(
+            gw->metrics, METRICS_COUNTER, "patrol_speeds_switched_total", NULL,
+            "Hours that began with learned times made ahead", &l->switched);
     if (err == PT_OK)
         err = metrics_add_call(gw->metrics, METRICS_GAUGE,
                                "patrol_speeds_in_use", NULL,

@@ -161,10 +161,10 @@ static void find_learned(const struct gateway *gw, const struct roads *roads,
         ret[i] = metrics[i];
 }
 
-/* The view in force is not what it should be. */
-static bool wants_view(const struct gateway *gw, const struct roads *roads)
+/* The view is not what it should be. */
+static bool is_stale(const struct gateway *gw, const struct roads *roads,
+                     const struct closures_view *view)
 {
-    const struct closures_view *view = gw->closures;
     struct roads_metric *learned[ROADS_PROFILES_MAX] = {NULL};
     find_learned(gw, roads, learned);
     for (size_t i = 0; view != NULL && i < ROADS_PROFILES_MAX; i++) {
@@ -184,8 +184,8 @@ void closures_turn(struct gateway *gw)
     bool read = loads->closures.wanted && db_is_up(gw->db);
     if (loads->closing || loads->closures_work.data != NULL)
         return;
-    if (!read &&
-        (loads->closed == NULL || roads == NULL || !wants_view(gw, roads)))
+    if (!read && (loads->closed == NULL || roads == NULL ||
+                  !is_stale(gw, roads, gw->closures)))
         return;
     loads->job = (struct closures_job){
         .read = read,
@@ -202,6 +202,15 @@ void closures_turn(struct gateway *gw)
     loads->closures_work.data = gw;
     if (uv_queue_work(&gw->loop, &loads->closures_work, work, done) != 0)
         done(&loads->closures_work, UV_EIO);
+}
+
+void closures_use(struct gateway *gw, struct closures_view *view)
+{
+    if (view != NULL && !is_stale(gw, dispatch_roads(gw->dispatch), view))
+        take_view(gw, view);
+    else
+        closures_view_free(view);
+    closures_turn(gw);
 }
 
 void closures_follow(struct gateway *gw)

@@ -4,9 +4,11 @@ import datetime
 import json
 import os
 import subprocess
+import time
 
 import pytest
 
+from lib_clock import Clock
 from lib_common import BIN, wait_for
 from lib_database import crossing
 from lib_drives import Fleet, days_later
@@ -194,6 +196,61 @@ def test_it_is_gone_when_it_is_taken_away(database, fleet, make_gateway):
     wait_for(lambda: drive_s(gateway, 4, 2) > 50, 20, gateway.log)
     database.query("TRUNCATE patrol.learned_profile CASCADE")
     wait_for(lambda: abs(drive_s(gateway, 4, 2) - 30) < 0.1, 20, gateway.log)
+
+
+def first_eta_s(gateway):
+    (mission,) = gateway.get("/v1/coverage")["missions"]
+    return mission["units"][0]["eta_s"] if mission["units"] else None
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_the_next_hour_is_ready_when_it_begins(
+        database, fleet, make_gateway, place, closed):
+    """Streets take twice as long in every other hour. Nothing is made at the
+    change: the time tables that were made before it are in use after it."""
+    for day in range(40):
+        fleet.add(days_later(day), 2, 20)
+    fleet.store()
+    learn(database)
+    database.query("UPDATE patrol.learned_hour SET factor = 1 + hour % 2")
+    change = (time.time() + 300) // 3600 * 3600 + 3600
+    clock = Clock(place)
+    clock.set(change - 200)
+    stand(database, fleet.unit, 1, 2)
+    database.query("UPDATE patrol.latest_position SET fix_time ="
+                   " to_timestamp(%s)", change - 210)
+    lat, lon = crossing(4, 2)
+    database.query("INSERT INTO patrol.mission (name, geom) VALUES ('Alpha',"
+                   " ST_SetSRID(ST_MakePoint(%s, %s), 4326))", lon, lat)
+    gateway = make_gateway(learn__every_h=0)
+    gateway.process.options["env"] = clock.environment()
+    gateway.start()
+    if closed:
+        at = crossing(2.5, 2)
+        answer = gateway.http.post(gateway.url + "/v1/closures",
+                                   json={"lat": at[0], "lon": at[1]})
+        assert answer.status_code == 201, answer.text
+
+    def is_ready():
+        """With what is closed, on the tables of this hour and the next."""
+        return gateway.metric("patrol_closures_in_force") == closed and \
+            gateway.metric("patrol_coverage_tables_ahead") == 1 and \
+            first_eta_s(gateway) is not None
+
+    wait_for(is_ready, 60, gateway.log)
+    drive, eta = drive_s(gateway, 4, 2), first_eta_s(gateway)
+    assert eta == pytest.approx(drive, rel=0.1)
+    made = gateway.metric("patrol_coverage_tables_total")
+    assert made >= 2
+    clock.set(change + 1)
+    wait_for(lambda: gateway.metric("patrol_speeds_switched_total") == 1, 60,
+             gateway.log)
+    times = drive_s(gateway, 4, 2) / drive
+    assert times == pytest.approx(2 if change // 3600 % 2 else 0.5, rel=0.1)
+    wait_for(lambda: first_eta_s(gateway) == pytest.approx(times * eta, rel=0.1),
+             20, gateway.log)
+    assert gateway.metric("patrol_coverage_tables_total") == made
+    assert gateway.metric("patrol_coverage_tables_ahead") == 0
 
 
 def ask(gateway, path, at, more=""):
