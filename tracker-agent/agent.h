@@ -6,6 +6,8 @@
  *                                          ^-- receipts --'
  *                             pace <-- remote.c <-- settings --'
  */
+#include "crew.h"
+#include "crew_page.h"
 #include "outbox.h"
 #include "pace.h"
 #include "power.h"
@@ -27,6 +29,8 @@ struct agent {
     struct link *link;
     struct pace pace;
     struct uplink uplink;
+    struct crew crew;
+    struct crew_page *page;
 
     /* The control room's settings (remote.c); revision 0: none. */
     struct pt_settings remote;
@@ -37,6 +41,8 @@ struct agent {
     bool gpsd_up, device_present;
     enum receiver_mode fix_mode; /* of the last TPV */
     int satellites_used;         /* -1: not said */
+    struct receiver_fix fix;     /* the newest with a position ... */
+    uint64_t fix_ms;             /* ... came then; 0: none yet */
     bool receiver_time_known;
     int64_t receiver_ahead_ms;    /* its UTC less the loop's clock, at a fix */
     uint64_t mode_other_since_ms; /* differs from what was said; 0: no */
@@ -56,6 +62,7 @@ struct agent {
                                      connection */
 
     uint64_t receipted;       /* entries, since the start */
+    uint64_t receipt_ms;      /* when the last receipt came; 0: none yet */
     uint64_t traffic_told_ms; /* when the log last said what it cost */
 
     int closing; /* handles and modules not yet gone */
@@ -64,6 +71,11 @@ struct agent {
 /* --- position.c ---------------------------------------------------------- */
 
 struct receiver_events agent_receiver_events(struct agent *agent);
+/* UTC; of the receiver's time where it was ever heard, else the clock's, and
+ * then `unsure`. */
+int64_t agent_utc_ms(const struct agent *agent, bool *unsure);
+/* There is a position, and `fix` is it, no older than that. */
+bool agent_has_fix(const struct agent *agent, uint64_t age_max_ms);
 /* What the vehicle knows of itself, for a message. */
 struct pt_vehicle_state agent_state(const struct agent *agent);
 /* Once a second: a mode that the gateway has not been told for a while is
@@ -79,6 +91,35 @@ void agent_remote_open(struct agent *agent);
  * the one in force, when that was not withdrawn (no bytes) in between. What
  * the disk does not take is in force, and not acknowledged. */
 void agent_remote_take(struct agent *agent, const void *payload, size_t size);
+/* After the crew's status has changed: en route is assigned. */
+void agent_assign(struct agent *agent);
+
+/* --- kept.c -------------------------------------------------------------- */
+
+/* Writes the file beside the outbox that ends in `suffix`, whole or not at
+ * all; no bytes: there is none. False, and told in the log: the old one
+ * stays. */
+bool agent_keep(const struct agent *agent, const char *suffix,
+                const void *bytes, size_t size);
+/* At most `size` of its bytes; 0: there is none, or it cannot be read, which
+ * the log tells. */
+size_t agent_kept(const struct agent *agent, const char *suffix, void *bytes,
+                  size_t size);
+
+/* --- saying.c ------------------------------------------------------------ */
+
+/* What the crew said before, and what of it the outbox still holds; after
+ * agent_delivery_open(). */
+void agent_crew_open(struct agent *agent);
+/* The crew says something. PT_OK: it is held, and on disk unless the log says
+ * that the disk fails; also when it was said before under that key. */
+PT_MUST_CHECK enum pt_err agent_say(struct agent *agent,
+                                    const struct crew_say *say);
+/* Once a second: what has become of it. */
+void agent_crew_follow(struct agent *agent);
+/* crew_page_calls.state; `context` is the agent. */
+char *agent_crew_state(void *context, bool locked,
+                       const struct crew_page_refused *refused);
 
 /* --- traffic.c ----------------------------------------------------------- */
 
@@ -94,6 +135,13 @@ void agent_delivery_close(struct agent *agent);
 struct link_events agent_link_events(struct agent *agent);
 /* Holds the entry and sends what is due. */
 void agent_put(struct agent *agent, const struct pt_entry *entry);
+/* The same for what the crew does: written to disk now, with all before it.
+ * Its number, and the outbox just after it took it. */
+struct crew_outbox agent_outbox_now(const struct agent *agent);
+PT_MUST_CHECK enum pt_err agent_put_act(struct agent *agent,
+                                        const struct pt_entry *entry,
+                                        uint64_t *number,
+                                        struct crew_outbox *box);
 /* Says the state now; nothing happens while offline. */
 void agent_heartbeat(struct agent *agent);
 /* Once a second: commits what is due. */

@@ -27,6 +27,16 @@
 #define OPEN_AGAIN_MS 60000  /* while the outbox has no file */
 #define DISK_TOLD_EVERY_MS 600000
 
+struct crew_outbox agent_outbox_now(const struct agent *agent)
+{
+    return (struct crew_outbox){
+        .numbering = outbox_numbering(agent->outbox),
+        .lowest = outbox_lowest(agent->outbox),
+        .depth = outbox_depth(agent->outbox),
+        .dropped = outbox_dropped(agent->outbox),
+    };
+}
+
 static int64_t now_of(const struct agent *agent)
 {
     return (int64_t)uv_now(&agent->loop);
@@ -120,6 +130,20 @@ void agent_put(struct agent *agent, const struct pt_entry *entry)
     tell_held(agent);
     agent_commit_due(agent);
     agent_pump(agent);
+}
+
+enum pt_err agent_put_act(struct agent *agent, const struct pt_entry *entry,
+                          uint64_t *number, struct crew_outbox *box)
+{
+    enum pt_err err = outbox_put(agent->outbox, entry, number);
+    if (err != PT_OK) {
+        pt_log(PT_LOG_ERROR, "entry lost: %s", pt_strerror(err));
+        return err;
+    }
+    *box = agent_outbox_now(agent);
+    tell_held(agent);
+    commit(agent);
+    return PT_OK;
 }
 
 /* --- sending ------------------------------------------------------------- */
@@ -333,11 +357,14 @@ static void take_receipt(struct agent *agent, const struct pt_receipt *receipt)
     if (err != PT_OK)
         pt_log(PT_LOG_ERROR, "outbox: %s", pt_strerror(err));
     agent->receipted += count;
+    agent->receipt_ms = uv_now(&agent->loop);
     pt_log(PT_LOG_DEBUG, "%zu receipted, %" PRIu64 " left", count,
            outbox_depth(agent->outbox));
-    if (same)
-        uplink_receipted(&agent->uplink, &placed, outbox_lowest(agent->outbox),
-                         now_of(agent));
+    if (!same)
+        return;
+    (void)crew_receipted(&agent->crew, &placed, agent->numbering);
+    uplink_receipted(&agent->uplink, &placed, outbox_lowest(agent->outbox),
+                     now_of(agent));
 }
 
 static void on_receipt(struct agent *agent, const void *payload, size_t size)

@@ -170,11 +170,47 @@ static void close_power(struct agent *agent)
     agent->power = NULL;
 }
 
+static enum pt_err open_crew(struct agent *agent)
+{
+    agent_crew_open(agent);
+    return PT_OK;
+}
+
+static void close_crew(struct agent *agent)
+{
+    (void)agent;
+}
+
+static enum pt_err say(void *context, const struct crew_say *said)
+{
+    return agent_say(context, said);
+}
+
+static enum pt_err open_page(struct agent *agent)
+{
+    struct crew_page_settings settings = agent_page_settings(&agent->settings);
+    const struct crew_page_calls calls = {
+        .context = agent,
+        .state = agent_crew_state,
+        .act = say,
+    };
+    return crew_page_new(&agent->loop, &settings, &calls, &agent->page);
+}
+
+static void close_page(struct agent *agent)
+{
+    agent->closing++;
+    crew_page_close(agent->page, on_gone, agent);
+    wait_gone(agent);
+    agent->page = NULL;
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct agent *agent = timer->data;
     agent_commit_due(agent);
     agent_watch_mode(agent);
+    agent_crew_follow(agent);
     agent_traffic_due(agent);
     agent_pump(agent);
 }
@@ -203,8 +239,10 @@ static const struct step {
     {"pace", open_pace, close_pace},
     {"power supplies", open_power, close_power},
     {"delivery", agent_delivery_open, agent_delivery_close},
+    {"crew", open_crew, close_crew},
     {"broker connection", open_link, close_link},
     {"tick", open_tick, close_tick},
+    {"crew page", open_page, close_page},
     {"receiver", open_receiver, close_receiver}, /* fixes from here on */
 };
 #define STEP_COUNT (sizeof(steps) / sizeof(steps[0]))

@@ -30,12 +30,14 @@ static void on_fix(void *context, const struct receiver_fix *fix)
     struct agent *agent = context;
     agent->fix_mode = fix->mode;
     if (fix->mode >= RECEIVER_2D) {
+        agent->fix = *fix;
+        agent->fix_ms = uv_now(&agent->loop);
         agent->receiver_time_known = true;
         agent->receiver_ahead_ms = fix->time_ms - (int64_t)uv_now(&agent->loop);
     }
     if (!pace_due(&agent->pace, fix))
         return;
-    struct pt_entry entry = receiver_entry(fix, agent_status(&agent->settings));
+    struct pt_entry entry = receiver_entry(fix, agent->crew.status);
     agent_put(agent, &entry);
 }
 
@@ -65,6 +67,21 @@ struct receiver_events agent_receiver_events(struct agent *agent)
         .satellites = on_satellites,
         .state = on_state,
     };
+}
+
+int64_t agent_utc_ms(const struct agent *agent, bool *unsure)
+{
+    *unsure = !agent->receiver_time_known;
+    if (agent->receiver_time_known)
+        return (int64_t)uv_now(&agent->loop) + agent->receiver_ahead_ms;
+    int64_t wall_ms = utc_now_ms();
+    return wall_ms > 0 ? wall_ms : 0;
+}
+
+bool agent_has_fix(const struct agent *agent, uint64_t age_max_ms)
+{
+    return mode_now(agent) >= RECEIVER_2D && agent->fix_ms > 0 &&
+           uv_now(&agent->loop) - agent->fix_ms <= age_max_ms;
 }
 
 /* With a fix the pace is the promise, without one the heartbeat is. */

@@ -1,18 +1,9 @@
 /* The control room's settings: how closely it wants to be told. They stand
  * beside the outbox, so that a restart without network keeps them, as the
- * message came: written aside, flushed, renamed. A power cut so leaves the old
- * or the new ones; whatever else is found there is not believed. Written on
- * the loop, as the outbox is: it happens when the control room changes its
- * mind. */
+ * message came; whatever else is found there is not believed. */
 #include "agent.h"
 #include "pt_log.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 /* What is possible and yet not sensible becomes the nearest of these: a
  * control room's typing error must neither silence a vehicle nor spend its
@@ -23,9 +14,7 @@
 #define PARKED_MIN_S 5u
 #define PARKED_MAX_S 900u
 
-/* ".new" and the final 0 as well. */
 #define SUFFIX ".settings"
-#define FILE_MAX (PATH_MAX + 16)
 
 /* --- what counts -----------------------------------------------------------
  */
@@ -53,12 +42,17 @@ static struct pace_settings in_force(const struct agent *agent)
     return pace;
 }
 
+void agent_assign(struct agent *agent)
+{
+    pace_assign(&agent->pace, agent->crew.status == PT_STATUS_EN_ROUTE ||
+                                  agent->remote.assigned);
+}
+
 static void apply(struct agent *agent)
 {
     struct pace_settings pace = in_force(agent);
-    bool en_route = agent_status(&agent->settings) == PT_STATUS_EN_ROUTE;
     pace_set(&agent->pace, &pace);
-    pace_assign(&agent->pace, en_route || agent->remote.assigned);
+    agent_assign(agent);
     pt_log(PT_LOG_INFO,
            "pace: settings %" PRIu64 ": %.1f m, %.1f m while assigned%s, every "
            "%" PRId64 " s moving and %" PRId64 " s parked",
@@ -70,84 +64,31 @@ static void apply(struct agent *agent)
 /* --- the file ---------------------------------------------------------------
  */
 
-static bool file_name(const struct agent *agent, const char *suffix,
-                      char ret[FILE_MAX])
-{
-    int length = snprintf(ret, FILE_MAX, "%s" SUFFIX "%s",
-                          agent->settings.outbox_path, suffix);
-    return length > 0 && length < FILE_MAX;
-}
-
-static bool write_and_flush(const char *name, const void *bytes, size_t size)
-{
-    int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return false;
-    bool good = write(fd, bytes, size) == (ssize_t)size && fsync(fd) == 0;
-    return close(fd) == 0 && good;
-}
-
-/* So that the new name, too, survives a power cut. */
-static bool flush_directory(const char *name)
-{
-    char directory[FILE_MAX];
-    const char *slash = strrchr(name, '/');
-    size_t length = slash == NULL ? 0 : (size_t)(slash - name);
-    snprintf(directory, sizeof(directory), "%.*s", length > 0 ? (int)length : 1,
-             length > 0      ? name
-             : slash != NULL ? "/"
-                             : ".");
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    bool good = fsync(fd) == 0;
-    return close(fd) == 0 && good;
-}
-
-static bool save(const char *name, const char *aside,
-                 const struct pt_settings *settings)
-{
-    uint8_t bytes[PT_SETTINGS_BYTES_MAX];
-    size_t size;
-    if (settings->revision == 0) /* withdrawn */
-        return (unlink(name) == 0 || errno == ENOENT) && flush_directory(name);
-    return pt_settings_encode(settings, bytes, sizeof(bytes), &size) == PT_OK &&
-           write_and_flush(aside, bytes, size) && rename(aside, name) == 0 &&
-           flush_directory(name);
-}
-
 /* What cannot be written is in force all the same. It is not acknowledged, so
- * that the gateway says it again, and here it is tried again. */
+ * that the gateway says it again, and here it is tried again. Withdrawn: there
+ * is no file. */
 static void keep(struct agent *agent)
 {
-    char name[FILE_MAX], aside[FILE_MAX];
-    if (!file_name(agent, "", name) || !file_name(agent, ".new", aside))
+    uint8_t bytes[PT_SETTINGS_BYTES_MAX];
+    size_t size = 0;
+    if (agent->remote.revision > 0 &&
+        pt_settings_encode(&agent->remote, bytes, sizeof(bytes), &size) !=
+            PT_OK)
         return;
-    errno = 0;
-    if (save(name, aside, &agent->remote))
+    if (agent_keep(agent, SUFFIX, bytes, size))
         agent->remote_kept = agent->remote.revision;
-    else
-        pt_log(PT_LOG_ERROR, "settings %s could not be kept: %s", name,
-               strerror(errno));
 }
 
-static bool load(const char *name, struct pt_settings *ret)
+static bool load(const struct agent *agent, struct pt_settings *ret)
 {
     uint8_t bytes[PT_SETTINGS_BYTES_MAX + 1];
-    int fd = open(name, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        if (errno != ENOENT)
-            pt_log(PT_LOG_WARN, "settings %s ignored: %s", name,
-                   strerror(errno));
+    size_t size = agent_kept(agent, SUFFIX, bytes, sizeof(bytes));
+    if (size == 0)
         return false;
-    }
-    ssize_t size = read(fd, bytes, sizeof(bytes));
-    close(fd);
-    enum pt_err err = PT_E_CORRUPT;
-    if (size > 0)
-        err = pt_settings_decode(bytes, (size_t)size, ret);
+    enum pt_err err = pt_settings_decode(bytes, size, ret);
     if (err != PT_OK)
-        pt_log(PT_LOG_WARN, "settings %s ignored: %s", name, pt_strerror(err));
+        pt_log(PT_LOG_WARN, "settings %s" SUFFIX " ignored: %s",
+               agent->settings.outbox_path, pt_strerror(err));
     return err == PT_OK;
 }
 
@@ -156,10 +97,9 @@ static bool load(const char *name, struct pt_settings *ret)
 
 void agent_remote_open(struct agent *agent)
 {
-    char name[FILE_MAX];
     struct pt_settings found;
     agent->remote = (struct pt_settings){0};
-    if (file_name(agent, "", name) && load(name, &found))
+    if (load(agent, &found))
         agent->remote = found;
     agent->remote_kept = agent->remote.revision;
     apply(agent);

@@ -27,7 +27,9 @@ const struct config_option agent_options[] = {
          "certificate's common name"),
     CHOICE("unit", "status", unit_status, "available",
            "available en_route on_scene busy off_duty",
-           "what the unit is doing when the agent starts"),
+           "what the unit is doing until its crew says otherwise"),
+    TEXT("unit", "call_sign", unit_call_sign, "",
+         "what the crew's page calls this unit; empty: device.name"),
     TEXT("gpsd", "host", gpsd_host, "localhost", "where gpsd listens"),
     TEXT("gpsd", "port", gpsd_port, "2947", "port or service name"),
     TEXT("gpsd", "device", gpsd_device, "",
@@ -81,6 +83,14 @@ const struct config_option agent_options[] = {
         "entries in a message of the backlog"),
     INT("uplink", "heartbeat", uplink_heartbeat_s, "90", 1, 3600,
         "seconds of silence after which a message says that we are here"),
+    TEXT("crew_page", "listen", page_listen, "",
+         "ADDRESS:PORT of the vehicle's own link where the crew's page is "
+         "served; empty: nowhere"),
+    TEXT("crew_page", "pin", page_pin, "",
+         "4 to 12 digits that the page asks for; empty: whoever is on the link "
+         "is the crew"),
+    TEXT("crew_page", "socket", page_socket, "",
+         "socket by which patrol-crew speaks on this computer; empty: none"),
     CHOICE("log", "level", log_level, "info", "error warn notice info debug",
            "the least that is logged"),
 };
@@ -143,6 +153,9 @@ static enum pt_err check(const struct agent_settings *s, char *message,
     char presence[LINK_TOPIC_MAX];
     struct link_settings link = agent_link_settings(s, presence);
     err = link_check(&link, message, size);
+    struct crew_page_settings page = agent_page_settings(s);
+    if (err == PT_OK)
+        err = crew_page_check(&page, message, size);
     return err == PT_OK ? check_certificate(s, message, size) : err;
 }
 
@@ -215,6 +228,15 @@ struct uplink_settings agent_uplink_settings(const struct agent_settings *s)
         .resend_max_ms = s->uplink_resend_max_s * 1000,
         .batch_max = (uint32_t)s->uplink_batch,
         .heartbeat_ms = s->uplink_heartbeat_s * 1000,
+    };
+}
+
+struct crew_page_settings agent_page_settings(const struct agent_settings *s)
+{
+    return (struct crew_page_settings){
+        .listen = s->page_listen,
+        .pin = s->page_pin,
+        .socket = s->page_socket,
     };
 }
 

@@ -2,6 +2,7 @@
 #define AGENT_SETTINGS_H
 /* What can be set about the agent: one table, one struct. */
 #include "config.h"
+#include "crew_page.h"
 #include "link.h"
 #include "outbox.h"
 #include "pace.h"
@@ -9,6 +10,7 @@
 
 struct agent_settings {
     char *device_name;
+    char *unit_call_sign;
     int unit_status; /* index into the choices: enum pt_status less one */
 
     char *gpsd_host, *gpsd_port, *gpsd_device;
@@ -27,6 +29,8 @@ struct agent_settings {
 
     int64_t uplink_resend_s, uplink_resend_max_s;
     int64_t uplink_batch, uplink_heartbeat_s;
+
+    char *page_listen, *page_pin, *page_socket;
 
     int log_level; /* index into the choices, from "error" on */
 };
@@ -50,6 +54,7 @@ struct link_settings agent_link_settings(const struct agent_settings *s,
 struct outbox_settings agent_outbox_settings(const struct agent_settings *s);
 struct pace_settings agent_pace_settings(const struct agent_settings *s);
 struct uplink_settings agent_uplink_settings(const struct agent_settings *s);
+struct crew_page_settings agent_page_settings(const struct agent_settings *s);
 enum pt_status agent_status(const struct agent_settings *s);
 
 #endif

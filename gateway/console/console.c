@@ -1,11 +1,8 @@
-#include "console_internal.h"
+#include "console.h"
 
-#include <string.h>
+extern const struct embed_files console_files; /* pt_embed() makes it */
 
-const struct console_file *console_find(const char *name)
+const struct embed_file *console_find(const char *name)
 {
-    for (size_t i = 0; i < console_file_count; i++)
-        if (strcmp(console_files[i].name, name) == 0)
-            return &console_files[i];
-    return NULL;
+    return embed_find(&console_files, name);
 }

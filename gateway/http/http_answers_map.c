@@ -36,7 +36,7 @@ bool reply_unchanged(struct request *rq, const char *etag)
 void answer_page(struct request *rq)
 {
     struct reply *reply = &rq->reply;
-    const struct console_file *file =
+    const struct embed_file *file =
         console_find(rq->argument == NULL ? CONSOLE_START : rq->argument);
 
     if (file == NULL) {

@@ -271,7 +271,7 @@ static void judge_group(struct plan *plan, struct plan_group *group)
         judge_item(plan, group, i, lowest);
         if (plan->items[i].verdict != VERDICT_NONE)
             group->receipted = true;
-        if (entry->kind == PT_KIND_PANIC || entry->kind == PT_KIND_ANSWER)
+        if (entry->kind != PT_KIND_FIX) /* a crew waits for it to be told */
             group->urgent = true;
     }
     if (group->has_row)

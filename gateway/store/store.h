@@ -45,7 +45,7 @@ struct store_settings {
 struct store_receipt {
     char device_name[65];
     struct pt_receipt receipt;
-    bool urgent;  /* the transaction held a panic or an answer */
+    bool urgent;  /* the transaction held what a crew did (no fix) */
     bool backlog; /* the device is catching up (8 entries and more, or late
                      ones) or has missed a receipt: receipt at once */
 };

@@ -8,6 +8,7 @@ const require = createRequire(`${process.env.PATROL_NPM}/`);
 const { chromium } = require("playwright-core");
 
 export const URL = process.env.PATROL_URL;
+export const CREW = process.env.PATROL_CREW;
 const DEMO = process.env.PATROL_DEMO;
 const BIN = process.env.PATROL_BIN;
 
@@ -35,7 +36,7 @@ export async function open(browser, options = {}) {
     page.errors = [];
     page.on("request", (request) => {
         const { url } = { url: request.url() };
-        if (!url.startsWith(URL) && !/^(data|blob):/.test(url)) page.foreign.push(url);
+        if (!url.startsWith(URL) && !url.startsWith(CREW) && !/^(data|blob):/.test(url)) page.foreign.push(url);
     });
     page.on("pageerror", (error) => page.errors.push(error.message));
     page.on("console", (message) => {
@@ -99,6 +100,7 @@ export function start(name) {
     const commands = {
         gateway: [`${BIN}/patrol-gateway`, "-c", `${DEMO}/gateway.conf`],
         broker: [`${process.env.PATROL_PRIVATE}/broker`, "run", `${DEMO}/broker`],
+        "agent-1": [`${BIN}/tracker-agent`, "-c", `${DEMO}/agent-1.conf`],
     };
     const [program, ...words] = commands[name];
     const log = openSync(`${DEMO}/log/${name}.log`, "a");

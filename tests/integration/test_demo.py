@@ -48,9 +48,11 @@ def free_ports(count):
 class Demo:
     def __init__(self, directory):
         self.dir = directory
-        self.http, self.broker, gpsd = range(free_ports(8), 70000)[:3]
+        base = free_ports(12)  # gpsd and crew: four each
+        self.http, self.broker, gpsd, self.crew = base, base + 1, base + 2, base + 6
         self.options = ["--dir", directory, "--http", str(self.http),
-                        "--broker", str(self.broker), "--gpsd", str(gpsd)]
+                        "--broker", str(self.broker), "--gpsd", str(gpsd),
+                        "--crew", str(self.crew)]
         if "PATROL_BIN" in os.environ:
             self.options += ["--bin", os.environ["PATROL_BIN"]]
 

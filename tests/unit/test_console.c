@@ -20,7 +20,7 @@ static void the_files_are_typed(void **state)
     };
 
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
-        const struct console_file *file = console_find(wanted[i][0]);
+        const struct embed_file *file = console_find(wanted[i][0]);
         assert_non_null(file);
         assert_string_equal(file->content_type, wanted[i][1]);
         assert_int_equal(strlen(file->etag), 18);
@@ -30,7 +30,7 @@ static void the_files_are_typed(void **state)
 static void the_bytes_are_the_files(void **state)
 {
     (void)state;
-    const struct console_file *file = console_find(CONSOLE_START);
+    const struct embed_file *file = console_find(CONSOLE_START);
     FILE *in = fopen(CONSOLE_PAGE "/" CONSOLE_START, "rb");
 
     assert_non_null(file);

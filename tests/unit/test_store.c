@@ -377,9 +377,9 @@ static void holes_close_before_anything_is_sent_away(void **state)
     plan_clear(&plan);
 }
 
-static void panics_and_backlogs_are_told(void **state)
+static void acts_and_backlogs_are_told(void **state)
 {
-    struct batch_item items[12];
+    struct batch_item items[13];
     struct plan plan;
 
     (void)state;
@@ -391,7 +391,9 @@ static void panics_and_backlogs_are_told(void **state)
     items[10] = fix(4, 7, 1);
     items[11] = fix(4, 7, 2);
     items[10].entry.time_ms = T0 - LATE_MS - 1;
-    begin(&plan, items, 12);
+    items[12] = fix(5, 7, 1);
+    items[12].entry.kind = PT_KIND_STATUS;
+    begin(&plan, items, 13);
     give_rows(&plan);
     plan_judge(&plan);
     assert_true(plan.groups[0].backlog);
@@ -400,6 +402,7 @@ static void panics_and_backlogs_are_told(void **state)
     assert_false(plan.groups[1].backlog);
     assert_false(plan.groups[2].urgent || plan.groups[2].backlog);
     assert_true(plan.groups[3].backlog); /* late, and not alone */
+    assert_true(plan.groups[4].urgent);
     plan_clear(&plan);
 }
 
@@ -693,7 +696,7 @@ int main(void)
         cmocka_unit_test(lost_stays_at_the_columns_end),
         cmocka_unit_test(a_full_ledger_sends_the_farthest_away),
         cmocka_unit_test(holes_close_before_anything_is_sent_away),
-        cmocka_unit_test(panics_and_backlogs_are_told),
+        cmocka_unit_test(acts_and_backlogs_are_told),
         cmocka_unit_test(the_newest_fix_of_each_unit),
         cmocka_unit_test(rows_that_were_not_asked_for_are_an_error),
         cmocka_unit_test(random_repeats_are_stored_once),

@@ -98,12 +98,6 @@ struct pace_settings agent_pace_settings(const struct agent_settings *s)
     return (struct pace_settings){.bound_m = s->pace_bound_m};
 }
 
-enum pt_status agent_status(const struct agent_settings *s)
-{
-    (void)s;
-    return PT_STATUS_AVAILABLE;
-}
-
 struct uplink_settings agent_uplink_settings(const struct agent_settings *s)
 {
     return (struct uplink_settings){
@@ -561,6 +555,7 @@ void vehicle_start(unsigned number, bool first)
     struct pace_settings pace = agent_pace_settings(&v->agent.settings);
     pace_init(&v->agent.pace, &pace);
     control_starts(number);
+    crew_init(&v->agent.crew, PT_STATUS_AVAILABLE);
     agent_remote_open(&v->agent);
     control_looks(number);
     if (agent_delivery_open(&v->agent) != PT_OK)

@@ -1,4 +1,4 @@
-# cmake -DFILES=a.js|b.css -DOUT=table.c -P embed.cmake
+# cmake -DFILES=a.js|b.css -DNAME=name -DOUT=name.c -P embed.cmake
 # Writes a C file that holds the files as they are, and the table of them.
 set(known_js "text/javascript; charset=utf-8")
 set(known_css "text/css; charset=utf-8")
@@ -21,20 +21,21 @@ foreach(file IN LISTS files)
     string(SUBSTRING "${sum}" 0 16 sum)
     string(APPEND blocks
         "__asm__(\".section .rodata\\n\"\n"
-        "        \"console_file_${count}:\\n\"\n"
+        "        \"${NAME}_${count}:\\n\"\n"
         "        \".incbin \\\"${file}\\\"\\n\"\n"
-        "        \"console_file_${count}_end:\\n\"\n"
+        "        \"${NAME}_${count}_end:\\n\"\n"
         "        \".byte 0\\n.previous\\n\");\n"
-        "HIDDEN console_file_${count}[];\nHIDDEN console_file_${count}_end[];\n")
+        "HIDDEN ${NAME}_${count}[];\nHIDDEN ${NAME}_${count}_end[];\n")
     file(SIZE "${file}" size)
     string(APPEND rows
         "    {\"${name}\", \"${known_${type}}\", \"\\\"${sum}\\\"\",\n"
-        "     console_file_${count}, ${size}},\n")
+        "     ${NAME}_${count}, ${size}},\n")
     math(EXPR count "${count} + 1")
 endforeach()
 file(WRITE "${OUT}"
-    "#include \"console_internal.h\"\n"
+    "#include \"embed.h\"\n"
     "#define HIDDEN extern const unsigned char __attribute__((visibility(\"hidden\")))\n"
     "${blocks}"
-    "const struct console_file console_files[] = {\n${rows}};\n"
-    "const size_t console_file_count = ${count};\n")
+    "static const struct embed_file files[] = {\n${rows}};\n"
+    "extern const struct embed_files ${NAME};\n"
+    "const struct embed_files ${NAME} = {files, ${count}};\n")

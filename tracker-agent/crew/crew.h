@@ -1,0 +1,128 @@
+#ifndef CREW_H
+#define CREW_H
+/* crew: what the crew says, and what has become of it. Pure, no I/O and no
+ * clock of its own; one thread.
+ *
+ * What is said becomes an entry of the outbox and goes the way of every fix.
+ * The newest CREW_ACTS_MAX are remembered so that the crew sees how far each
+ * has come. */
+#include "pt_err.h"
+#include "report.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CREW_ACTS_MAX 16
+/* Bytes of UTF-8 without control characters, of the crew's name and of a
+ * place in words; both go as an entry's detail. */
+#define CREW_TEXT_MAX 120
+/* What tells an act said again from another one: printable ASCII. */
+#define CREW_KEY_MAX 40
+/* Of an act that was said while nothing took it. */
+#define CREW_AGO_MAX_MS 3600000
+#define CREW_BODY_MAX 1024 /* bytes of crew_body_parse() */
+
+enum crew_what {
+    CREW_STATUS, /* `status` */
+    CREW_PANIC,
+    CREW_LOGON,  /* `text` names the crew */
+    CREW_LOGOFF, /* nobody is logged on, off duty */
+    CREW_PLACE,  /* `text`: where we are, in words; "" takes it back */
+    CREW_WHAT_COUNT
+};
+/* "status", "panic", "logon", "logoff", "place". */
+const char *crew_what_name(enum crew_what what);
+
+struct crew_say {
+    char key[CREW_KEY_MAX + 1];
+    enum crew_what what;
+    enum pt_status status;
+    char text[CREW_TEXT_MAX + 1];
+    int64_t ago_ms; /* said so long ago, 0..CREW_AGO_MAX_MS */
+};
+
+/* An act as the crew's page sends it, {"key","act"[,"status"][,"text"]
+ * [,"ago_ms"]}: what an act does not need must not be there. PT_E_MALFORMED:
+ * not JSON, or not an object; PT_E_RANGE: a member is missing, unknown or
+ * outside its limits; PT_E_NOMEM. */
+PT_MUST_CHECK enum pt_err crew_body_parse(const char *bytes, size_t size,
+                                          struct crew_say *ret);
+
+enum crew_delivery {
+    CREW_QUEUED, /* in the vehicle, not yet receipted */
+    CREW_STORED, /* the control room's database has it */
+    CREW_LOST,   /* the outbox gave up entries, and this may be one */
+};
+const char *crew_delivery_name(enum crew_delivery delivery);
+
+struct crew_act {
+    char key[CREW_KEY_MAX + 1]; /* "": found in the outbox at start */
+    enum crew_what what;
+    enum pt_status status; /* since then */
+    char text[CREW_TEXT_MAX + 1];
+    int64_t time_ms; /* of the entry */
+    enum crew_delivery delivery;
+    /* Where it stands in the outbox, and what that had dropped by then. */
+    uint64_t number;
+    unsigned numbering;
+    uint64_t dropped_before;
+};
+
+/* Callers read; crew_*() write. */
+struct crew {
+    enum pt_status status;
+    int64_t status_ms; /* said then; 0: by the settings */
+    char name[CREW_TEXT_MAX + 1];
+    int64_t name_ms; /* 0: nobody is logged on */
+    char place[CREW_TEXT_MAX + 1];
+    int64_t place_ms; /* 0: none was said */
+    size_t count;
+    struct crew_act acts[CREW_ACTS_MAX]; /* newest first */
+};
+
+/* Nobody is logged on, nothing was said. */
+void crew_init(struct crew *crew, enum pt_status status);
+
+/* Said before under this key, and still remembered. */
+bool crew_has(const struct crew *crew, const char *key);
+
+/* The entry that says it: its time is `time_ms`, its status the one after it.
+ * Position, speed and so on are the caller's; `entry->detail` is borrowed from
+ * `say`. Changes nothing. */
+struct pt_entry crew_entry(const struct crew *crew, const struct crew_say *say,
+                           int64_t time_ms);
+
+/* An outbox as far as an act's delivery hangs on it. */
+struct crew_outbox {
+    unsigned numbering;
+    uint64_t lowest, depth, dropped;
+};
+
+/* It is said: `entry` is held under `number`. */
+void crew_said(struct crew *crew, const struct crew_say *say,
+               const struct pt_entry *entry, uint64_t number,
+               const struct crew_outbox *box);
+
+/* At start: an act that the outbox still holds, older ones first. What is no
+ * act is passed over. Changes neither status nor name. */
+void crew_found(struct crew *crew, const struct pt_entry *entry,
+                const struct crew_outbox *box);
+
+/* A receipt in the outbox's numbers (outbox_place()). True: an act is stored
+ * that was not. */
+bool crew_receipted(struct crew *crew, const struct pt_receipt *placed,
+                    unsigned numbering);
+
+/* What is no longer held is stored or, if the outbox has dropped anything
+ * since, lost. True: that changed anything. */
+bool crew_follow(struct crew *crew, const struct crew_outbox *box);
+
+/* ---- what outlives the program: status, crew and place */
+
+#define CREW_KEPT_MAX 512 /* bytes, always suffices */
+/* Lines "word time text"; returns the bytes. */
+size_t crew_write(const struct crew *crew, char out[CREW_KEPT_MAX]);
+/* False, and nothing changed, when it is not what crew_write() wrote. */
+bool crew_read(struct crew *crew, const char *bytes, size_t size);
+
+#endif
