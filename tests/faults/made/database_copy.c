@@ -104,6 +104,7 @@ static void take_act(struct reader *r, struct row *row)
     take_text(r, row->detail, sizeof row->detail);
     const uint8_t *gateway = take_field(r, &size);
     row->time_from_gateway = gateway != NULL && *gateway != 0;
+    take_field(r, &size); /* received_at */
 }
 
 static void take_quarantine(struct reader *r, struct row *row)
@@ -129,9 +130,11 @@ const uint8_t *copy_row(const uint8_t *at, struct row *ret)
     *ret = (struct row){0};
     if (fields == -1)
         return NULL;
+    /* Of the two with nine fields an act begins with the unit, four bytes. */
+    struct reader first = r;
     if (fields == 11)
         take_position(&r, ret);
-    else if (fields == 8)
+    else if (take_be(&first, 4) == 4)
         take_act(&r, ret);
     else
         take_quarantine(&r, ret);
