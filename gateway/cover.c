@@ -512,6 +512,7 @@ enum pt_err cover_open(struct gateway *gw)
         .rule = &cover->rule,
         .settings = &cover->settings,
         .conninfo = s->conninfo,
+        .study_limit_ms = 1000 * s->study_limit_s,
     };
     enum pt_err err = coverage_new(&cover->settings, (size_t)s->max_units,
                                    &cover->view.coverage);

@@ -81,6 +81,7 @@ struct settings {
     int64_t streets_every_s;
     int64_t coverage_store_s;
     int64_t tables_max_mb;
+    int64_t study_limit_s;
 
     int64_t max_units;
     double silent_factor;

@@ -155,6 +155,10 @@ static const struct config_option options[] = {
      .offset = AT(tables_max_mb), .initial = "1024", .min = 1, .max = 1000000,
      .help = "most memory of the missions' time tables: 4 bytes for each "
              "street piece and mission"},
+    {.section = "coverage", .name = "study_limit_s", .type = CONFIG_INT,
+     .offset = AT(study_limit_s), .initial = "30", .min = 1, .max = 55,
+     .help = "a planner's question (what if, weak points) is given up after "
+             "so long"},
 
     {.section = "fleet", .name = "max_units", .type = CONFIG_INT,
      .offset = AT(max_units), .initial = "10000", .min = 1,

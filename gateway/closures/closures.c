@@ -112,6 +112,20 @@ enum pt_err closures_new(const struct closure *items, size_t count,
     return PT_OK;
 }
 
+enum pt_err closures_with(const struct closures *base,
+                          const struct closure *items, size_t count,
+                          struct closures **ret)
+{
+    struct closure *all = calloc(base->count + count + 1, sizeof(*all));
+    if (all == NULL)
+        return PT_E_NOMEM;
+    for (size_t i = 0; i < base->count + count; i++)
+        all[i] = i < base->count ? base->items[i] : items[i - base->count];
+    enum pt_err err = closures_new(all, base->count + count, ret);
+    free(all);
+    return err;
+}
+
 struct closures *closures_ref(struct closures *closures)
 {
     atomic_fetch_add_explicit(&closures->references, 1, memory_order_relaxed);

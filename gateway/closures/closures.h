@@ -70,6 +70,10 @@ PT_MUST_CHECK enum pt_err closures_load(const char *conninfo,
 /* From an array, whose texts and pieces are copied: for what makes its own. */
 PT_MUST_CHECK enum pt_err closures_new(const struct closure *items,
                                        size_t count, struct closures **ret);
+/* All of `base` and some more, copied likewise. */
+PT_MUST_CHECK enum pt_err closures_with(const struct closures *base,
+                                        const struct closure *items,
+                                        size_t count, struct closures **ret);
 struct closures *closures_ref(struct closures *closures);
 void closures_unref(struct closures *closures); /* NULL is fine */
 

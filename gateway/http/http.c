@@ -1,4 +1,5 @@
 #include "http_internal.h"
+#include "http_study.h"
 #include "pt_log.h"
 #include <assert.h>
 #include <errno.h>
@@ -399,6 +400,13 @@ static enum pt_err watch_daemon(struct http *http)
     return PT_OK;
 }
 
+static double studies_seconds(void *context)
+{
+    const struct http *http = context;
+
+    return (double)http->studies_ns / 1e9;
+}
+
 static enum pt_err add_metrics(struct http *http)
 {
     static const char *const operations[ROUTE_COUNT] = {
@@ -422,6 +430,13 @@ static enum pt_err add_metrics(struct http *http)
          &http->resets},
         {METRICS_COUNTER, "patrol_http_foreign_hosts_total",
          "Requests refused for their Host header", &http->refused_hosts},
+        {METRICS_GAUGE, "patrol_http_studies",
+         "Long answers that are worked out or wait", &http->studies_here},
+        {METRICS_COUNTER, "patrol_http_studies_total",
+         "Long answers that were worked out", &http->studies_done},
+        {METRICS_COUNTER, "patrol_http_studies_refused_total",
+         "Requests for long answers refused because too many waited",
+         &http->studies_refused},
         {METRICS_COUNTER, "patrol_http_cut_off_total",
          "Connections closed for being too slow", &http->cut_off},
     };
@@ -440,6 +455,11 @@ static enum pt_err add_metrics(struct http *http)
     for (size_t i = 0; i < sizeof single / sizeof *single && err == PT_OK; i++)
         err = metrics_add(http->metrics, single[i].type, single[i].name, NULL,
                           single[i].help, single[i].value);
+    if (err == PT_OK)
+        err = metrics_add_call(http->metrics, METRICS_COUNTER,
+                               "patrol_http_studies_seconds_total", NULL,
+                               "Time that pool threads spent on long answers",
+                               studies_seconds, http);
     return err;
 }
 
@@ -531,6 +551,7 @@ void http_close(struct http *http, void (*done)(void *), void *context)
     later_end_all(http);
     closures_end_all(http);
     areas_end_all(http);
+    studies_end_all(http);
     sse_end_all(http);
     if (http->open_handles > 0) {
         /* Before the daemon closes the descriptor that is watched. */

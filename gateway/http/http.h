@@ -86,7 +86,8 @@ struct http_coverage {
     unsigned level, zone_percent;
     int rank_weight_s;
     const struct coverage_settings *settings;
-    const char *conninfo; /* for answers from the database on pool threads */
+    const char *conninfo;   /* for answers from the database on pool threads */
+    int64_t study_limit_ms; /* of what is worked out there for one request */
 
     struct coverage_areas *areas; /* the last that were made, or NULL */
     bool areas_wanted; /* set by answers: of the last streets, soon */

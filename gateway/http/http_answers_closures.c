@@ -3,16 +3,16 @@
 
 /* ------------------------------------------------------------ one as an object
  */
-static void write_line(struct json *json, const struct closures_match *match)
+void write_pieces(struct json *json, const struct closures_piece *pieces,
+                  size_t count)
 {
     jw_object(json, "geometry");
     jw_text(json, "type", "MultiLineString");
     jw_array(json, "coordinates");
-    for (size_t i = 0; i < match->closure->piece_count; i++) {
-        const struct closures_piece *piece = &match->closure->pieces[i];
+    for (size_t i = 0; i < count; i++) {
         jw_array(json, NULL);
-        for (size_t p = 0; p < piece->point_count; p++)
-            jw_position(json, piece->points[p]);
+        for (size_t p = 0; p < pieces[i].point_count; p++)
+            jw_position(json, pieces[i].points[p]);
         jw_array_end(json);
     }
     jw_array_end(json);
@@ -35,7 +35,7 @@ static void write_lost(struct json *json, const struct closures_match *match)
     jw_real(json, "lost_m", match->lost_m, 1);
 }
 
-static void write_positive(struct json *json, const char *key, double value)
+void write_positive(struct json *json, const char *key, double value)
 {
     if (value > 0)
         jw_real(json, key, value, 3);
@@ -71,7 +71,7 @@ void write_closure(struct json *json, const char *key,
     jw_object(json, key);
     jw_text(json, "type", "Feature");
     jw_int(json, "id", closure->closure_id);
-    write_line(json, match);
+    write_pieces(json, closure->pieces, closure->piece_count);
     jw_object(json, "properties");
     write_head(json, closure);
     write_positive(json, "factor", closure->factor);

@@ -91,8 +91,8 @@ static void write_since(struct json *json, bool alarm, int64_t since_ms)
         jw_null(json, "below_since");
 }
 
-static void write_zone(struct json *json, const char *key,
-                       const struct coverage *coverage, size_t index)
+void write_cover_zone(struct json *json, const char *key,
+                      const struct coverage *coverage, size_t index, bool live)
 {
     struct coverage_zone zone = coverage_zone(coverage, index);
 
@@ -104,7 +104,8 @@ static void write_zone(struct json *json, const char *key,
             jw_int(json, "promise_s", zone.promise_s);
         else
             jw_null(json, "promise_s");
-        write_since(json, zone.lost, zone.since_ms);
+        if (live)
+            write_since(json, zone.lost, zone.since_ms);
     }
     write_zone_missions(json, &zone);
     if (coverage_streets_ms(coverage) > 0)
@@ -116,14 +117,51 @@ static void write_zone(struct json *json, const char *key,
 
 /* ------------------------------------------------------------------- missions
  */
-static const char *call_sign_of(const struct http *http, uint32_t slot)
+static const char *call_sign_of(const void *context, uint32_t slot)
 {
+    const struct http *http = context;
     const struct catalog_unit *unit = NULL;
 
     if (slot < fleet_count(http->fleet))
         unit = catalog_unit_by_id(*http->catalog,
                                   fleet_at(http->fleet, slot)->unit_id);
     return unit == NULL ? NULL : unit->call_sign;
+}
+
+int is_covered(const struct coverage_mission *mission, unsigned level)
+{
+    if (mission->off_road || mission->promise_s == 0)
+        return -1;
+    return mission->within >= level;
+}
+
+void write_cover(struct json *json, const struct coverage_mission *mission,
+                 unsigned level)
+{
+    int covered = is_covered(mission, level);
+
+    jw_bool(json, "off_road", mission->off_road);
+    if (covered < 0) {
+        jw_null(json, "promise_s");
+        jw_null(json, "covered");
+    } else {
+        jw_int(json, "promise_s", mission->promise_s);
+        jw_bool(json, "covered", covered);
+    }
+    jw_int(json, "within", (int64_t)mission->within);
+}
+
+void write_arrivals(struct json *json, const struct coverage_mission *mission,
+                    unit_name name, const void *context)
+{
+    jw_array(json, "units");
+    for (size_t i = 0; i < mission->found; i++) {
+        jw_object(json, NULL);
+        jw_text(json, "call_sign", name(context, mission->first[i].slot));
+        jw_real(json, "eta_s", mission->first[i].eta_ms / 1e3, 1);
+        jw_object_end(json);
+    }
+    jw_array_end(json);
 }
 
 static void write_covered(struct json *json, const struct http *http,
@@ -134,24 +172,9 @@ static void write_covered(struct json *json, const struct http *http,
     jw_text(json, "name", m->mission->name);
     jw_text(json, "zone",
             m->mission->zone == NULL ? NULL : m->mission->zone->name);
-    jw_bool(json, "off_road", m->off_road);
-    if (m->off_road || m->promise_s == 0) {
-        jw_null(json, "promise_s");
-        jw_null(json, "covered");
-    } else {
-        jw_int(json, "promise_s", m->promise_s);
-        jw_bool(json, "covered", m->within >= http->coverage->level);
-    }
-    jw_int(json, "within", (int64_t)m->within);
+    write_cover(json, m, http->coverage->level);
     write_since(json, m->lost, m->since_ms);
-    jw_array(json, "units");
-    for (size_t i = 0; i < m->found; i++) {
-        jw_object(json, NULL);
-        jw_text(json, "call_sign", call_sign_of(http, m->first[i].slot));
-        jw_real(json, "eta_s", m->first[i].eta_ms / 1e3, 1);
-        jw_object_end(json);
-    }
-    jw_array_end(json);
+    write_arrivals(json, m, call_sign_of, http);
     jw_object_end(json);
 }
 
@@ -235,11 +258,11 @@ void answer_coverage(struct request *rq)
     size_t zones = catalog_zone_count(catalog);
     struct json *json = reply_json(rq);
     jw_object(json, NULL);
-    write_zone(json, "total", coverage, zones);
+    write_cover_zone(json, "total", coverage, zones, true);
     jw_array(json, "zones");
     for (size_t z = 0; z < zones; z++) {
         if (same_zone(catalog_zone(catalog, z), wanted))
-            write_zone(json, NULL, coverage, z);
+            write_cover_zone(json, NULL, coverage, z, true);
     }
     jw_array_end(json);
     write_missions(json, http, wanted);

@@ -100,34 +100,41 @@ static void write_area(struct json *json, const struct coverage_areas *areas,
     jw_array_end(json);
 }
 
-/* The features; the rest stands there already. */
-static void write_gaps(struct made *made)
+void write_gaps(struct json *json, const struct coverage_streets *streets,
+                const struct coverage_areas *areas,
+                const struct catalog_zone *zone)
 {
-    const struct areas_job *job = (const struct areas_job *)made;
-    const struct coverage_basis *basis = coverage_streets_basis(job->streets);
+    const struct coverage_basis *basis = coverage_streets_basis(streets);
     const struct roads *roads =
         roads_metric_roads(coverage_basis_metrics(basis)->now);
-    struct json *json = &made->json;
     const struct coverage_gap *gaps = NULL;
-    size_t count = coverage_streets_gaps(job->streets, &gaps);
+    size_t count = coverage_streets_gaps(streets, &gaps);
 
     jw_array(json, "features");
     for (size_t i = 0; i < count; i++) {
-        if (job->zone != NULL && !gap_touches(roads, &gaps[i], job->zone))
+        if (zone != NULL && !gap_touches(roads, &gaps[i], zone))
             continue;
         jw_object(json, NULL);
         jw_text(json, "type", "Feature");
         write_properties(json, coverage_basis_catalog(basis), &gaps[i]);
         jw_object(json, "geometry");
-        if (job->areas != NULL)
-            write_area(json, job->areas, i);
+        if (areas != NULL)
+            write_area(json, areas, i);
         else
             write_lines(json, roads, &gaps[i]);
         jw_object_end(json);
         jw_object_end(json);
     }
     jw_array_end(json);
-    jw_object_end(json);
+}
+
+/* The rest stands there already. */
+static void write_rest(struct made *made)
+{
+    const struct areas_job *job = (const struct areas_job *)made;
+
+    write_gaps(&made->json, job->streets, job->areas, job->zone);
+    jw_object_end(&made->json);
 }
 
 /* --------------------------------------------------------------- on the loop
@@ -204,7 +211,7 @@ void answer_coverage_gaps(struct request *rq)
         return;
     }
     job->made = (struct made){.content_type = "application/geo+json",
-                              .write = write_gaps,
+                              .write = write_rest,
                               .release = release};
     job->zone = zone;
     job->catalog = catalog_ref(*http->catalog);

@@ -36,27 +36,34 @@ bool folded_has_words(const char *folded, const char *folded_words)
     }
 }
 
-bool request_zone(struct request *rq, const struct catalog_zone **ret)
+const struct catalog_zone *zone_of(const struct catalog *catalog,
+                                   const char *typed)
 {
-    const struct catalog *catalog = *rq->http->catalog;
-    const char *typed = params_get(&rq->params, "zone");
     char wanted[4 * PARAMS_VALUE_BYTES_MAX + 1];
     char name[1024];
     uint32_t number = 0;
 
-    *ret = NULL;
-    if (typed == NULL)
-        return true;
     bool by_number = params_count(typed, 1, UINT32_MAX, &number);
     catalog_fold(typed, wanted, sizeof wanted);
     for (size_t i = 0; i < catalog_zone_count(catalog); i++) {
         const struct catalog_zone *zone = catalog_zone(catalog, i);
         catalog_fold(zone->name, name, sizeof name);
-        if (by_number ? zone->zone_id == number : strcmp(name, wanted) == 0) {
-            *ret = zone;
-            return true;
-        }
+        if (by_number ? zone->zone_id == number : strcmp(name, wanted) == 0)
+            return zone;
     }
+    return NULL;
+}
+
+bool request_zone(struct request *rq, const struct catalog_zone **ret)
+{
+    const char *typed = params_get(&rq->params, "zone");
+
+    *ret = NULL;
+    if (typed == NULL)
+        return true;
+    *ret = zone_of(*rq->http->catalog, typed);
+    if (*ret != NULL)
+        return true;
     reply_parameter(rq, "zone", "no zone has that number or name");
     return false;
 }

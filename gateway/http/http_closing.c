@@ -222,7 +222,8 @@ static const char remove_sql[] =
     " WHERE closure_id = $1::integer AND removed_at IS NULL"
     " AND (until IS NULL OR until > now()) RETURNING closure_id";
 
-static void write_pieces(struct json *json, const struct closures_found *found)
+static void write_stored_pieces(struct json *json,
+                                const struct closures_found *found)
 {
     jw_array(json, NULL);
     for (size_t i = 0; i < found->piece_count; i++) {
@@ -300,7 +301,7 @@ static enum pt_err store(struct closure_job *job)
     char factor[32], speed[32], from[RFC3339_SIZE], until[RFC3339_SIZE];
     bool open = body->until_ms == INT64_MAX;
 
-    write_pieces(&pieces, &job->found);
+    write_stored_pieces(&pieces, &job->found);
     const char *const values[] = {
         body->closed ? "closed" : "slowed",
         number(factor, body->factor),
@@ -342,7 +343,8 @@ static void find_work(uv_work_t *work) /* on the pool */
 }
 
 static void reply_choices(struct request *rq,
-                          const struct closures_found *found)
+                          const struct closures_found *found,
+                          const char *parameter)
 {
     struct json *json = reply_json(rq);
 
@@ -351,7 +353,7 @@ static void reply_choices(struct request *rq,
     problem_begin(json, PROBLEM_STREETS,
                   "several places fit; name cross streets (\"between L and "
                   "M\"), the whole name, or a point");
-    jw_text(json, "parameter", "street");
+    jw_text(json, "parameter", parameter);
     jw_array(json, "candidates");
     for (size_t i = 0; i < found->choice_count; i++) {
         const struct closures_choice *choice = &found->choices[i];
@@ -367,8 +369,8 @@ static void reply_choices(struct request *rq,
     jw_object_end(json);
 }
 
-static void reply_not_found(struct request *rq, enum pt_err err,
-                            const struct closures_found *found)
+void reply_no_street(struct request *rq, enum pt_err err,
+                     const struct closures_found *found, const char *parameter)
 {
     switch (err) {
     case PT_E_NOTFOUND:
@@ -381,7 +383,7 @@ static void reply_not_found(struct request *rq, enum pt_err err,
                       found->missing);
         return;
     case PT_E_RANGE:
-        reply_choices(rq, found);
+        reply_choices(rq, found, parameter);
         return;
     case PT_E_OFFROAD:
         reply_problem(rq, PROBLEM_OFF_ROAD,
@@ -389,7 +391,7 @@ static void reply_not_found(struct request *rq, enum pt_err err,
                       CLOSURES_POINT_REACH_M);
         return;
     case PT_E_MALFORMED:
-        reply_parameter(rq, "street",
+        reply_parameter(rq, parameter,
                         "a street is expected: \"Calle 23 between L and M\"");
         return;
     case PT_E_FULL:
@@ -415,7 +417,7 @@ static void find_done(uv_work_t *work, int status)
     }
     enum pt_err err = job->err;
     if (err != PT_OK) {
-        reply_not_found(rq, err, &job->found);
+        reply_no_street(rq, err, &job->found, "street");
     } else if (!job->found.has_direction &&
                job->body.direction != CLOSURES_BOTH) {
         reply_parameter(rq, "direction",
@@ -431,27 +433,26 @@ static void find_done(uv_work_t *work, int status)
         answer_job(job);
 }
 
-static bool is_json(const char *content_type)
+bool request_is_json(struct request *rq)
 {
+    const char *type = rq->content_type;
     size_t length = strlen(PLAIN_JSON);
 
-    return content_type != NULL &&
-           strncasecmp(content_type, PLAIN_JSON, length) == 0 &&
-           strchr("; \t", content_type[length]) != NULL;
+    if (type != NULL && strncasecmp(type, PLAIN_JSON, length) == 0 &&
+        strchr("; \t", type[length]) != NULL)
+        return true;
+    reply_problem(rq, PROBLEM_TYPE, "Content-Type: " PLAIN_JSON);
+    return false;
 }
 
-/* A page of a foreign site can have a browser send a form or plain text here,
- * but not JSON, without asking first; and we do not say yes. */
 void answer_close(struct request *rq)
 {
     const struct roads *roads = dispatch_roads(rq->http->dispatch);
     struct closure_body body;
-    struct closure_fault fault;
+    struct body_fault fault;
 
-    if (!is_json(rq->content_type)) {
-        reply_problem(rq, PROBLEM_TYPE, "Content-Type: " PLAIN_JSON);
+    if (!request_is_json(rq))
         return;
-    }
     if (!closure_body_parse(rq->body, rq->body_bytes, http_wall_ms(), &body,
                             &fault)) {
         reply_parameter(rq, fault.member, fault.what);

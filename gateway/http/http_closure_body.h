@@ -3,6 +3,7 @@
 /* closure_body: what strangers send to have a street closed, taken apart and
  * checked. Pure, any thread. Private to http. */
 #include "closures.h"
+#include "http_body.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,14 +28,12 @@ struct closure_body {
     char reason[CLOSURES_REASON_BYTES]; /* likewise */
 };
 
-/* Why a body was refused. */
-struct closure_fault {
-    char member[32];  /* "" when it is none in particular; ASCII */
-    const char *what; /* a constant sentence without a full stop */
-};
-
 /* False with the reason in `fault`. `now_ms` is UTC. */
 bool closure_body_parse(const char *bytes, size_t size, int64_t now_ms,
-                        struct closure_body *ret, struct closure_fault *fault);
+                        struct closure_body *ret, struct body_fault *fault);
+/* The same of an object; without `now_ms` it may not say from when or until
+ * when. */
+bool closure_body_take(const json_t *body, const int64_t *now_ms,
+                       struct closure_body *ret, struct body_fault *fault);
 
 #endif

@@ -6,6 +6,7 @@
  * http_routes.c  which handler answers which address
  * http_answers_* the handlers: each fills request.reply, none knows a socket
  * http_closing.c streets closed and opened, by pool and database
+ * http_study.c   answers that take long, by the pool, one after the other
  * http_events.c  the event streams */
 #include "http.h"
 #include "http_json.h"
@@ -47,6 +48,7 @@
     X(ROUTE_COVERAGE, "getCoverage")       \
     X(ROUTE_GAPS, "getCoverageGaps")       \
     X(ROUTE_STREETS, "getCoverageStreets") \
+    X(ROUTE_WHATIF, "askWhatIf")           \
     X(ROUTE_ETA, "reportEta")              \
     X(ROUTE_EVENTS, "getEvents")           \
     X(ROUTE_HEALTHZ, "getHealth")          \
@@ -104,6 +106,7 @@ struct later {
     struct request *request;       /* NULL: nobody waits any more */
 };
 struct closure_job;
+struct study;
 
 /* One request; freed with its memory when libmicrohttpd is done with it. */
 struct request {
@@ -160,6 +163,8 @@ struct http {
     unsigned closing_count;
     unsigned made_count;
     struct areas_job *areas_wanted; /* answers that wait for areas of gaps */
+    struct study *studies; /* the first is under way, the others wait */
+    uint64_t studies_here, studies_done, studies_refused, studies_ns;
 
     struct http_ring *ring;
     struct stream *streams;
@@ -255,6 +260,7 @@ void answer_coverage_gaps(struct request *rq);
 void answer_coverage_streets(struct request *rq);
 /* The layer "coverage". */
 void answer_coverage_tile(struct request *rq, const struct tile *tile);
+void answer_whatif(struct request *rq);
 void answer_missions(struct request *rq);
 void answer_zones(struct request *rq);
 void answer_health(struct request *rq);
@@ -279,6 +285,9 @@ const struct catalog_unit *request_unit(struct request *rq,
  * to case and accents); NULL when not given. False with a 400 when no zone
  * is called so. */
 bool request_zone(struct request *rq, const struct catalog_zone **ret);
+/* By its number or name, likewise; NULL when no zone is called so. */
+const struct catalog_zone *zone_of(const struct catalog *catalog,
+                                   const char *typed);
 /* The point of `lat` and `lon` or of `mission`; false with a problem. `ret`
  * is NULL without a mission. */
 bool request_target(struct request *rq, struct geo_point *at,
@@ -330,6 +339,24 @@ void write_uncovers(struct json *json, const struct http *http,
 /* Of the same their number; -1 while coverage is not known. */
 int64_t uncovers_count(const struct http *http, const struct fleet_unit *state,
                        const struct catalog_mission *target);
+/* A zone of a coverage as an object; `live` with its alarm. */
+void write_cover_zone(struct json *json, const char *key,
+                      const struct coverage *coverage, size_t index, bool live);
+/* What a mission has of cover, as the members off_road, promise_s, covered and
+ * within; `level` units are to be there in time. */
+void write_cover(struct json *json, const struct coverage_mission *mission,
+                 unsigned level);
+/* True, false, or -1 where there is nothing to be covered. */
+int is_covered(const struct coverage_mission *mission, unsigned level);
+/* Its first units as the member "units", by the names that `name` gives. */
+typedef const char *(*unit_name)(const void *context, uint32_t slot);
+void write_arrivals(struct json *json, const struct coverage_mission *mission,
+                    unit_name name, const void *context);
+/* Gaps of streets as the array "features"; `areas` NULL: as lines; `zone` NULL:
+ * all. Any thread that holds them. */
+void write_gaps(struct json *json, const struct coverage_streets *streets,
+                const struct coverage_areas *areas,
+                const struct catalog_zone *zone);
 /* Where a unit is believed to be, as an object of its own. */
 void write_believed(struct json *json, struct geo_point at, double forward_s);
 /* Which parts the answer lacks, as the member "degraded". */
@@ -361,6 +388,19 @@ void closures_every_second(struct http *http);
 #define CLOSURES_NAMED_MAX 32u
 void write_closures_on(struct json *json, const struct http *http,
                        const uint32_t *directed, size_t count);
+/* Their lines as the member "geometry". */
+void write_pieces(struct json *json, const struct closures_piece *pieces,
+                  size_t count);
+/* Null unless it is above 0. */
+void write_positive(struct json *json, const char *key, double value);
+/* What closures_find() did not find, and why. The member of the request that
+ * names the streets is `parameter`. */
+void reply_no_street(struct request *rq, enum pt_err err,
+                     const struct closures_found *found, const char *parameter);
+/* The body is to be JSON by its Content-Type: a page of a foreign site can have
+ * a browser send a form or plain text here, but not JSON, without asking first;
+ * and we do not say yes. False with a problem. */
+bool request_is_json(struct request *rq);
 /* One as a GeoJSON feature. */
 void write_closure(struct json *json, const char *key,
                    const struct closures_match *match);

@@ -34,6 +34,7 @@ static const struct route {
      ROUTE_STREETS,
      answer_coverage_streets,
      {"zone", "bbox"}},
+    {"POST /v1/coverage/what-if", ROUTE_WHATIF, answer_whatif, {NULL}},
     {"/v1/reports/eta", ROUTE_ETA, answer_eta_report, {"from", "to"}},
     {"/v1/events", ROUTE_EVENTS, answer_events, {NULL}},
     {"/healthz", ROUTE_HEALTHZ, answer_health, {NULL}},

@@ -3,32 +3,6 @@
 #include "unit_text.h"
 #include <string.h>
 
-static double item_number(const json_t *array, size_t index)
-{
-    const json_t *item = json_array_get(array, index);
-    return json_is_number(item) ? json_number_value(item) : -1;
-}
-
-/* "62", or "-" where there is nothing to have a share of. */
-static void cell_share(struct ctl_table *table, const json_t *of, size_t k)
-{
-    double share = item_number(json_object_get(of, "share"), k);
-    if (share < 0)
-        ctl_table_cell(table, "-");
-    else
-        ctl_table_format(table, "%.0f", share * 100);
-}
-
-static void cell_clock(struct ctl_table *table, const json_t *object,
-                       const char *key)
-{
-    char text[32];
-    double seconds;
-    ctl_table_cell(table, ctl_number(object, key, &seconds)
-                              ? ctl_format_clock(text, sizeof text, seconds)
-                              : "-");
-}
-
 static void zone_row(struct ctl_table *table, const json_t *zone,
                      const char *name)
 {
@@ -36,16 +10,16 @@ static void zone_row(struct ctl_table *table, const json_t *zone,
     const json_t *streets = json_object_get(zone, "streets");
     double length_m;
     ctl_table_cell(table, name);
-    cell_clock(table, zone, "promise_s");
+    ctl_cell_clock(table, zone, "promise_s");
     ctl_cell_number(table, missions, "total", 0);
     for (size_t k = 0; k < 3; k++)
-        cell_share(table, missions, k);
+        ctl_cell_share(table, missions, k);
     if (ctl_number(streets, "length_m", &length_m))
         ctl_table_format(table, "%.0f", length_m / 1000);
     else
         ctl_table_cell(table, "-");
     for (size_t k = 0; k < 3; k++)
-        cell_share(table, streets, k);
+        ctl_cell_share(table, streets, k);
     ctl_table_cell(table,
                    json_is_true(json_object_get(zone, "alarm")) ? "LOST" : "");
 }
@@ -74,10 +48,10 @@ static void mission_row(struct ctl_table *table, const json_t *mission)
     bool off_road = json_is_true(json_object_get(mission, "off_road"));
     ctl_cell_text(table, mission, "name");
     ctl_cell_text(table, mission, "zone");
-    cell_clock(table, mission, "promise_s");
+    ctl_cell_clock(table, mission, "promise_s");
     ctl_cell_number(table, mission, "within", 0);
     ctl_table_cell(table, first == NULL ? "-" : ctl_text(first, "call_sign"));
-    cell_clock(table, first, "eta_s");
+    ctl_cell_clock(table, first, "eta_s");
     ctl_table_cell(table, off_road ? "no road near"
                           : json_is_true(json_object_get(mission, "alarm"))
                               ? "LOST"
@@ -164,7 +138,7 @@ static void gap_row(struct ctl_table *table, const json_t *gap)
         ctl_table_format(table, "%.1f", length_m / 1000);
     else
         ctl_table_cell(table, "-");
-    cell_clock(table, properties, "worst_s");
+    ctl_cell_clock(table, properties, "worst_s");
     ctl_table_format(table, "%zu", json_array_size(missions));
     for (size_t i = 0; i < json_array_size(missions); i++) {
         const char *name = ctl_text(json_array_get(missions, i), "name");

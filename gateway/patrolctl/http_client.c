@@ -290,6 +290,25 @@ void ctl_cell_kmh(struct ctl_table *table, const json_t *object)
         ctl_table_cell(table, "-");
 }
 
+void ctl_cell_clock(struct ctl_table *table, const json_t *object,
+                    const char *key)
+{
+    char text[32];
+    double seconds;
+    ctl_table_cell(table, ctl_number(object, key, &seconds)
+                              ? ctl_format_clock(text, sizeof text, seconds)
+                              : "-");
+}
+
+void ctl_cell_share(struct ctl_table *table, const json_t *object, size_t k)
+{
+    const json_t *share = json_array_get(json_object_get(object, "share"), k);
+    if (json_is_number(share))
+        ctl_table_format(table, "%.0f", json_number_value(share) * 100);
+    else
+        ctl_table_cell(table, "-");
+}
+
 void ctl_print_json(const json_t *value)
 {
     json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12));

@@ -52,6 +52,12 @@ void ctl_cell_list(struct ctl_table *table, const json_t *list);
 /* Of an object with lat and lon; with speed_mps. */
 void ctl_cell_point(struct ctl_table *table, const json_t *object);
 void ctl_cell_kmh(struct ctl_table *table, const json_t *object);
+/* "4:05" of so many seconds. */
+void ctl_cell_clock(struct ctl_table *table, const json_t *object,
+                    const char *key);
+/* "62", of item `k` of the object's "share"; "-" where there is nothing to have
+ * a share of. */
+void ctl_cell_share(struct ctl_table *table, const json_t *object, size_t k);
 
 void ctl_print_json(const json_t *value);
 

@@ -25,6 +25,16 @@ static const struct ctl_command commands[] = {
      "missions\n"
      "on them. --json gives GeoJSON: areas that follow those streets.",
      "patrolctl coverage gaps", cmd_coverage_gaps},
+    {"coverage what-if", "", "cover as it would be, beside as it is",
+     "With units added, moved, taken away or of another status, streets "
+     "closed\n"
+     "or slowed, another promise, by another profile or in another hour of "
+     "the\n"
+     "week: cover of all zones before and after, and the missions that are\n"
+     "lost or gained. Nothing that is live changes. Options but --at,\n"
+     "--profile and --all may be given several times.",
+     "patrolctl coverage what-if --remove P-12 --add 23.1330,-82.3830",
+     cmd_coverage_what_if},
     {"report eta", "", "how right predictions were",
      "Of units that were asked about and then went there: by how much the\n"
      "predicted times were off, how often the stated range was right, and\n"

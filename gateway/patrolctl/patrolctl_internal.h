@@ -93,6 +93,7 @@ enum ctl_exit cmd_closure_list(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_closure_remove(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_nearest(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_coverage(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit cmd_coverage_what_if(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_coverage_gaps(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_report_eta(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_route(struct ctl *ctl, int argc, char **argv);

@@ -210,9 +210,10 @@ static enum pt_err load_profiles(const struct asking *a,
     return err;
 }
 
-enum pt_err speeds_load(const char *conninfo, struct roads *roads,
-                        int64_t now_ms, struct speeds **ret, char *message,
-                        size_t message_size)
+/* In the hour of `now_ms`; NULL: in that of `hour`. */
+static enum pt_err load(const char *conninfo, struct roads *roads,
+                        const int64_t *now_ms, unsigned hour,
+                        struct speeds **ret, char *message, size_t message_size)
 {
     struct asking a;
     struct streets streets = {0};
@@ -220,14 +221,15 @@ enum pt_err speeds_load(const char *conninfo, struct roads *roads,
     if (speeds == NULL)
         return PT_E_NOMEM;
     speeds->roads = roads_ref(roads);
+    speeds->hour = hour;
     enum pt_err err =
         asking_open(&a, conninfo, "patrol speeds", message, message_size);
     if (err == PT_OK)
         err = asking_run(&a, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     if (err == PT_OK)
         err = streets_read(&a, roads, &streets);
-    if (err == PT_OK)
-        err = read_clock(&a, &streets, now_ms, speeds);
+    if (err == PT_OK && now_ms != NULL)
+        err = read_clock(&a, &streets, *now_ms, speeds);
     if (err == PT_OK)
         err = load_profiles(&a, &streets, speeds);
     asking_close(&a);
@@ -237,6 +239,22 @@ enum pt_err speeds_load(const char *conninfo, struct roads *roads,
     else
         speeds_free(speeds);
     return err;
+}
+
+enum pt_err speeds_load(const char *conninfo, struct roads *roads,
+                        int64_t now_ms, struct speeds **ret, char *message,
+                        size_t message_size)
+{
+    return load(conninfo, roads, &now_ms, 0, ret, message, message_size);
+}
+
+enum pt_err speeds_load_hour(const char *conninfo, struct roads *roads,
+                             unsigned hour, struct speeds **ret, char *message,
+                             size_t message_size)
+{
+    if (hour >= LEARN_HOURS)
+        return PT_E_RANGE;
+    return load(conninfo, roads, NULL, hour, ret, message, message_size);
 }
 
 const struct roads *speeds_roads(const struct speeds *speeds)

@@ -81,6 +81,12 @@ struct speeds;
 PT_MUST_CHECK enum pt_err speeds_load(const char *conninfo, struct roads *roads,
                                       int64_t now_ms, struct speeds **ret,
                                       char *message, size_t message_size);
+/* As it is in an hour of the week: 0 is Monday's first, by the clocks of the
+ * most zones. speeds_until_ms() is 0 then. */
+PT_MUST_CHECK enum pt_err speeds_load_hour(const char *conninfo,
+                                           struct roads *roads, unsigned hour,
+                                           struct speeds **ret, char *message,
+                                           size_t message_size);
 void speeds_free(struct speeds *speeds); /* NULL is fine */
 const struct roads *speeds_roads(const struct speeds *speeds);
 /* When its hour is over. */

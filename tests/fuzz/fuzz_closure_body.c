@@ -63,7 +63,7 @@ static void check_found(const struct closure_body *body)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct closure_body body;
-    struct closure_fault fault;
+    struct body_fault fault;
     char *bytes = malloc(size + 1);
 
     if (bytes == NULL)

@@ -226,9 +226,9 @@ def test_the_description_is_sound():
                   for one in methods.values()]
     assert API["openapi"].startswith("3.1.")
     names = [o["operationId"] for o in operations]
-    assert len(set(names)) == len(names) == 21
+    assert len(set(names)) == len(names) == 22
     for operation in operations:
-        assert operation["x-role"] in ("none", "operator", "viewer",
+        assert operation["x-role"] in ("none", "operator", "viewer", "planner",
                                        "dispatcher")
         assert {"400", "403", "405", "503"} <= set(operation["responses"])
         assert {"200", "201"} & set(operation["responses"])

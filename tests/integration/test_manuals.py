@@ -26,7 +26,7 @@ def part(text, heading):
 
 
 def commands():
-    return [re.match(r" +((?:[a-z]+ )+)", line)[1].strip()
+    return [re.match(r" +((?:[a-z-]+ )+)", line)[1].strip()
             for line in part(said_by("patrolctl", "--help"), "commands:")]
 
 

@@ -577,7 +577,7 @@ static void closures_are_made_of_json(void **state)
 #define CLOSING_MS 1718452800000
 
 static bool read_body(const char *text, struct closure_body *ret,
-                      struct closure_fault *fault)
+                      struct body_fault *fault)
 {
     return closure_body_parse(text, strlen(text), CLOSING_MS, ret, fault);
 }
@@ -586,7 +586,7 @@ static void bodies_of_closures(void **state)
 {
     (void)state;
     struct closure_body body;
-    struct closure_fault fault;
+    struct body_fault fault;
 
     assert_true(read_body("{\"street\":\"Calle 23\"}", &body, &fault));
     assert_string_equal(body.street, "Calle 23");
@@ -666,7 +666,7 @@ static void wrong_bodies_of_closures(void **state)
         {"{\"street\":\"x\",\"reason\":\"a\\u001bb\"}", "reason"},
     };
     struct closure_body body;
-    struct closure_fault fault;
+    struct body_fault fault;
     char longest[1000];
 
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
