@@ -1,13 +1,17 @@
 """The crew's page, served by a real agent: what is said on it arrives in the
 database, with and without a network, and strangers get nothing."""
 import contextlib
+import json
+import os
 import socket
+import stat
+import subprocess
 import time
 
 import pytest
 import requests
 
-from lib_common import free_port, wait_for
+from lib_common import BIN, free_port, wait_for
 
 CAR = "car-1"
 STORED, QUEUED = "stored", "queued"
@@ -159,6 +163,33 @@ def test_what_was_said_while_nobody_listened_has_its_time(database, make_gateway
     ago_s = before - database.one(
         "SELECT extract(epoch FROM event_time)::float FROM patrol.unit_event")
     assert 590 < ago_s < 610
+
+
+def test_the_same_in_a_terminal(make_agent, place):
+    path = f"{place}/crew.sock"
+    agent = make_agent(crew_page__socket=path, crew_page__pin=4711).start()
+    agent.process.wait_log("crew page: listening")
+
+    def crew(*words):
+        return subprocess.run([os.path.join(BIN, "patrol-crew"), "-s", path, *words],
+                              capture_output=True, text=True, timeout=30, check=False)
+
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o660
+    for words in (("logon", "Pérez"), ("status", "busy"), ("place", "23 y L"),
+                  ("panic",)):
+        assert crew(*words).returncode == 0
+    said = crew().stdout
+    assert "crew      Pérez  since" in said and "place     23 y L  since" in said
+    assert [line.split()[1:] for line in said.splitlines()[7:]] == [
+        ["queued", "panic", "-"], ["queued", "place", "23", "y", "L"],
+        ["queued", "status", "busy"], ["queued", "logon", "Pérez"]]
+    assert json.loads(crew("-j").stdout)["crew"]["status"] == "busy"
+    refused = crew("status", "drunk")
+    assert refused.returncode == 1 and "malformed" in refused.stderr
+    assert crew("status").returncode == 2 and crew("dance").returncode == 2
+    agent.stop()
+    gone = crew()
+    assert gone.returncode == 1 and path in gone.stderr
 
 
 # --------------------------------------------------------------------- strangers
