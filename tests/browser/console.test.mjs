@@ -276,6 +276,49 @@ test("silent units look it, alarm, and are heard again", { skip: full }, async (
         .every((alarm) => alarm.textContent.includes("over since")));
 });
 
+/* The colours of the layer are in the legend, by day as by night. */
+test("streets by arrival: switched on by keyboard, with what they mean", async () => {
+    const drawn = () => page.evaluate(() => {
+        const samples = [...document.querySelectorAll(".times-line")];
+        return samples.map((one) => getComputedStyle(one).borderTopColor);
+    });
+    await page.locator("#times").focus();
+    await page.keyboard.press("ArrowDown");
+    await page.waitForSelector("#times-legend li");
+    assert.equal(await page.locator("#times-legend li").count(), 8);
+    assert.equal(new Set(await drawn()).size, 8);
+    const tile = await page.waitForResponse((answer) =>
+        answer.url().includes("/v1/tiles/coverage/") && answer.status() === 200);
+    assert.ok((await tile.body()).length > 100);
+    /* of seven shades of a street one at least is on the map itself */
+    const shades = (await drawn()).slice(0, 6).map((text) => text.match(/\d+/g).map(Number));
+    let found = false;
+    for (let i = 0; i < 40 && !found; i++) {
+        await page.waitForTimeout(250);
+        const png = await page.screenshot({ clip: await page.locator("#map").boundingBox() });
+        found = await page.evaluate(async ([bytes, wanted]) => {
+            const image = await createImageBitmap(new Blob([new Uint8Array(bytes)]));
+            const canvas = new OffscreenCanvas(image.width, image.height);
+            const pen = canvas.getContext("2d");
+            pen.drawImage(image, 0, 0);
+            const { data } = pen.getImageData(0, 0, image.width, image.height);
+            const seen = new Set();
+            for (let at = 0; at < data.length; at += 4)
+                seen.add(`${data[at]} ${data[at + 1]} ${data[at + 2]}`);
+            return wanted.some((shade) => seen.has(shade.join(" ")));
+        }, [[...png], shades]);
+    }
+    assert.ok(found);
+    await shot(page, "8-streets-by-arrival");
+    await page.locator("#times").selectOption("3");
+    await page.locator("#theme").click();
+    await axe(page);
+    await shot(page, "8-streets-by-arrival-night");
+    await page.locator("#theme").click();
+    await page.locator("#times").selectOption("0");
+    assert.equal(await page.locator("#times-legend").isVisible(), false);
+});
+
 test("a closed street is drawn", async () => {
     const before = await (await fetch(`${URL}/v1/closures`)).json();
     assert.equal(before.features.length, 0);

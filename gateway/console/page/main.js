@@ -11,6 +11,7 @@ import { planPoint, setPlanCity, startPlan } from "./plan.js";
 import {
     ageText, clock, clockZone, onLanguage, plain, say, setTimeZone, startLanguage,
 } from "./say.js";
+import { setTimesTheme, startTimes } from "./times.js";
 import { currentView, onView, startViews } from "./view.js";
 
 /* ------------------------------------------------------------ day and night */
@@ -22,6 +23,7 @@ function startTheme() {
         document.body.dataset.theme = theme;
         button.setAttribute("aria-pressed", String(theme === "night"));
         setMapTheme(theme);
+        setTimesTheme(theme);
         setListTheme(theme);
     };
     button.addEventListener("click", () => {
@@ -220,6 +222,7 @@ startAlarms();
 startAsk();
 startList();
 startTheme();
+startTimes();
 startViews();
 onView(resizeMap);
 startPlan();

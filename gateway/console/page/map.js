@@ -13,6 +13,7 @@ let map = null;
 let theme = "day";
 /* What lies over the streets, by the names of its sources. */
 const shown = { route: NOTHING, closures: NOTHING, gaps: NOTHING, cover: NOTHING };
+let times = 0;
 const chosenListeners = [];
 
 export function onChosen(listener) {
@@ -74,7 +75,13 @@ export function mapPicture() {
 export function setMapTheme(next) {
     theme = next;
     overlayTheme(next);
-    map?.setStyle(mapStyle(theme, shown));
+    map?.setStyle(mapStyle(theme, shown, times));
+}
+
+/** Streets by the time of the first, second or third unit to them; 0: not. */
+export function setMapTimes(place) {
+    times = place;
+    map?.setStyle(mapStyle(theme, shown, times));
 }
 
 /** Streets or missions are others now: their tiles are asked for again. */
@@ -134,7 +141,7 @@ export function startMap(onPoint, hint) {
     try {
         maplibregl.setWorkerUrl("/console/maplibre-gl-csp-worker.js");
         map = new maplibregl.Map({
-            container: "map", style: mapStyle(theme, shown), attributionControl: false,
+            container: "map", style: mapStyle(theme, shown, times), attributionControl: false,
             dragRotate: false, pitchWithRotate: false, touchPitch: false, fadeDuration: 0,
             minZoom: 6, maxZoom: 19, center: [0, 20], zoom: 6, renderWorldCopies: false,
         });

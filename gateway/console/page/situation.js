@@ -46,7 +46,7 @@ async function askLive() {
     try {
         const [coverage, gaps] = await Promise.all([
             fetchJson("/v1/coverage", ANSWER_WITHIN_MS),
-            fetchJson("/v1/coverage/gaps", ANSWER_WITHIN_MS)]);
+            fetchJson("/v1/coverage/gaps?form=lines", ANSWER_WITHIN_MS)]);
         if (mine !== turn) return;
         shown = {
             ...shown, coverage, gaps, problem: null, at: new Date(coverage.answered_at),

@@ -1,6 +1,7 @@
 /* The map's own quiet style, for day and for night: streets are there to be
  * found, units to be seen. */
 import { planLayers } from "./style_plan.js";
+import { timesLayers } from "./style_times.js";
 
 const PAINT = {
     day: {
@@ -75,8 +76,9 @@ function labels(paint) {
 export const NOTHING = { type: "FeatureCollection", features: [] };
 
 /** A MapLibre style; `shown` are collections by the names of their sources
- * ("route", "closures", "gaps", "cover"), kept when the style is changed. */
-export function mapStyle(theme, shown) {
+ * ("route", "closures", "gaps", "cover"), kept when the style is changed;
+ * `times` is whose arrival streets are coloured by, 0 for none. */
+export function mapStyle(theme, shown, times) {
     const paint = PAINT[theme];
     const collections = Object.fromEntries(Object.entries(shown)
         .map(([name, data]) => [name, { type: "geojson", data }]));
@@ -85,6 +87,7 @@ export function mapStyle(theme, shown) {
         sources: {
             streets: tiles("streets"), zones: tiles("zones"), missions: tiles("missions"),
             ...collections,
+            ...(times > 0 && { coverage: tiles("coverage") }),
         },
         layers: [
             { id: "ground", type: "background", paint: { "background-color": paint.ground } },
@@ -95,6 +98,7 @@ export function mapStyle(theme, shown) {
             street("small", SMALL, paint.small, width(0.4, 2, 15), 13),
             street("middle", MIDDLE, paint.middle, width(0.9, 3.6, 21)),
             street("main", MAIN, paint.main, width(1.6, 5.4, 27)),
+            ...(times > 0 ? timesLayers(theme, times) : []),
             {
                 id: "zones", type: "line", source: "zones", "source-layer": "zones",
                 paint: {

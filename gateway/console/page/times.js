@@ -1,0 +1,57 @@
+/* Streets coloured by how long the first, second or third unit takes to them:
+ * a layer that is switched on beside the map, and what its colours mean. */
+import { byId, element } from "./dom.js";
+import { reloadTiles, setMapTimes } from "./map.js";
+import { minutes, onLanguage, say } from "./say.js";
+import { timesSteps } from "./style_times.js";
+
+const AGAIN_MS = 10000;
+let shown = 0;
+let theme = "day";
+
+/* A line as the map has it: colour, and width that grows with the time. */
+function sample({ colour, width, dashes }) {
+    const line = element("span", null, "times-line");
+    line.style.borderTop = `${width}px ${dashes ? "dashed" : "solid"} ${colour}`;
+    return line;
+}
+
+function showLegend() {
+    const legend = byId("times-legend");
+    legend.hidden = shown === 0;
+    legend.replaceChildren(...timesSteps(theme).map((step) => {
+        const item = element("li");
+        const text = step.late ? say("times_late")
+            : step.dashes ? say("times_nobody")
+                : step.most === null ? say("times_longer", { time: minutes(step.above) })
+                    : say("times_up_to", { time: minutes(step.most) });
+        item.append(sample(step), text);
+        return item;
+    }));
+}
+
+function show(place) {
+    shown = place;
+    setMapTimes(place);
+    showLegend();
+}
+
+export function setTimesTheme(next) {
+    theme = next;
+    showLegend();
+}
+
+export function startTimes() {
+    const select = byId("times");
+    const wish = Number(localStorage.getItem("times"));
+    select.value = [1, 2, 3].includes(wish) ? String(wish) : "0";
+    select.addEventListener("change", () => {
+        localStorage.setItem("times", select.value);
+        show(Number(select.value));
+    });
+    onLanguage(showLegend);
+    show(Number(select.value));
+    setInterval(() => {
+        if (shown > 0 && !document.hidden) reloadTiles(["coverage"]);
+    }, AGAIN_MS);
+}
