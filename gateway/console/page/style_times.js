@@ -1,6 +1,6 @@
 /* Streets by the time that units take to them. Darker by day and brighter by
- * night is later, and wider is, too: that is seen without colours. ColorBrewer's YlGnBu (Brewer, Penn State; Apache 2.0), which
- * the colour-blind tell apart. */
+ * night is later, and wider is, too: that is seen without colours. ColorBrewer's YlGnBu
+ * (Brewer, Penn State; Apache 2.0), which the colour-blind tell apart. */
 const MOST_S = [60, 120, 180, 300, 600];
 const SHADES = {
     day: ["#7fcdbb", "#41b6c4", "#1d91c0", "#225ea8", "#253494", "#081d58"],
