@@ -316,6 +316,7 @@ static void areas_done(uv_work_t *work, int status)
         coverage_areas_unref(made);
     }
     cover->areas_runs += err == PT_OK;
+    cover->areas_tries++;
     if (status == 0 && err != PT_OK)
         pt_log(PT_LOG_WARN, "gateway: gaps as areas: %s", pt_strerror(err));
     if (gw->http != NULL)
@@ -336,8 +337,10 @@ void cover_serve(struct gateway *gw)
     if (err == PT_OK && uv_queue_work(&gw->loop, &cover->areas_work, areas_work,
                                       areas_done) != 0)
         areas_done(&cover->areas_work, UV_EIO);
-    else if (err != PT_OK)
+    if (err != PT_OK) {
+        cover->areas_tries++;
         http_areas(gw->http, err);
+    }
 }
 
 /* ------------------------------------------------------------------- the tick
@@ -530,6 +533,7 @@ void cover_close(struct gateway *gw)
 {
     struct cover *cover = &gw->cover;
     cover->closing = true;
+    live_close(gw);
     uv_close((uv_handle_t *)&cover->again, NULL);
     /* Refused once it runs; then it ends by itself. */
     if (cover->building != NULL)

@@ -80,6 +80,7 @@ struct settings {
     int64_t rank_weight_s;
     int64_t streets_every_s;
     int64_t coverage_store_s;
+    int64_t coverage_live_s;
     int64_t tables_max_mb;
     int64_t study_limit_s;
 
@@ -233,6 +234,7 @@ struct cover {
     struct coverage_streets *streets; /* NULL: likewise */
     enum pt_err streets_err;
     uv_work_t areas_work;
+    uint64_t areas_tries;                        /* that came to an end */
     struct coverage_areas *areas, *areas_before; /* NULL: likewise */
     enum pt_err areas_err;
     int64_t streets_ms; /* the last were begun at */
@@ -247,6 +249,16 @@ struct cover {
     uint64_t alarms[2]; /* lost, regained */
     /* Written by the pool while its work is under way. */
     uint64_t build_ns, streets_ns, areas_ns;
+};
+
+/* What other programs read from the database, written now and then. */
+struct live {
+    bool closing;
+    bool waits;     /* for areas, since it fell due */
+    int64_t due_ms; /* UTC */
+    uv_work_t work;
+    struct live_job *job; /* NULL: none is under way */
+    uint64_t written, failed, ns;
 };
 
 /* ------------------------------------------------------------------- the fleet
@@ -294,6 +306,7 @@ struct gateway {
     struct pacing pacing;
     struct watch watch;
     struct cover cover;
+    struct live live;
 
     int64_t now_ms; /* UTC, the same for a whole tick */
     struct batch batch;
@@ -383,6 +396,11 @@ void cover_close(struct gateway *gw);
 
 /* The next tick is in `wait_ms`, whatever else happens; -1: it need not. */
 void tick_again(uv_timer_t *timer, int64_t wait_ms);
+
+/* Tick step: the live_ tables are written on the pool when they are due. */
+void live_follow(struct gateway *gw);
+void live_close(struct gateway *gw); /* before coverage goes */
+PT_MUST_CHECK enum pt_err live_metrics(struct gateway *gw);
 
 /* Waits for events, unless intake has work left. */
 void gateway_wait(struct gateway *gw);

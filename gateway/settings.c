@@ -151,6 +151,10 @@ static const struct config_option options[] = {
     {.section = "coverage", .name = "store_every_s", .type = CONFIG_INT,
      .offset = AT(coverage_store_s), .initial = "60", .min = 0, .max = 86400,
      .help = "each zone's figures are stored this often; 0: never"},
+    {.section = "coverage", .name = "live_every_s", .type = CONFIG_INT,
+     .offset = AT(coverage_live_s), .initial = "60", .min = 0, .max = 86400,
+     .help = "what programs such as QGIS read from the database is written at "
+             "most this often; 0: never"},
     {.section = "coverage", .name = "tables_max_mb", .type = CONFIG_INT,
      .offset = AT(tables_max_mb), .initial = "1024", .min = 1, .max = 1000000,
      .help = "most memory of the missions' time tables: 4 bytes for each "

@@ -105,6 +105,7 @@ static const struct stage {
     {"stage=\"watch\"", watch_follow},
     {"stage=\"dispatch_follow\"", follow_on_roads},
     {"stage=\"coverage_follow\"", cover_follow},
+    {"stage=\"live\"", live_follow},
     {"stage=\"predictions\"", predictions_follow},
     {"stage=\"store_append\"", append_to_store},
     {"stage=\"receipts\"", send_receipts},
@@ -192,6 +193,8 @@ enum pt_err tick_metrics(struct gateway *gw)
         err = watch_metrics(gw);
     if (err == PT_OK)
         err = learning_metrics(gw);
+    if (err == PT_OK)
+        err = live_metrics(gw);
     if (err == PT_OK)
         err = closures_metrics(gw);
     if (err == PT_OK)

@@ -1,5 +1,6 @@
 #include "asking.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -76,6 +77,12 @@ void asking_copy_row(struct asking_copy *copy, const char *format, ...)
     va_end(args);
     if (size < 0 || size >= (int)sizeof(row) ||
         PQputCopyData(copy->asking->db, row, size) != 1)
+        copy->failed = true;
+}
+
+void asking_copy_bytes(struct asking_copy *copy, const char *row, size_t size)
+{
+    if (size > INT_MAX || PQputCopyData(copy->asking->db, row, (int)size) != 1)
         copy->failed = true;
 }
 

@@ -44,6 +44,8 @@ PT_MUST_CHECK enum pt_err asking_copy_begin(struct asking_copy *copy,
  * asking_copy_text() gives them. */
 __attribute__((format(printf, 2, 3))) void
 asking_copy_row(struct asking_copy *copy, const char *format, ...);
+/* A row of any size, ended by its new line. */
+void asking_copy_bytes(struct asking_copy *copy, const char *row, size_t size);
 PT_MUST_CHECK enum pt_err asking_copy_end(struct asking_copy *copy);
 /* `text` (NULL: null) as a column of a row; of one that is too long, what
  * fits, never half a character. Returns `out`. */
