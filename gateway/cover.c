@@ -516,6 +516,8 @@ enum pt_err cover_open(struct gateway *gw)
         .settings = &cover->settings,
         .conninfo = s->conninfo,
         .study_limit_ms = 1000 * s->study_limit_s,
+        .pass_m = s->pass_m,
+        .history_threads = (unsigned)s->history_threads,
     };
     enum pt_err err = coverage_new(&cover->settings, (size_t)s->max_units,
                                    &cover->view.coverage);

@@ -83,6 +83,8 @@ struct settings {
     int64_t coverage_live_s;
     int64_t tables_max_mb;
     int64_t study_limit_s;
+    double pass_m;
+    int64_t history_threads;
 
     int64_t max_units;
     double silent_factor;

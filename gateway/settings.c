@@ -163,6 +163,14 @@ static const struct config_option options[] = {
      .offset = AT(study_limit_s), .initial = "30", .min = 1, .max = 55,
      .help = "a planner's question (what if, weak points) is given up after "
              "so long"},
+    {.section = "coverage", .name = "pass_m", .type = CONFIG_REAL,
+     .offset = AT(pass_m), .initial = "60", .min = 5, .max = 500,
+     .help = "past cover: a unit has passed a mission that comes so near on a "
+             "street of its frontage"},
+    {.section = "coverage", .name = "history_threads", .type = CONFIG_INT,
+     .offset = AT(history_threads), .initial = "2", .min = 1, .max = 8,
+     .help = "so many threads replay the past, with less right to the "
+             "processor than live answers"},
 
     {.section = "fleet", .name = "max_units", .type = CONFIG_INT,
      .offset = AT(max_units), .initial = "10000", .min = 1,

@@ -88,6 +88,8 @@ struct http_coverage {
     const struct coverage_settings *settings;
     const char *conninfo;   /* for answers from the database on pool threads */
     int64_t study_limit_ms; /* of what is worked out there for one request */
+    double pass_m;          /* a unit that comes so near has passed by */
+    unsigned history_threads;
 
     struct coverage_areas *areas; /* the last that were made, or NULL */
     bool areas_wanted; /* set by answers: of the last streets, soon */

@@ -146,13 +146,15 @@ static void reply_ambiguous(struct request *rq, const char *typed)
     jw_object_end(json);
 }
 
-static bool find_mission(struct request *rq, const char *typed,
-                         struct geo_point *at,
-                         const struct catalog_mission **ret)
+bool request_mission(struct request *rq, const struct catalog_mission **ret)
 {
+    const char *typed = params_get(&rq->params, "mission");
+
+    *ret = NULL;
+    if (typed == NULL)
+        return true;
     switch (catalog_mission_find(*rq->http->catalog, typed, ret)) {
     case PT_OK:
-        *at = (*ret)->at;
         return true;
     case PT_E_RANGE:
         reply_ambiguous(rq, typed);
@@ -185,18 +187,20 @@ static bool coordinate(struct request *rq, const char *name, double limit_deg,
 bool request_target(struct request *rq, struct geo_point *at,
                     const struct catalog_mission **ret)
 {
-    const char *typed = params_get(&rq->params, "mission");
     double lat_deg, lon_deg;
 
     *ret = NULL;
-    if (typed != NULL) {
+    if (params_get(&rq->params, "mission") != NULL) {
         if (params_get(&rq->params, "lat") != NULL ||
             params_get(&rq->params, "lon") != NULL) {
             reply_parameter(rq, "mission",
                             "either a mission or lat and lon, not both");
             return false;
         }
-        return find_mission(rq, typed, at, ret);
+        if (!request_mission(rq, ret))
+            return false;
+        *at = (*ret)->at;
+        return true;
     }
     if (!coordinate(rq, "lat", 90, &lat_deg) ||
         !coordinate(rq, "lon", 180, &lon_deg))

@@ -5,6 +5,7 @@
  * http.c         the daemon, the loop, connections and their deadlines
  * http_routes.c  which handler answers which address
  * http_answers_* the handlers: each fills request.reply, none knows a socket
+ * http_past.c    spans of the past, by the pool
  * http_closing.c streets closed and opened, by pool and database
  * http_study.c   answers that take long, by the pool, one after the other
  * http_events.c  the event streams */
@@ -49,6 +50,7 @@
     X(ROUTE_GAPS, "getCoverageGaps")       \
     X(ROUTE_STREETS, "getCoverageStreets") \
     X(ROUTE_WHATIF, "askWhatIf")           \
+    X(ROUTE_PAST, "getCoverageHistory")    \
     X(ROUTE_ETA, "reportEta")              \
     X(ROUTE_EVENTS, "getEvents")           \
     X(ROUTE_HEALTHZ, "getHealth")          \
@@ -107,6 +109,7 @@ struct later {
 };
 struct closure_job;
 struct study;
+struct past_job;
 
 /* One request; freed with its memory when libmicrohttpd is done with it. */
 struct request {
@@ -165,6 +168,8 @@ struct http {
     struct areas_job *areas_wanted; /* answers that wait for areas of gaps */
     struct study *studies; /* the first is under way, the others wait */
     uint64_t studies_here, studies_done, studies_refused, studies_ns;
+    struct past_job *pasts; /* the first is under way, the others wait */
+    uint64_t pasts_here, pasts_done;
 
     struct http_ring *ring;
     struct stream *streams;
@@ -261,6 +266,7 @@ void answer_coverage_streets(struct request *rq);
 /* The layer "coverage". */
 void answer_coverage_tile(struct request *rq, const struct tile *tile);
 void answer_whatif(struct request *rq);
+void answer_coverage_history(struct request *rq);
 void answer_missions(struct request *rq);
 void answer_zones(struct request *rq);
 void answer_health(struct request *rq);
@@ -288,6 +294,9 @@ bool request_zone(struct request *rq, const struct catalog_zone **ret);
 /* By its number or name, likewise; NULL when no zone is called so. */
 const struct catalog_zone *zone_of(const struct catalog *catalog,
                                    const char *typed);
+/* The mission of the parameter of that name; NULL when not given. False with a
+ * problem. */
+bool request_mission(struct request *rq, const struct catalog_mission **ret);
 /* The point of `lat` and `lon` or of `mission`; false with a problem. `ret`
  * is NULL without a mission. */
 bool request_target(struct request *rq, struct geo_point *at,
@@ -379,6 +388,10 @@ void later_cancel(struct request *rq);
 void later_end_all(struct http *http);
 /* The reply is there: the connection goes on. */
 void later_done(struct request *rq);
+
+/* -------------------------------------------------------------------- past */
+void pasts_every_second(struct http *http);
+void pasts_end_all(struct http *http); /* after later_end_all() */
 
 /* ---------------------------------------------------------------- closures */
 void closures_end_all(struct http *http); /* after later_end_all() */

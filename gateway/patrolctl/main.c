@@ -35,6 +35,13 @@ static const struct ctl_command commands[] = {
      "--profile and --all may be given several times.",
      "patrolctl coverage what-if --remove P-12 --add 23.1330,-82.3830",
      cmd_coverage_what_if},
+    {"coverage history", "", "what cover was, over a time of the past",
+     "Replays the stored positions: how long each mission was out of cover,\n"
+     "how often and how long at most, in which hours of the week, and how\n"
+     "often units passed it. What is asked again is not replayed again. At\n"
+     "most 92 days; a month takes a minute or so.",
+     "patrolctl coverage history --from 2026-11-01T00:00:00Z",
+     cmd_coverage_history},
     {"report eta", "", "how right predictions were",
      "Of units that were asked about and then went there: by how much the\n"
      "predicted times were off, how often the stated range was right, and\n"

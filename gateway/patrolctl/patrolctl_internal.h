@@ -95,6 +95,7 @@ enum ctl_exit cmd_nearest(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_coverage(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_coverage_what_if(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_coverage_gaps(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit cmd_coverage_history(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_report_eta(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_route(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_units(struct ctl *ctl, int argc, char **argv);

@@ -226,7 +226,7 @@ def test_the_description_is_sound():
                   for one in methods.values()]
     assert API["openapi"].startswith("3.1.")
     names = [o["operationId"] for o in operations]
-    assert len(set(names)) == len(names) == 22
+    assert len(set(names)) == len(names) == 23
     for operation in operations:
         assert operation["x-role"] in ("none", "operator", "viewer", "planner",
                                        "dispatcher")
@@ -259,6 +259,20 @@ def test_coverage(gateway, path):
             break
         time.sleep(0.1)
     assert response.status_code == 200 and answer["streets_at"]
+
+
+@pytest.mark.parametrize("query", ["from=2024-05-01T00:00:00Z&to=2024-05-01T02:00:00Z",
+                                   "zone=west&step=3600&clock=received", "mission=1",
+                                   "mission=nowhere", "from=2024-05-01T00:00:00Z"])
+def test_past_coverage(gateway, query):
+    for _ in range(200):
+        response = gateway.get("/v1/coverage/history?" + query)
+        answer = check(response)
+        if response.status_code not in (202, 503):
+            break
+        time.sleep(0.1)
+    assert response.status_code == {"mission=nowhere": 404,
+                                    "from=2024-05-01T00:00:00Z": 400}.get(query, 200), answer
 
 
 def test_coverage_weighs(gateway):

@@ -43,7 +43,7 @@ COMMENT ON COLUMN coverage_run.clock IS
 COMMENT ON COLUMN coverage_run.step_s IS
     'Seconds between rows of coverage_run_snapshot; 0: there are none';
 COMMENT ON COLUMN coverage_run.networks IS
-    'How many networks came into force within the span: not 0, and parts of it were driven on other streets than network_id''s, by which all is judged';
+    'How many networks have come into force since the span began: not 0, and some of it was driven on other streets than those of network_id, by which all is judged';
 COMMENT ON COLUMN coverage_run.settings IS
     'Level, promises, who counted, times of streets';
 COMMENT ON COLUMN coverage_run.made_of IS

@@ -1,0 +1,711 @@
+/* GET /v1/coverage/history: spans of the past, replayed on the pool.
+ *
+ * A replay may take minutes: who asks waits for HOLD_MS, is then told how far
+ * it is (202), and asks the same again. One is under way at a time, a few wait;
+ * one that nobody has asked for in UNWANTED_MS is given up. */
+#include "history.h"
+#include "http_internal.h"
+#include "http_rfc3339.h"
+#include "pt_log.h"
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The one under way, and those that wait. */
+#define PASTS_MAX 4u
+#define HOLD_MS 2000
+#define UNWANTED_MS 30000
+#define USUAL_MS (7 * HISTORY_DAY_MS)
+#define STEP_USUAL_S 300u
+
+/* What is asked; two who ask the same get the same. */
+struct past_question {
+    int64_t from_ms, to_ms;
+    enum history_clock clock;
+    int64_t step_s;
+};
+
+/* Lives until the pool is done with it. */
+struct past_job {
+    struct past_job *next; /* http.pasts: the first is under way */
+    struct http *http;     /* NULL: has gone */
+    struct past_question question;
+    uv_work_t work;
+    bool under_way;
+    struct history_wish wish;
+    struct catalog *catalog; /* counted, as the network is */
+    struct roads *roads;
+    atomic_bool stop;
+    atomic_uint done; /* in thousandths */
+    _Atomic(const char *) phase;
+    struct past_waiter *waiters;
+    int64_t wanted_ms; /* loop time: somebody asked, or waited */
+    uint32_t run_id;
+    enum pt_err err;
+    char message[256];
+};
+
+/* Somebody who waits for it, and what of it he wants. */
+struct past_waiter {
+    struct later later;
+    struct past_waiter *next;
+    int64_t since_ms;
+    uint32_t zone_id, mission_id; /* 0: all */
+};
+
+/* -------------------------------------------------------------- the answer */
+#define TIME(column)  \
+    "to_char(" column \
+    " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+
+/* $1 the run, $2 a zone, $3 a mission; null: all. The server writes it. */
+static const char answer_sql[] =
+    "WITH r AS (SELECT * FROM patrol.coverage_run WHERE run_id = "
+    "$1::integer),"
+    " m AS (SELECT m.*, ST_Y(geom) AS lat, ST_X(geom) AS lon"
+    "  FROM patrol.coverage_run_mission m WHERE run_id = $1::integer"
+    "  AND ($3::integer IS NULL OR mission_id = $3::integer)"
+    "  AND ($2::integer IS NULL OR zone_id = $2::integer OR EXISTS "
+    "(SELECT"
+    "   FROM patrol.coverage_run_zone z WHERE z.run_id = m.run_id"
+    "   AND z.zone_id = $2::integer AND ST_Covers(z.geom, m.geom)))),"
+    " h AS (SELECT h.* FROM patrol.coverage_run_hour h"
+    "  JOIN m USING (run_id, mission_id)),"
+    " s AS (SELECT s.*, z.name, z.promise_s, z.missions, z.promised,"
+    "  (extract(isodow FROM t) - 1) * 24 + extract(hour FROM t) AS hour"
+    "  FROM patrol.coverage_run_snapshot s"
+    "  JOIN patrol.coverage_run_zone z USING (run_id, zone_id),"
+    "  LATERAL (SELECT s.taken_at AT TIME ZONE z.time_zone AS t) l"
+    "  WHERE run_id = $1::integer"
+    "  AND zone_id = coalesce($2::integer, zone_id)),"
+    " mean AS (SELECT zone_id, hour, count(*) AS snapshots,"
+    "  avg(units) AS units,"
+    "  ARRAY[avg(within[1]), avg(within[2]), avg(within[3])] AS within,"
+    "  ARRAY[avg(within_m[1]), avg(within_m[2]), avg(within_m[3])] AS "
+    "within_m,"
+    "  avg(length_m) AS length_m FROM s GROUP BY GROUPING SETS"
+    "  ((zone_id, hour), (zone_id))),"
+    " row AS (SELECT zone_id, hour, json_build_object('hour', hour,"
+    "  'snapshots', snapshots, 'units', round(units, 2),"
+    "  'missions_share', CASE WHEN promised > 0 THEN (SELECT"
+    "   json_agg(round(w / promised, 4) ORDER BY k)"
+    "   FROM unnest(within) WITH ORDINALITY AS x (w, k)) END,"
+    "  'streets_share', CASE WHEN length_m > 0 THEN (SELECT"
+    "   json_agg(round((w / length_m)::numeric, 4) ORDER BY k)"
+    "   FROM unnest(within_m) WITH ORDINALITY AS x (w, k)) END) AS what"
+    "  FROM mean JOIN patrol.coverage_run_zone z USING (zone_id)"
+    "  WHERE z.run_id = $1::integer)"
+    " SELECT json_build_object('run_id', run_id, 'from', " TIME(
+        "\"from"
+        "\"") ","
+              " 'to', " TIME(
+                  "\"to\"") ", 'clock', clock, 'step_s', step_s,"
+                            " 'network_id', network_id, 'networks_since', "
+                            "networks,"
+                            " 'profile', profile, 'settings', settings, "
+                            "'made_at', " TIME(
+                                "made_at") ","
+                                           " 'read_at', " TIME(
+                                               "read_at") ", 'took_s', "
+                                                          "round(took_s::"
+                                                          "numeric, 3),"
+                                                          " 'fixes', fixes, "
+                                                          "'first_fix', " TIME("first_fix") ", 'last_fix', " TIME(
+                                                              "last_fix") ","
+                                                                          " '"
+                                                                          "unit"
+                                                                          "s', "
+                                                                          "json"
+                                                                          "_bui"
+                                                                          "ld_"
+                                                                          "obje"
+                                                                          "ct('"
+                                                                          "repo"
+                                                                          "rted"
+                                                                          "', "
+                                                                          "unit"
+                                                                          "s,"
+                                                                          "  "
+                                                                          "'cou"
+                                                                          "nted"
+                                                                          "_mea"
+                                                                          "n', "
+                                                                          "roun"
+                                                                          "d("
+                                                                          "unit"
+                                                                          "s_"
+                                                                          "mean"
+                                                                          "::"
+                                                                          "nume"
+                                                                          "ric,"
+                                                                          " 2),"
+                                                                          "  "
+                                                                          "'nob"
+                                                                          "ody_"
+                                                                          "s', "
+                                                                          "roun"
+                                                                          "d("
+                                                                          "nobo"
+                                                                          "dy_"
+                                                                          "s::"
+                                                                          "nume"
+                                                                          "ric,"
+                                                                          " 1))"
+                                                                          ","
+                                                                          " '"
+                                                                          "miss"
+                                                                          "ions"
+                                                                          "', "
+                                                                          "(SEL"
+                                                                          "ECT "
+                                                                          "coal"
+                                                                          "esce"
+                                                                          "(jso"
+                                                                          "n_"
+                                                                          "agg("
+                                                                          "json"
+                                                                          "_bui"
+                                                                          "ld_"
+                                                                          "obje"
+                                                                          "ct("
+                                                                          "  "
+                                                                          "'mis"
+                                                                          "sion"
+                                                                          "_id'"
+                                                                          ", "
+                                                                          "miss"
+                                                                          "ion_"
+                                                                          "id, "
+                                                                          "'nam"
+                                                                          "e', "
+                                                                          "name"
+                                                                          ", "
+                                                                          "'zon"
+                                                                          "e', "
+                                                                          "zone"
+                                                                          ","
+                                                                          "  "
+                                                                          "'lat"
+                                                                          "', "
+                                                                          "roun"
+                                                                          "d("
+                                                                          "lat:"
+                                                                          ":num"
+                                                                          "eric"
+                                                                          ", "
+                                                                          "6), "
+                                                                          "'lon"
+                                                                          "', "
+                                                                          "roun"
+                                                                          "d("
+                                                                          "lon:"
+                                                                          ":num"
+                                                                          "eric"
+                                                                          ", "
+                                                                          "6),"
+                                                                          "  "
+                                                                          "'off"
+                                                                          "_roa"
+                                                                          "d', "
+                                                                          "off_"
+                                                                          "road"
+                                                                          ", "
+                                                                          "'pro"
+                                                                          "mise"
+                                                                          "_s',"
+                                                                          " pro"
+                                                                          "mise"
+                                                                          "_s,"
+                                                                          "  "
+                                                                          "'out"
+                                                                          "_s',"
+                                                                          " rou"
+                                                                          "nd("
+                                                                          "out_"
+                                                                          "s::"
+                                                                          "nume"
+                                                                          "ric,"
+                                                                          " 1),"
+                                                                          " '"
+                                                                          "out_"
+                                                                          "shar"
+                                                                          "e', "
+                                                                          "roun"
+                                                                          "d(("
+                                                                          "out_"
+                                                                          "s /"
+                                                                          "   "
+                                                                          "extr"
+                                                                          "act("
+                                                                          "epoc"
+                                                                          "h "
+                                                                          "FROM"
+                                                                          " r."
+                                                                          "\"to"
+                                                                          "\" "
+                                                                          "- "
+                                                                          "r."
+                                                                          "\"fr"
+                                                                          "om\""
+                                                                          "))::"
+                                                                          "nume"
+                                                                          "ric,"
+                                                                          " 5),"
+                                                                          "  "
+                                                                          "'out"
+                                                                          "ages"
+                                                                          "', "
+                                                                          "outa"
+                                                                          "ges,"
+                                                                          " '"
+                                                                          "long"
+                                                                          "est_"
+                                                                          "s', "
+                                                                          "roun"
+                                                                          "d("
+                                                                          "long"
+                                                                          "est_"
+                                                                          "s::"
+                                                                          "nume"
+                                                                          "ric,"
+                                                                          " 1),"
+                                                                          "  "
+                                                                          "'lon"
+                                                                          "gest"
+                                                                          "_fro"
+                                                                          "m',"
+                                                                          " " TIME(
+                                                                              "longest_from") ", 'passes', passes,"
+                                                                                              "  'unpassed_s', round(unpassed_s::numeric, 1),"
+                                                                                              "  'unpassed_from', " TIME(
+                                                                                                  "unpassed_from") ")"
+                                                                                                                   "  ORDER BY out_s DESC NULLS LAST, name), '[]') FROM m),"
+                                                                                                                   " 'hours', (SELECT coalesce(json_agg(json_build_object('hour', hour,"
+                                                                                                                   "  'watched_s', round(watched::numeric, 1),"
+                                                                                                                   "  'seconds', ARRAY(SELECT round(x::numeric, 1)"
+                                                                                                                   "   FROM unnest(seconds) x),"
+                                                                                                                   "  'passes', passes) ORDER BY hour), '[]')"
+                                                                                                                   "  FROM (SELECT hour, ARRAY[sum(seconds[1]), sum(seconds[2]),"
+                                                                                                                   "   sum(seconds[3]), sum(seconds[4])] AS seconds, sum(seconds[1] +"
+                                                                                                                   "   seconds[2] + seconds[3] + seconds[4]) AS watched, sum(h.passes) AS"
+                                                                                                                   "   passes FROM h JOIN m USING (run_id, mission_id)"
+                                                                                                                   "   WHERE promise_s IS NOT NULL GROUP BY hour) x),"
+                                                                                                                   " 'zones', (SELECT coalesce(json_agg(json_build_object("
+                                                                                                                   "  'zone_id', nullif(zone_id, 0), 'name', z.name,"
+                                                                                                                   "  'promise_s', z.promise_s, 'missions', z.missions,"
+                                                                                                                   "  'promised', z.promised,"
+                                                                                                                   "  'mean', (SELECT what FROM row WHERE row.zone_id = z.zone_id"
+                                                                                                                   "   AND hour IS NULL),"
+                                                                                                                   "  'hours', (SELECT coalesce(json_agg(what ORDER BY hour), '[]') FROM row"
+                                                                                                                   "   WHERE row.zone_id = z.zone_id AND hour IS NOT NULL))"
+                                                                                                                   "  ORDER BY zone_id <> 0, z.name), '[]') FROM patrol.coverage_run_zone z"
+                                                                                                                   "  WHERE z.run_id = r.run_id"
+                                                                                                                   "  AND z.zone_id = coalesce($2::integer, z.zone_id)),"
+                                                                                                                   " 'gaps', CASE WHEN $3 IS NOT NULL THEN (SELECT coalesce(json_agg("
+                                                                                                                   "  json_build_object('from', " TIME("started_at") ", 'to', " TIME(
+                                                                                                                       "ended_at") ")"
+                                                                                                                                   "  ORDER BY started_at), '[]') FROM (SELECT * FROM patrol.coverage_run_gap"
+                                                                                                                                   "  WHERE run_id = r.run_id AND mission_id = $3::integer"
+                                                                                                                                   "  ORDER BY ended_at - started_at DESC LIMIT 1000) g) END"
+                                                                                                                                   ") FROM r";
+
+static void on_answer(void *context, enum pt_err err, PGresult *result)
+{
+    struct past_waiter *waiter = context;
+    struct request *rq = later_take(&waiter->later);
+
+    free(waiter);
+    if (rq == NULL)
+        return;
+    if (err != PT_OK || PQntuples(result) != 1) {
+        pt_log(PT_LOG_WARN, "http: past coverage: %s",
+               pt_strerror(err == PT_OK ? PT_E_NOTFOUND : err));
+        reply_problem(rq, PROBLEM_DATABASE, "the answer could not be read");
+    } else {
+        struct json *json = reply_json(rq);
+        jw_raw(json, NULL, PQgetvalue(result, 0, 0),
+               (size_t)PQgetlength(result, 0, 0));
+    }
+    later_done(rq);
+}
+
+static void reply_failed(struct request *rq, const struct past_job *job)
+{
+    switch (job->err) {
+    case PT_E_FULL:
+        reply_problem(rq, PROBLEM_BUSY,
+                      "too much happened in that time; ask for a shorter one");
+        return;
+    case PT_E_DB:
+        reply_problem(rq, PROBLEM_DATABASE, "the positions could not be read");
+        return;
+    case PT_E_AGAIN:
+        reply_problem(rq, PROBLEM_BUSY, "it was given up");
+        return;
+    default:
+        reply_problem(rq, PROBLEM_FAILED, "%s", pt_strerror(job->err));
+    }
+}
+
+/* From here on the database's answer frees the waiter. */
+static void ask_answer(struct http *http, const struct past_job *job,
+                       struct past_waiter *waiter)
+{
+    char run[16], zone[16], mission[16];
+    const char *const values[] = {
+        run,
+        waiter->zone_id != 0 ? zone : NULL,
+        waiter->mission_id != 0 ? mission : NULL,
+    };
+    snprintf(run, sizeof run, "%" PRIu32, job->run_id);
+    snprintf(zone, sizeof zone, "%" PRIu32, waiter->zone_id);
+    snprintf(mission, sizeof mission, "%" PRIu32, waiter->mission_id);
+    if (db_query(http->db, answer_sql, 3, values, on_answer, waiter) == PT_OK)
+        return;
+    struct request *rq = later_take(&waiter->later);
+    if (rq != NULL) {
+        reply_problem(rq, PROBLEM_DATABASE, "the database does not answer");
+        later_done(rq);
+    }
+    free(waiter);
+}
+
+static void answer_waiter(struct http *http, const struct past_job *job,
+                          struct past_waiter *waiter)
+{
+    struct request *rq = waiter->later.request;
+
+    if (rq != NULL && job->err == PT_OK) {
+        ask_answer(http, job, waiter);
+        return;
+    }
+    if (rq != NULL) {
+        later_take(&waiter->later);
+        reply_failed(rq, job);
+        later_done(rq);
+    }
+    free(waiter);
+}
+
+/* ------------------------------------------------------------------ the pool
+ */
+static bool go_on(void *context, double share, const char *phase)
+{
+    struct past_job *job = context;
+
+    atomic_store(&job->done, (unsigned)(share * 1000));
+    atomic_store(&job->phase, phase);
+    return !atomic_load(&job->stop);
+}
+
+static void past_work(uv_work_t *work) /* on the pool */
+{
+    struct past_job *job = work->data;
+
+    job->err = history_run(&job->wish, &job->run_id, job->message,
+                           sizeof job->message);
+}
+
+static void free_job(struct past_job *job)
+{
+    catalog_free(job->catalog);
+    roads_unref(job->roads);
+    free(job);
+}
+
+static void begin_next(struct http *http);
+
+static void past_done(uv_work_t *work, int status)
+{
+    struct past_job *job = work->data;
+    struct http *http = job->http;
+
+    if (status != 0)
+        job->err = PT_E_AGAIN;
+    if (job->err != PT_OK && job->err != PT_E_AGAIN)
+        pt_log(PT_LOG_WARN, "http: past coverage: %s", job->message);
+    while (job->waiters != NULL) {
+        struct past_waiter *waiter = job->waiters;
+        job->waiters = waiter->next;
+        if (http != NULL)
+            answer_waiter(http, job, waiter);
+        else
+            free(waiter);
+    }
+    if (http != NULL) {
+        http->pasts = job->next;
+        http->pasts_here--;
+        http->pasts_done += job->err == PT_OK;
+        begin_next(http);
+    }
+    free_job(job);
+}
+
+static void begin_next(struct http *http)
+{
+    struct past_job *job = http->pasts;
+
+    if (job == NULL || job->under_way)
+        return;
+    job->work.data = job;
+    job->under_way = true;
+    if (uv_queue_work(http->loop, &job->work, past_work, past_done) != 0)
+        past_done(&job->work, UV_EIO);
+}
+
+/* ---------------------------------------------------------------- the waiting
+ */
+/* How far it is: 202. */
+static void reply_progress(struct request *rq, const struct past_job *job)
+{
+    struct json *json = reply_json(rq);
+    const char *phase = atomic_load(&job->phase);
+
+    jw_object(json, NULL);
+    jw_text(json, "state", job->under_way ? "under_way" : "waiting");
+    jw_text(json, "phase", job->under_way ? phase : NULL);
+    jw_real(json, "share", atomic_load(&job->done) / 1e3, 3);
+    jw_time(json, "from", job->question.from_ms);
+    jw_time(json, "to", job->question.to_ms);
+    jw_object_end(json);
+    rq->reply.status = MHD_HTTP_ACCEPTED;
+    rq->reply.retry_after_s = 1;
+}
+
+/* Those who have waited long enough are told; who left is forgotten. Whether
+ * anybody waits still. */
+static bool look_at_waiters(struct past_job *job, int64_t now_ms)
+{
+    struct past_waiter **at = &job->waiters;
+
+    while (*at != NULL) {
+        struct past_waiter *waiter = *at;
+        if (waiter->later.request != NULL &&
+            now_ms - waiter->since_ms < HOLD_MS) {
+            at = &waiter->next;
+            continue;
+        }
+        *at = waiter->next;
+        struct request *rq = later_take(&waiter->later);
+        if (rq != NULL) {
+            reply_progress(rq, job);
+            later_done(rq);
+            job->wanted_ms = now_ms;
+        }
+        free(waiter);
+    }
+    return job->waiters != NULL;
+}
+
+void pasts_every_second(struct http *http)
+{
+    int64_t now_ms = (int64_t)uv_now(http->loop);
+
+    for (struct past_job **at = &http->pasts; *at != NULL;) {
+        struct past_job *job = *at;
+        if (look_at_waiters(job, now_ms))
+            job->wanted_ms = now_ms;
+        bool unwanted = now_ms - job->wanted_ms >= UNWANTED_MS;
+        if (unwanted && job->under_way)
+            atomic_store(&job->stop, true);
+        if (!unwanted || job->under_way) {
+            at = &job->next;
+            continue;
+        }
+        *at = job->next;
+        http->pasts_here--;
+        free_job(job);
+    }
+}
+
+/* After later_end_all(): the one under way comes back to nobody. */
+void pasts_end_all(struct http *http)
+{
+    struct past_job *job = http->pasts;
+
+    while (job != NULL) {
+        struct past_job *next = job->next;
+        job->http = NULL;
+        atomic_store(&job->stop, true);
+        if (!job->under_way) {
+            while (job->waiters != NULL) {
+                struct past_waiter *waiter = job->waiters;
+                job->waiters = waiter->next;
+                free(waiter);
+            }
+            free_job(job);
+        }
+        job = next;
+    }
+    http->pasts = NULL;
+    http->pasts_here = 0;
+}
+
+/* --------------------------------------------------------------- the question
+ */
+static bool read_clock(struct request *rq, enum history_clock *ret)
+{
+    const char *typed = params_get(&rq->params, "clock");
+
+    *ret = HISTORY_BY_FIX;
+    if (typed == NULL || strcmp(typed, "fix") == 0)
+        return true;
+    *ret = HISTORY_BY_RECEIVED;
+    if (strcmp(typed, "received") == 0)
+        return true;
+    reply_parameter(rq, "clock", "fix or received is expected");
+    return false;
+}
+
+static bool read_step(struct request *rq, struct past_question *q)
+{
+    const char *typed = params_get(&rq->params, "step");
+    size_t zones = catalog_zone_count(*rq->http->catalog);
+    uint32_t step_s = STEP_USUAL_S;
+
+    if (typed != NULL &&
+        (!params_count(typed, 0, 86400, &step_s) || step_s % 60 != 0)) {
+        reply_parameter(rq, "step",
+                        "0, or whole minutes up to a day, in seconds, are "
+                        "expected");
+        return false;
+    }
+    q->step_s = step_s;
+    if (step_s > 0 && ((q->to_ms - q->from_ms) / (1000 * q->step_s) + 1) *
+                              ((int64_t)zones + 1) >
+                          HISTORY_SNAPSHOTS_MAX) {
+        reply_parameter(rq, "step",
+                        "so many snapshots of so many zones are too many; ask "
+                        "for a longer step or a shorter time");
+        return false;
+    }
+    return true;
+}
+
+static bool read_question(struct request *rq, struct past_question *q)
+{
+    int64_t now_ms = http_wall_ms();
+
+    if (!ask_span(rq, USUAL_MS, HISTORY_SPAN_MAX_MS,
+                  "past coverage spans at most 92 days", &q->from_ms,
+                  &q->to_ms))
+        return false;
+    if (q->to_ms > now_ms) {
+        reply_parameter(rq, q->from_ms > now_ms ? "from" : "to",
+                        "it lies in the future");
+        return false;
+    }
+    if (q->from_ms == q->to_ms) {
+        reply_parameter(rq, "from", "it is the end, too: the time is empty");
+        return false;
+    }
+    return read_clock(rq, &q->clock) && read_step(rq, q);
+}
+
+/* NULL after a problem. */
+static struct past_job *new_job(struct request *rq,
+                                const struct past_question *q)
+{
+    struct http *http = rq->http;
+    const struct http_coverage *c = http->coverage;
+    struct past_job **last = &http->pasts;
+
+    if (http->pasts_here >= PASTS_MAX) {
+        reply_problem(rq, PROBLEM_BUSY,
+                      "%u other times are being replayed or wait", PASTS_MAX);
+        return NULL;
+    }
+    struct past_job *job = calloc(1, sizeof *job);
+    if (job == NULL) {
+        reply_problem(rq, PROBLEM_FAILED, "out of memory");
+        return NULL;
+    }
+    job->http = http;
+    job->question = *q;
+    job->catalog = catalog_ref(*http->catalog);
+    job->roads = roads_ref((struct roads *)dispatch_roads(http->dispatch));
+    atomic_init(&job->phase, "looking for it");
+    job->wish = (struct history_wish){
+        .conninfo = c->conninfo,
+        .coverage = *c->settings,
+        .rule = *c->rule,
+        .clock = q->clock,
+        .from_ms = q->from_ms,
+        .to_ms = q->to_ms,
+        .step_s = q->step_s,
+        .pass_m = c->pass_m,
+        .threads = c->history_threads,
+        .catalog = job->catalog,
+        .roads = job->roads,
+        .profile = c->profile,
+        .progress = go_on,
+        .context = job,
+    };
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = job;
+    http->pasts_here++;
+    return job;
+}
+
+static struct past_job *find_job(const struct http *http,
+                                 const struct past_question *q)
+{
+    struct past_job *job = http->pasts;
+
+    while (job != NULL &&
+           (job->question.from_ms != q->from_ms ||
+            job->question.to_ms != q->to_ms ||
+            job->question.clock != q->clock ||
+            job->question.step_s != q->step_s || atomic_load(&job->stop)))
+        job = job->next;
+    return job;
+}
+
+static bool can_replay(struct request *rq)
+{
+    const struct http *http = rq->http;
+    const struct roads *roads = dispatch_roads(http->dispatch);
+    const struct roads_metric *metric =
+        roads == NULL || http->coverage == NULL
+            ? NULL
+            : roads_profile(roads, http->coverage->profile);
+
+    if (metric != NULL && roads_prepared(metric))
+        return true;
+    reply_no_coverage(rq);
+    return false;
+}
+
+void answer_coverage_history(struct request *rq)
+{
+    struct http *http = rq->http;
+    const struct catalog_zone *zone;
+    const struct catalog_mission *mission;
+    struct past_question q;
+
+    if (!can_replay(rq) || !read_question(rq, &q) || !request_zone(rq, &zone) ||
+        !request_mission(rq, &mission))
+        return;
+    struct past_waiter *waiter = calloc(1, sizeof *waiter);
+    if (waiter == NULL) {
+        reply_problem(rq, PROBLEM_FAILED, "out of memory");
+        return;
+    }
+    struct past_job *job = find_job(http, &q);
+    if (job == NULL)
+        job = new_job(rq, &q);
+    if (job == NULL) {
+        free(waiter);
+        return;
+    }
+    job->wanted_ms = waiter->since_ms = (int64_t)uv_now(http->loop);
+    waiter->zone_id = zone == NULL ? 0 : zone->zone_id;
+    waiter->mission_id = mission == NULL ? 0 : mission->mission_id;
+    waiter->next = job->waiters;
+    job->waiters = waiter;
+    later_attach(rq, &waiter->later);
+    begin_next(http);
+}

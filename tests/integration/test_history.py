@@ -1,0 +1,220 @@
+"""Cover in the past: what a replay of stored positions says, against times
+counted by hand on a grid of streets of 10 s each, and against what a gateway
+wrote live."""
+import datetime
+import itertools
+
+import pytest
+import requests
+
+from lib_common import wait_for
+from lib_database import crossing
+from test_coverage import FAST, add_mission, add_zone, coverage_of
+
+UTC = datetime.timezone.utc
+NUMBERS = itertools.count(1)
+HOUR = datetime.timedelta(hours=1)
+# A Monday some weeks ago; its first hour in UTC.
+DAY = (datetime.datetime.now(UTC) - datetime.timedelta(days=21)).replace(
+    hour=0, minute=0, second=0, microsecond=0)
+DAY -= datetime.timedelta(days=DAY.weekday())
+
+
+def at(minutes, seconds=0):
+    return DAY + datetime.timedelta(minutes=minutes, seconds=seconds)
+
+
+def text(moment):
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def report(database, call_sign, moment, where, status="available", received=None):
+    """A stored fix; without speed it stands."""
+    unit = database.one("SELECT unit_id FROM patrol.unit WHERE call_sign = %s", call_sign)
+    database.query("SELECT patrol.make_partitions(%s, %s)", moment.date(), moment.date())
+    database.query(
+        "INSERT INTO patrol.position VALUES (%s, %s, %s, ST_SetSRID(ST_MakePoint(%s, %s),"
+        " 4326), 0, NULL, 3, %s, 1, %s, 11)", unit, moment, received or moment, where[1],
+        where[0], status, next(NUMBERS))
+
+
+@pytest.fixture
+def town(database):
+    add_zone(database, "West", (0, 0), (4, 9), 30)
+    add_zone(database, "East", (5, 0), (9, 9), 50)
+    for name, where in (("Alpha", (0, 0)), ("Beta", (2, 0)), ("Gamma", (9, 0))):
+        add_mission(database, name, crossing(*where))
+    for call_sign in ("A1", "A2"):
+        database.add_unit(call_sign)
+    return database
+
+
+def ask(gateway, **params):
+    """The answer, however long it takes."""
+    def done():
+        answer = requests.get(gateway.url + "/v1/coverage/history", params, timeout=30)
+        return answer.status_code not in (202, 503) and [answer]
+    return wait_for(done, 20, gateway.log)[0]
+
+
+def history(gateway, start, end, **params):
+    answer = ask(gateway, **{"from": text(start), "to": text(end), **params})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def by_name(answer):
+    return {m["name"]: m for m in answer["missions"]}
+
+
+def stand(database, call_sign, first, last, where, **more):
+    """A report every four minutes: positions are believed for five."""
+    for minute in range(first, last, 4):
+        report(database, call_sign, at(minute), where, **more)
+
+
+def test_times_out_of_cover_are_those_of_the_reports(town, make_gateway):
+    # one street from Alpha and Beta from 00:10 on; the last report is at 00:38
+    stand(town, "A1", 10, 42, crossing(1, 0))
+    # Gamma, from 00:20 to 00:30, when it goes off duty
+    stand(town, "A2", 20, 30, crossing(8, 0))
+    report(town, "A2", at(30), crossing(8, 0), status="off_duty")
+    gateway = make_gateway(**FAST).start()
+    answer = history(gateway, at(0), at(60))
+    out = {name: (m["out_s"], m["outages"], m["longest_s"], m["longest_from"])
+           for name, m in by_name(answer).items()}
+    # out until 00:10, and from 00:43 on: 600 and 1020 s
+    assert out["Alpha"] == out["Beta"] == (1620, 2, 1020, text(at(43)))
+    assert out["Gamma"] == (3000, 2, 1800, text(at(30)))
+    assert answer["fixes"] == 8 + 3 + 1
+    assert answer["units"] == {"reported": 2, "counted_mean": pytest.approx(
+        (33 + 10) / 60, abs=0.005), "nobody_s": 600 + 1020}
+    # hours are local: without a time zone of their own zones have UTC
+    assert [h["hour"] for h in answer["hours"]] == [0]
+    assert answer["hours"][0]["watched_s"] == 3 * 3600
+    # Gamma has A2 for 600 s; Alpha and Beta A1 for 1980
+    assert answer["hours"][0]["seconds"] == [3 * 3600 - 600 - 2 * 1980, 600 + 2 * 1980, 0, 0]
+    zones = {z["name"]: z for z in answer["zones"]}
+    # of twelve snapshots 00:10 to 00:40 have A1, 00:20 and 00:25 A2
+    assert zones["West"]["mean"]["missions_share"] == [round(7 / 12, 4), 0, 0]
+    assert zones["East"]["mean"]["missions_share"] == [round(2 / 12, 4), 0, 0]
+    assert zones["all"]["mean"]["snapshots"] == 12
+
+
+def test_hours_of_the_week_are_local_and_summer_time_is_known(town, make_gateway):
+    """Havana put its clocks back on 1 November 2026 at 05:00 UTC, 01:00 local."""
+    town.query("UPDATE patrol.zone SET time_zone = 'America/Havana'")
+    gateway = make_gateway(**FAST).start()
+    begin = datetime.datetime(2026, 11, 1, 3, 30, tzinfo=UTC)
+    answer = history(gateway, begin, begin + 4 * HOUR, step=0)
+    # Saturday 23:30, Sunday 0:00, 0:00 again, 1:00, 2:00 to 2:30
+    assert [(h["hour"], h["watched_s"] / 3) for h in answer["hours"]] == [
+        (143, 1800), (144, 7200), (145, 3600), (146, 1800)]
+    assert answer["fixes"] == 0 and answer["first_fix"] is None
+    assert {m["out_s"] for m in answer["missions"]} == {4 * 3600}
+    assert answer["zones"][0]["mean"] is None
+
+
+def test_passes_are_on_streets_in_front(town, make_gateway):
+    # Alpha's corner; then one street on; then there again; then nowhere
+    for minute, where in ((5, (0, 0)), (8, (3, 0)), (11, (0, 0)), (13, (3, 3))):
+        report(town, "A1", at(minute), crossing(*where))
+    # in the middle of the block, behind Beta's street and 60 m away: not passed
+    gateway = make_gateway(**FAST).start()
+    missions = by_name(history(gateway, at(0), at(60)))
+    assert (missions["Alpha"]["passes"], missions["Beta"]["passes"],
+            missions["Gamma"]["passes"]) == (2, 0, 0)
+    assert missions["Alpha"]["unpassed_s"] == 60 * 47
+    assert missions["Gamma"]["unpassed_s"] == 3600
+    one = history(gateway, at(0), at(60), mission="Alpha")
+    assert [m["name"] for m in one["missions"]] == ["Alpha"]
+    assert one["gaps"][0]["from"] == text(at(0))
+    assert sum(h["passes"] for h in one["hours"]) == 2
+
+
+def test_two_clocks(town, make_gateway):
+    """A vehicle that was out of the network for half an hour."""
+    for minute in range(10, 42, 4):
+        report(town, "A1", at(minute), crossing(1, 0), received=at(40))
+    gateway = make_gateway(**FAST).start()
+    assert by_name(history(gateway, at(0), at(60)))["Alpha"]["out_s"] == 600 + 1020
+    # by what was known: from 00:40, when the newest was two minutes old
+    known = by_name(history(gateway, at(0), at(60), clock="received"))["Alpha"]
+    assert (known["out_s"], known["longest_s"]) == (2400 + 1020, 2400)
+
+
+def test_answers_are_kept_until_a_report_comes_late(town, make_gateway):
+    stand(town, "A1", 10, 42, crossing(1, 0))
+    gateway = make_gateway(**FAST).start()
+    first = history(gateway, at(0), at(60))
+    again = history(gateway, at(0), at(60), zone="West")
+    assert again["run_id"] == first["run_id"] and again["made_at"] == first["made_at"]
+    assert [z["name"] for z in again["zones"]] == ["West"]
+    assert {m["name"] for m in again["missions"]} == {"Alpha", "Beta"}
+    assert history(gateway, at(0), at(60), step=600)["run_id"] != first["run_id"]
+    report(town, "A2", at(50), crossing(1, 0), received=datetime.datetime.now(UTC))
+    late = history(gateway, at(0), at(60))
+    assert late["run_id"] != first["run_id"]
+    assert by_name(late)["Alpha"]["out_s"] == 600 + 1020 - 300
+    assert town.one("SELECT count(*) FROM patrol.coverage_run WHERE step_s = 300") == 1
+    # another list of missions is another question
+    add_mission(town, "Delta", crossing(1, 2))
+    wait_for(lambda: len(gateway.get("/v1/missions")["missions"]) == 4)
+    assert len(history(gateway, at(0), at(60))["missions"]) == 4
+
+
+def test_what_cannot_be_answered_is_said(town, make_gateway):
+    gateway = make_gateway(**FAST).start()
+    now = datetime.datetime.now(UTC)
+    for params, parameter in (
+            ({"from": text(at(0)), "to": text(at(0))}, "from"),
+            ({"from": text(at(60)), "to": text(at(0))}, "from"),
+            ({"from": text(now + HOUR), "to": text(now + 2 * HOUR)}, "from"),
+            ({"from": text(now - HOUR), "to": text(now + HOUR)}, "to"),
+            ({"from": text(now - 93 * 24 * HOUR), "to": text(now)}, "from"),
+            ({"from": "yesterday"}, "from"), ({"clock": "wall"}, "clock"),
+            ({"step": "7"}, "step"), ({"zone": "North"}, "zone")):
+        answer = ask(gateway, **params)
+        assert (answer.status_code, answer.json()["parameter"]) == (400, parameter), params
+    assert ask(gateway, mission="Atlantis").status_code == 404
+
+
+def test_odd_places_have_clear_answers(database, make_gateway):
+    """No units; a mission in the sea; a zone without streets, one that crosses
+    itself and was made valid; a network that came in the middle."""
+    add_zone(database, "Sea", (200, 200), (210, 210), 60)
+    corners = ((0, 0), (4, 4), (4, 0), (0, 4), (0, 0))
+    bow = ", ".join(f"{crossing(*c)[1] - 1e-4} {crossing(*c)[0] - 1e-4}" for c in corners)
+    database.query(
+        "INSERT INTO patrol.zone (name, promise_s, geom) SELECT 'Bow', 60, ST_Multi("
+        "ST_CollectionExtract(ST_MakeValid(ST_GeomFromText(%s, 4326)), 3))",
+        f"POLYGON(({bow}))")
+    add_mission(database, "Reef", crossing(205, 205))
+    add_mission(database, "Knot", crossing(3, 1))
+    gateway = make_gateway(**FAST).start()
+    begin = database.one("SELECT now() - interval '10 minutes'")
+    database.add_grid(ms=20000)
+    try:
+        answer = history(gateway, begin, database.one("SELECT now()"), step=60)
+        assert answer["networks_since"] >= 1
+        missions = by_name(answer)
+        reef = missions["Reef"]
+        assert (reef["off_road"], reef["promise_s"], reef["out_s"], reef["passes"]) == (
+            True, None, None, None)
+        assert missions["Knot"]["outages"] == 1
+        zones = {z["name"]: z for z in answer["zones"]}
+        assert zones["Sea"]["mean"]["streets_share"] is None
+        assert zones["Sea"]["promised"] == 0
+        assert zones["Bow"]["mean"]["streets_share"] == [0, 0, 0]
+        assert answer["units"] == {"reported": 0, "counted_mean": 0,
+                                   "nobody_s": pytest.approx(600, abs=120)}
+    finally:
+        database.add_grid()
+
+
+def test_no_missions_at_all(database, make_gateway):
+    gateway = make_gateway(**FAST).start()
+    coverage_of(gateway)
+    answer = history(gateway, at(0), at(60))
+    assert answer["missions"] == [] and answer["hours"] == []
+    assert [z["name"] for z in answer["zones"]] == ["all"]
