@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 bool coverage_out_of_time(const struct piece *piece, uint32_t ms)
 {
@@ -26,11 +27,6 @@ uint32_t coverage_piece_of(const struct coverage_basis *basis,
 
 /* --------------------------------------------------------- what hangs together
  */
-struct end { /* a piece that comes to a junction */
-    int64_t node;
-    uint32_t piece;
-};
-
 struct found { /* of a gap, by its root: a piece or a mission */
     uint32_t root;
     uint32_t item;
@@ -38,9 +34,10 @@ struct found { /* of a gap, by its root: a piece or a mission */
 
 struct work {
     struct coverage_streets *job;
-    uint32_t *parent; /* by piece */
-    size_t end_count, out_count, named_count;
-    struct end *ends;
+    uint32_t *parent;   /* by piece */
+    uint32_t *at;       /* by junction: a piece that comes to it */
+    uint32_t *next_out; /* by root: where its next piece goes, in out */
+    size_t out_count, named_count;
     struct found *out;   /* pieces */
     struct found *named; /* missions */
 };
@@ -70,13 +67,15 @@ static bool is_out(const struct work *w, uint32_t piece)
                                 w->job->first_ms[piece][0]);
 }
 
-static int by_node(const void *left, const void *right)
+static void join_at(struct work *w, uint32_t junction, uint32_t piece)
 {
-    const struct end *a = left, *b = right;
-    return a->node < b->node ? -1 : a->node > b->node;
+    if (w->at[junction] == ROADS_NONE)
+        w->at[junction] = piece;
+    else
+        join(w->parent, piece, w->at[junction]);
 }
 
-static void join_on_edges(struct work *w)
+static void join_all(struct work *w)
 {
     const struct coverage_basis *basis = w->job->basis;
     for (uint32_t i = 0; i < basis->piece_count; i++) {
@@ -84,24 +83,35 @@ static void join_on_edges(struct work *w)
         w->parent[i] = i;
         if (!is_out(w, i))
             continue;
-        w->out[w->out_count++].item = i;
+        w->out_count++;
         if (i > basis->first_piece[edge] && is_out(w, i - 1))
             join(w->parent, i, i - 1);
         if (i == basis->first_piece[edge])
-            w->ends[w->end_count++] =
-                (struct end){roads_edge_node(basis->roads, 2 * edge + 1), i};
+            join_at(w, roads_edge_junction(basis->roads, 2 * edge + 1), i);
         if (i + 1 == basis->first_piece[edge + 1])
-            w->ends[w->end_count++] =
-                (struct end){roads_edge_node(basis->roads, 2 * edge), i};
+            join_at(w, roads_edge_junction(basis->roads, 2 * edge), i);
     }
 }
 
-static void join_at_junctions(struct work *w)
+/* By root, and of one root in their order: counted first, then put where they
+ * belong. A root is the first of its pieces. */
+static void write_out(struct work *w)
 {
-    qsort(w->ends, w->end_count, sizeof(*w->ends), by_node);
-    for (size_t i = 1; i < w->end_count; i++) {
-        if (w->ends[i].node == w->ends[i - 1].node)
-            join(w->parent, w->ends[i].piece, w->ends[i - 1].piece);
+    uint32_t pieces = (uint32_t)w->job->basis->piece_count, next = 0;
+    for (uint32_t i = 0; i < pieces; i++) {
+        if (is_out(w, i))
+            w->next_out[root_of(w->parent, i)]++;
+    }
+    for (uint32_t i = 0; i < pieces; i++) {
+        uint32_t count = w->next_out[i];
+        w->next_out[i] = next;
+        next += count;
+    }
+    for (uint32_t i = 0; i < pieces; i++) {
+        if (is_out(w, i)) {
+            uint32_t root = root_of(w->parent, i);
+            w->out[w->next_out[root]++] = (struct found){root, i};
+        }
     }
 }
 
@@ -116,15 +126,13 @@ static int by_root(const void *left, const void *right)
 static void find_roots(struct work *w)
 {
     const struct coverage_basis *basis = w->job->basis;
-    for (size_t i = 0; i < w->out_count; i++)
-        w->out[i].root = root_of(w->parent, w->out[i].item);
+    write_out(w);
     for (uint32_t m = 0; m < basis->mission_count; m++) {
         uint32_t piece = coverage_piece_of(basis, &basis->missions[m].place);
         if (piece != ROADS_NONE && is_out(w, piece))
             w->named[w->named_count++] =
                 (struct found){root_of(w->parent, piece), m};
     }
-    qsort(w->out, w->out_count, sizeof(*w->out), by_root);
     qsort(w->named, w->named_count, sizeof(*w->named), by_root);
 }
 
@@ -184,18 +192,21 @@ enum pt_err coverage_find_gaps(struct coverage_streets *job)
 {
     size_t pieces = job->basis->piece_count + 1;
     size_t missions = job->basis->mission_count + 1;
+    size_t junctions = roads_node_count(job->basis->roads);
     struct work w = {
         .job = job,
         .parent = calloc(pieces, sizeof(*w.parent)),
-        .ends = calloc(2 * pieces, sizeof(*w.ends)),
+        .at = malloc(junctions * sizeof(*w.at)),
+        .next_out = calloc(pieces, sizeof(*w.next_out)),
         .out = calloc(pieces, sizeof(*w.out)),
         .named = calloc(missions, sizeof(*w.named)),
     };
     enum pt_err err = PT_E_NOMEM;
-    if (w.parent == NULL || w.ends == NULL || w.out == NULL || w.named == NULL)
+    if (w.parent == NULL || w.at == NULL || w.next_out == NULL ||
+        w.out == NULL || w.named == NULL)
         goto out;
-    join_on_edges(&w);
-    join_at_junctions(&w);
+    memset(w.at, 0xff, junctions * sizeof(*w.at)); /* ROADS_NONE */
+    join_all(&w);
     find_roots(&w);
     job->lines = calloc(w.out_count + 1, sizeof(*job->lines));
     job->gaps = calloc(w.out_count + 1, sizeof(*job->gaps));
@@ -206,7 +217,8 @@ enum pt_err coverage_find_gaps(struct coverage_streets *job)
     err = PT_OK;
 out:
     free(w.parent);
-    free(w.ends);
+    free(w.at);
+    free(w.next_out);
     free(w.out);
     free(w.named);
     return err;

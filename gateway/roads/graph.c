@@ -94,16 +94,22 @@ int64_t roads_edge_way(const struct roads *roads, uint32_t directed)
     return edge == NULL ? 0 : edge->way_id;
 }
 
-int64_t roads_edge_node(const struct roads *roads, uint32_t directed)
+uint32_t roads_edge_junction(const struct roads *roads, uint32_t directed)
 {
     const struct roads_edge *edge = edge_of(roads, directed);
     if (edge == NULL)
-        return 0;
+        return ROADS_NONE;
     uint32_t there = edge->arc[directed & 1u];
     uint32_t back = edge->arc[(directed & 1u) ^ 1u];
     if (there != ROADS_NONE)
-        return roads->node_ids[roads->arcs[there].head];
-    return back == ROADS_NONE ? 0 : roads->node_ids[roads->arcs[back].tail];
+        return roads->arcs[there].head;
+    return back == ROADS_NONE ? ROADS_NONE : roads->arcs[back].tail;
+}
+
+int64_t roads_edge_node(const struct roads *roads, uint32_t directed)
+{
+    uint32_t junction = roads_edge_junction(roads, directed);
+    return junction == ROADS_NONE ? 0 : roads->node_ids[junction];
 }
 
 const struct geo_point *roads_edge_line(const struct roads *roads,

@@ -151,6 +151,9 @@ int64_t roads_edge_way(const struct roads *roads, uint32_t directed);
 /* OpenStreetMap's id of the junction that a directed edge leads to; 0 for an
  * edge that no profile drives. */
 int64_t roads_edge_node(const struct roads *roads, uint32_t directed);
+/* The same junction's number on this network, below roads_node_count();
+ * ROADS_NONE. */
+uint32_t roads_edge_junction(const struct roads *roads, uint32_t directed);
 /* The line from source to target, of `*count` points; borrowed from the
  * network. */
 const struct geo_point *roads_edge_line(const struct roads *roads,

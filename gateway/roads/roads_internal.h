@@ -208,7 +208,9 @@ static inline double roads_travelled(uint32_t directed, double fraction)
  * milliseconds from its start. Pieces of a way then add up exactly. */
 static inline uint32_t roads_ms_to(uint32_t ms, double travelled)
 {
-    return (uint32_t)llround((double)ms * travelled);
+    double exact = (double)ms * travelled; /* not negative */
+    uint32_t whole = (uint32_t)exact;
+    return whole + (exact - whole >= 0.5); /* as llround(), but inline */
 }
 
 bool roads_place_valid(const struct roads *roads,

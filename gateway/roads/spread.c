@@ -254,26 +254,26 @@ roads_spread_run(struct roads_spread *spread, const struct roads_metric *metric,
 
 /* ------------------------------------------------------------ the arrivals */
 /* `drive_ms` by road brings a slot to a place. */
-static void arrive(const struct roads_spread *s, uint64_t *labels,
-                   uint32_t slot, uint32_t drive_ms)
+static inline void arrive(const struct roads_spread *s, uint64_t *labels,
+                          size_t k, uint32_t slot, uint32_t drive_ms)
 {
     uint64_t ms =
         (uint64_t)drive_ms + s->late_ms[slot] +
         (s->start_ms == 0 ? 0
                           : roads_start_of(drive_ms, s->start_ms, s->share));
     if (ms <= s->limit_ms)
-        insert(labels, s->k, ms << 32 | slot);
+        insert(labels, k, ms << 32 | slot);
 }
 
 /* Those who come to a place along its edge from the start of it. */
-static void come(const struct roads_spread *s, uint32_t arc, uint32_t on_ms,
-                 uint64_t *labels)
+static inline void come(const struct roads_spread *s, uint32_t arc,
+                        uint32_t on_ms, uint64_t *labels, size_t k)
 {
     const struct roads_hierarchy *h = atomic_load(&s->roads->hierarchy);
-    merge(labels, s->labels + h->rank[arc] * s->k, (uint64_t)on_ms << 32, s->k);
+    merge(labels, s->labels + h->rank[arc] * k, (uint64_t)on_ms << 32, k);
     for (uint32_t i = s->near.first[arc]; i != ROADS_NONE;
          i = s->near.found[i].next)
-        arrive(s, labels, s->near.found[i].slot,
+        arrive(s, labels, k, s->near.found[i].slot,
                s->near.found[i].drive_ms + on_ms);
 }
 
@@ -288,8 +288,28 @@ static void come_straight(const struct roads_spread *s,
     for (; slot != ROADS_NONE; slot = standing->slots[slot].next) {
         double gone = roads_travelled(way, standing->slots[slot].fraction);
         if (gone <= goal && s->taken[slot / 64] >> (slot % 64) & 1u)
-            arrive(s, labels, slot,
+            arrive(s, labels, s->k, slot,
                    roads_ms_to(ms, goal) - roads_ms_to(ms, gone));
+    }
+}
+
+static inline void gather(const struct roads_spread *s,
+                          const struct roads_standing *standing,
+                          const struct roads_place *place, uint64_t *labels,
+                          size_t k)
+{
+    nobody(s, labels, k);
+    if (s->metric == NULL || !roads_place_valid(s->roads, place))
+        return;
+    for (uint32_t way = 0; way < 2; way++) {
+        uint32_t arc = s->roads->edges[place->edge].arc[way];
+        uint32_t ms = arc == ROADS_NONE ? ROADS_NONE : s->metric->ms[arc];
+        if (ms == ROADS_NONE)
+            continue;
+        come(s, arc, roads_ms_to(ms, roads_travelled(way, place->fraction)),
+             labels, k);
+        if (standing->first[place->edge] != ROADS_NONE)
+            come_straight(s, standing, place, way, ms, labels);
     }
 }
 
@@ -298,17 +318,10 @@ void roads_spread_to(const struct roads_spread *spread,
                      const struct roads_place *place, struct roads_reach *ret)
 {
     uint64_t labels[ROADS_SPREAD_MAX];
-    nobody(spread, labels, spread->k);
-    for (uint32_t way = 0; way < 2 && spread->metric != NULL &&
-                           roads_place_valid(spread->roads, place);
-         way++) {
-        uint32_t ms = roads_metric_ms(spread->metric, 2 * place->edge + way);
-        if (ms == ROADS_NONE)
-            continue;
-        come(spread, spread->roads->edges[place->edge].arc[way],
-             roads_ms_to(ms, roads_travelled(way, place->fraction)), labels);
-        come_straight(spread, standing, place, way, ms, labels);
-    }
+    if (spread->k == USUAL_K)
+        gather(spread, standing, place, labels, USUAL_K);
+    else
+        gather(spread, standing, place, labels, spread->k);
     for (size_t i = 0; i < spread->k; i++)
         ret[i] = (uint32_t)labels[i] == ROADS_NONE
                      ? (struct roads_reach){ROADS_NONE, ROADS_NONE}

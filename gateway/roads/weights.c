@@ -9,10 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct times {
-    uint32_t *up; /* of each edge of the hierarchy, from the lower rank */
-    uint32_t *down;
-    uint32_t *up_middle, *down_middle;
+/* Both ways of an edge side by side: they are looked at together. */
+struct pair {
+    uint32_t up; /* from the lower rank */
+    uint32_t down;
+};
+
+struct times { /* of each edge of the hierarchy */
+    struct pair *ms;
+    struct pair *middle;
 };
 
 static inline uint32_t sum(uint32_t a, uint32_t b)
@@ -55,35 +60,36 @@ static void take_turns(const struct roads_metric *metric, struct times *t)
             uint32_t b = h->rank[to];
             uint32_t ms = sum(metric->ms[in], cost);
             if (a < b)
-                t->up[edge_between(h, a, b)] = ms;
+                t->ms[edge_between(h, a, b)].up = ms;
             else
-                t->down[edge_between(h, b, a)] = ms;
+                t->ms[edge_between(h, b, a)].down = ms;
         }
-    }
-}
-
-/* Calls for each triangle v < x < y of the hierarchy with its edges. */
-struct triangle {
-    uint32_t low, vx, vy, xy;
-};
-
-static void lower_by_low(struct times *t, const struct triangle *a)
-{
-    uint32_t up = sum(t->down[a->vx], t->up[a->vy]);
-    uint32_t down = sum(t->down[a->vy], t->up[a->vx]);
-    if (up < t->up[a->xy]) {
-        t->up[a->xy] = up;
-        t->up_middle[a->xy] = a->low;
-    }
-    if (down < t->down[a->xy]) {
-        t->down[a->xy] = down;
-        t->down_middle[a->xy] = a->low;
     }
 }
 
 #define NOT_NEEDED (ROADS_NONE - 1) /* as a middle */
 
-static void lower_one(uint32_t *ms, uint32_t *middle, uint32_t by_way)
+/* For each triangle low < x < y of the hierarchy, with its edges. */
+struct triangle {
+    uint32_t low, vx, vy, xy;
+};
+
+static inline void lower_by_low(struct times *t, const struct triangle *a)
+{
+    struct pair vx = t->ms[a->vx], vy = t->ms[a->vy];
+    uint32_t up = sum(vx.down, vy.up);
+    uint32_t down = sum(vy.down, vx.up);
+    if (up < t->ms[a->xy].up) {
+        t->ms[a->xy].up = up;
+        t->middle[a->xy].up = a->low;
+    }
+    if (down < t->ms[a->xy].down) {
+        t->ms[a->xy].down = down;
+        t->middle[a->xy].down = a->low;
+    }
+}
+
+static inline void lower_one(uint32_t *ms, uint32_t *middle, uint32_t by_way)
 {
     if (by_way < *ms) {
         *ms = by_way;
@@ -91,21 +97,19 @@ static void lower_one(uint32_t *ms, uint32_t *middle, uint32_t by_way)
     }
 }
 
-static void lower_by_high(struct times *t, const struct triangle *a)
+static inline void lower_by_high(struct times *t, const struct triangle *a)
 {
-    lower_one(&t->up[a->vx], &t->up_middle[a->vx],
-              sum(t->up[a->vy], t->down[a->xy]));
-    lower_one(&t->up[a->vy], &t->up_middle[a->vy],
-              sum(t->up[a->vx], t->up[a->xy]));
-    lower_one(&t->down[a->vx], &t->down_middle[a->vx],
-              sum(t->up[a->xy], t->down[a->vy]));
-    lower_one(&t->down[a->vy], &t->down_middle[a->vy],
-              sum(t->down[a->xy], t->down[a->vx]));
+    struct pair xy = t->ms[a->xy];
+    struct pair *vx = &t->ms[a->vx], *vy = &t->ms[a->vy];
+    lower_one(&vx->up, &t->middle[a->vx].up, sum(vy->up, xy.down));
+    lower_one(&vy->up, &t->middle[a->vy].up, sum(vx->up, xy.up));
+    lower_one(&vx->down, &t->middle[a->vx].down, sum(xy.up, vy->down));
+    lower_one(&vy->down, &t->middle[a->vy].down, sum(xy.down, vx->down));
 }
 
 /* The triangles whose lowest rank is `v`. The edges of x hold all that v has
  * above x, in the same order. */
-static void
+static inline void
 each_triangle(const struct roads_hierarchy *h, uint32_t v, struct times *t,
               void (*call)(struct times *t, const struct triangle *a))
 {
@@ -134,13 +138,13 @@ static void write_needed(const struct roads_hierarchy *h, uint32_t arcs,
         w->first_out[v] = out;
         w->first_in[v] = in;
         for (uint32_t e = h->first[v]; e < h->first[v + 1]; e++) {
-            if (needed(t->up[e], t->up_middle[e])) {
-                w->out[out] = (struct roads_up){h->head[e], t->up[e]};
-                w->out_middle[out++] = t->up_middle[e];
+            if (needed(t->ms[e].up, t->middle[e].up)) {
+                w->out[out] = (struct roads_up){h->head[e], t->ms[e].up};
+                w->out_middle[out++] = t->middle[e].up;
             }
-            if (needed(t->down[e], t->down_middle[e])) {
-                w->in[in] = (struct roads_up){h->head[e], t->down[e]};
-                w->in_middle[in++] = t->down_middle[e];
+            if (needed(t->ms[e].down, t->middle[e].down)) {
+                w->in[in] = (struct roads_up){h->head[e], t->ms[e].down};
+                w->in_middle[in++] = t->middle[e].down;
             }
         }
     }
@@ -160,8 +164,8 @@ static enum pt_err keep_needed(const struct roads_metric *metric,
     size_t out = 0;
     size_t in = 0;
     for (uint32_t e = 0; e < h->first[arcs]; e++) {
-        out += needed(t->up[e], t->up_middle[e]);
-        in += needed(t->down[e], t->down_middle[e]);
+        out += needed(t->ms[e].up, t->middle[e].up);
+        in += needed(t->ms[e].down, t->middle[e].down);
     }
     w->first_out = calloc((size_t)arcs + 1, sizeof(*w->first_out));
     w->first_in = calloc((size_t)arcs + 1, sizeof(*w->first_in));
@@ -187,17 +191,14 @@ enum pt_err roads_weights_new(const struct roads_metric *metric,
     const struct roads_hierarchy *h = metric->roads->hierarchy;
     uint32_t arcs = metric->roads->arc_count;
     size_t edges = (size_t)h->first[arcs] + 1;
-    struct times t = {.up = malloc(edges * sizeof(*t.up)),
-                      .down = malloc(edges * sizeof(*t.down)),
-                      .up_middle = malloc(edges * sizeof(*t.up_middle)),
-                      .down_middle = malloc(edges * sizeof(*t.down_middle))};
+    struct times t = {.ms = malloc(edges * sizeof(*t.ms)),
+                      .middle = malloc(edges * sizeof(*t.middle))};
     enum pt_err err = PT_E_NOMEM;
-    if (t.up == NULL || t.down == NULL || t.up_middle == NULL ||
-        t.down_middle == NULL)
+    if (t.ms == NULL || t.middle == NULL)
         goto out;
     for (size_t e = 0; e < edges; e++) {
-        t.up[e] = t.down[e] = ROADS_FAR;
-        t.up_middle[e] = t.down_middle[e] = ROADS_NONE;
+        t.ms[e] = (struct pair){ROADS_FAR, ROADS_FAR};
+        t.middle[e] = (struct pair){ROADS_NONE, ROADS_NONE};
     }
     take_turns(metric, &t);
     for (uint32_t v = 0; v < arcs; v++)
@@ -206,10 +207,8 @@ enum pt_err roads_weights_new(const struct roads_metric *metric,
         each_triangle(h, v, &t, lower_by_high);
     err = keep_needed(metric, &t, ret);
 out:
-    free(t.up);
-    free(t.down);
-    free(t.up_middle);
-    free(t.down_middle);
+    free(t.ms);
+    free(t.middle);
     return err;
 }
 
