@@ -27,6 +27,8 @@ struct replay {
     struct passes_unit *passing; /* by slot */
     uint16_t *there;             /* by mission */
     size_t max_units;
+    bool asks;          /* by itself whether to go on */
+    uint64_t fixes;     /* with those of the lead */
     bool telling;       /* the slice has begun */
     uint32_t units;     /* as last told */
     int64_t wake_ms;    /* something moves on by the clock alone */
@@ -239,7 +241,8 @@ static void look_whether_to_stop(struct replay *r, int64_t now_ms)
         return;
     atomic_fetch_add(&r->by->done_ms, now_ms - r->looked_ms);
     r->looked_ms = now_ms;
-    if (atomic_load(&r->by->stop))
+    if (atomic_load(&r->by->stop) ||
+        (r->asks && !r->by->wish->progress(r->by->wish->context, 0, "")))
         fail(r, PT_E_AGAIN);
 }
 
@@ -351,6 +354,7 @@ static void take_report(struct replay *r, const struct batch_item *item,
             s->last_fix_ms = at_ms;
         s->reported[unit - catalog_unit(catalog, 0)] = 1;
     }
+    r->fixes += (item->flags & PT_FLAG_POSITION) != 0;
     batch_reset(&r->batch);
     enum pt_err err = batch_add(&r->batch, item);
     if (err == PT_OK)
@@ -509,7 +513,8 @@ enum pt_err replay_moment(struct made_by *by, struct history_moment *moment,
 {
     int64_t at_ms = by->wish->to_ms;
     struct slice slice = {.from_ms = at_ms, .to_ms = at_ms + 1};
-    struct replay r = {.by = by, .slice = &slice};
+    struct replay r = {
+        .by = by, .slice = &slice, .asks = by->wish->progress != NULL};
     struct waiting next = {.there = false};
     r.err = open_replay(&r);
     if (r.err == PT_OK) {
@@ -524,6 +529,7 @@ enum pt_err replay_moment(struct made_by *by, struct history_moment *moment,
         r.err = unit_ids(&r, moment);
     if (r.err == PT_OK) {
         coverage_on_turn(r.coverage, NULL, NULL);
+        moment->fixes = r.fixes;
         moment->coverage = r.coverage;
         r.coverage = NULL;
     }

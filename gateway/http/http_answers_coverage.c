@@ -245,7 +245,16 @@ void answer_coverage(struct request *rq)
 {
     const struct http *http = rq->http;
     const struct catalog_zone *wanted;
+    const char *at = params_get(&rq->params, "at");
 
+    if (at != NULL) {
+        answer_coverage_at(rq, at);
+        return;
+    }
+    if (params_get(&rq->params, "clock") != NULL) {
+        reply_parameter(rq, "clock", "only with at");
+        return;
+    }
     if (coverage_basis_of(http) == NULL) {
         reply_no_coverage(rq);
         return;

@@ -261,6 +261,8 @@ void answer_track(struct request *rq);
 void answer_nearest(struct request *rq);
 void answer_route(struct request *rq);
 void answer_coverage(struct request *rq);
+/* How it was at that time, as typed. */
+void answer_coverage_at(struct request *rq, const char *at);
 void answer_coverage_gaps(struct request *rq);
 void answer_coverage_streets(struct request *rq);
 /* The layer "coverage". */

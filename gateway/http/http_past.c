@@ -3,8 +3,7 @@
  * A replay may take minutes: who asks waits for HOLD_MS, is then told how far
  * it is (202), and asks the same again. One is under way at a time, a few wait;
  * one that nobody has asked for in UNWANTED_MS is given up. */
-#include "history.h"
-#include "http_internal.h"
+#include "http_past.h"
 #include "http_rfc3339.h"
 #include "pt_log.h"
 #include <inttypes.h>
@@ -34,9 +33,7 @@ struct past_job {
     struct past_question question;
     uv_work_t work;
     bool under_way;
-    struct history_wish wish;
-    struct catalog *catalog; /* counted, as the network is */
-    struct roads *roads;
+    struct history_wish wish; /* cleared with it */
     atomic_bool stop;
     atomic_uint done; /* in thousandths */
     _Atomic(const char *) phase;
@@ -331,22 +328,23 @@ static void on_answer(void *context, enum pt_err err, PGresult *result)
     later_done(rq);
 }
 
-static void reply_failed(struct request *rq, const struct past_job *job)
+void reply_no_past(struct request *rq, enum pt_err err, const char *message)
 {
-    switch (job->err) {
+    switch (err) {
     case PT_E_FULL:
         reply_problem(rq, PROBLEM_BUSY,
                       "too much happened in that time; ask for a shorter one");
         return;
     case PT_E_DB:
         reply_problem(rq, PROBLEM_DATABASE, "the positions could not be read");
-        return;
+        break;
     case PT_E_AGAIN:
         reply_problem(rq, PROBLEM_BUSY, "it was given up");
         return;
     default:
-        reply_problem(rq, PROBLEM_FAILED, "%s", pt_strerror(job->err));
+        reply_problem(rq, PROBLEM_FAILED, "%s", pt_strerror(err));
     }
+    pt_log(PT_LOG_WARN, "http: past coverage: %s", message);
 }
 
 /* From here on the database's answer frees the waiter. */
@@ -383,7 +381,7 @@ static void answer_waiter(struct http *http, const struct past_job *job,
     }
     if (rq != NULL) {
         later_take(&waiter->later);
-        reply_failed(rq, job);
+        reply_no_past(rq, job->err, job->message);
         later_done(rq);
     }
     free(waiter);
@@ -410,8 +408,7 @@ static void past_work(uv_work_t *work) /* on the pool */
 
 static void free_job(struct past_job *job)
 {
-    catalog_free(job->catalog);
-    roads_unref(job->roads);
+    past_wish_clear(&job->wish);
     free(job);
 }
 
@@ -424,8 +421,6 @@ static void past_done(uv_work_t *work, int status)
 
     if (status != 0)
         job->err = PT_E_AGAIN;
-    if (job->err != PT_OK && job->err != PT_E_AGAIN)
-        pt_log(PT_LOG_WARN, "http: past coverage: %s", job->message);
     while (job->waiters != NULL) {
         struct past_waiter *waiter = job->waiters;
         job->waiters = waiter->next;
@@ -545,7 +540,7 @@ void pasts_end_all(struct http *http)
 
 /* --------------------------------------------------------------- the question
  */
-static bool read_clock(struct request *rq, enum history_clock *ret)
+bool past_clock(struct request *rq, enum history_clock *ret)
 {
     const char *typed = params_get(&rq->params, "clock");
 
@@ -601,7 +596,38 @@ static bool read_question(struct request *rq, struct past_question *q)
         reply_parameter(rq, "from", "it is the end, too: the time is empty");
         return false;
     }
-    return read_clock(rq, &q->clock) && read_step(rq, q);
+    return past_clock(rq, &q->clock) && read_step(rq, q);
+}
+
+bool past_wish(struct request *rq, struct history_wish *ret)
+{
+    const struct http *http = rq->http;
+    const struct http_coverage *c = http->coverage;
+    struct roads *roads = (struct roads *)dispatch_roads(http->dispatch);
+    const struct roads_metric *metric =
+        roads == NULL || c == NULL ? NULL : roads_profile(roads, c->profile);
+
+    if (metric == NULL || !roads_prepared(metric)) {
+        reply_no_coverage(rq);
+        return false;
+    }
+    *ret = (struct history_wish){
+        .conninfo = c->conninfo,
+        .coverage = *c->settings,
+        .rule = *c->rule,
+        .pass_m = c->pass_m,
+        .threads = c->history_threads,
+        .catalog = catalog_ref(*http->catalog),
+        .roads = roads_ref(roads),
+        .profile = c->profile,
+    };
+    return true;
+}
+
+void past_wish_clear(struct history_wish *wish)
+{
+    catalog_free(wish->catalog);
+    roads_unref(wish->roads);
 }
 
 /* NULL after a problem. */
@@ -609,7 +635,6 @@ static struct past_job *new_job(struct request *rq,
                                 const struct past_question *q)
 {
     struct http *http = rq->http;
-    const struct http_coverage *c = http->coverage;
     struct past_job **last = &http->pasts;
 
     if (http->pasts_here >= PASTS_MAX) {
@@ -622,27 +647,19 @@ static struct past_job *new_job(struct request *rq,
         reply_problem(rq, PROBLEM_FAILED, "out of memory");
         return NULL;
     }
+    if (!past_wish(rq, &job->wish)) {
+        free(job);
+        return NULL;
+    }
     job->http = http;
     job->question = *q;
-    job->catalog = catalog_ref(*http->catalog);
-    job->roads = roads_ref((struct roads *)dispatch_roads(http->dispatch));
     atomic_init(&job->phase, "looking for it");
-    job->wish = (struct history_wish){
-        .conninfo = c->conninfo,
-        .coverage = *c->settings,
-        .rule = *c->rule,
-        .clock = q->clock,
-        .from_ms = q->from_ms,
-        .to_ms = q->to_ms,
-        .step_s = q->step_s,
-        .pass_m = c->pass_m,
-        .threads = c->history_threads,
-        .catalog = job->catalog,
-        .roads = job->roads,
-        .profile = c->profile,
-        .progress = go_on,
-        .context = job,
-    };
+    job->wish.clock = q->clock;
+    job->wish.from_ms = q->from_ms;
+    job->wish.to_ms = q->to_ms;
+    job->wish.step_s = q->step_s;
+    job->wish.progress = go_on;
+    job->wish.context = job;
     while (*last != NULL)
         last = &(*last)->next;
     *last = job;
@@ -664,21 +681,6 @@ static struct past_job *find_job(const struct http *http,
     return job;
 }
 
-static bool can_replay(struct request *rq)
-{
-    const struct http *http = rq->http;
-    const struct roads *roads = dispatch_roads(http->dispatch);
-    const struct roads_metric *metric =
-        roads == NULL || http->coverage == NULL
-            ? NULL
-            : roads_profile(roads, http->coverage->profile);
-
-    if (metric != NULL && roads_prepared(metric))
-        return true;
-    reply_no_coverage(rq);
-    return false;
-}
-
 void answer_coverage_history(struct request *rq)
 {
     struct http *http = rq->http;
@@ -686,7 +688,7 @@ void answer_coverage_history(struct request *rq)
     const struct catalog_mission *mission;
     struct past_question q;
 
-    if (!can_replay(rq) || !read_question(rq, &q) || !request_zone(rq, &zone) ||
+    if (!read_question(rq, &q) || !request_zone(rq, &zone) ||
         !request_mission(rq, &mission))
         return;
     struct past_waiter *waiter = calloc(1, sizeof *waiter);

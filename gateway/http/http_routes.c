@@ -28,7 +28,7 @@ static const struct route {
     {"/v1/closures", ROUTE_CLOSURES, answer_closures, {NULL}},
     {"POST /v1/closures", ROUTE_CLOSE, answer_close, {NULL}},
     {"DELETE /v1/closures/{}", ROUTE_REOPEN, answer_reopen, {NULL}},
-    {"/v1/coverage", ROUTE_COVERAGE, answer_coverage, {"zone"}},
+    {"/v1/coverage", ROUTE_COVERAGE, answer_coverage, {"zone", "at", "clock"}},
     {"/v1/coverage/gaps", ROUTE_GAPS, answer_coverage_gaps, {"zone", "form"}},
     {"/v1/coverage/streets",
      ROUTE_STREETS,

@@ -3,12 +3,14 @@ counted by hand on a grid of streets of 10 s each, and against what a gateway
 wrote live."""
 import datetime
 import itertools
+import time
 
 import pytest
 import requests
 
 from lib_common import wait_for
 from lib_database import crossing
+from lib_vehicle import entry, now_ms
 from test_coverage import FAST, add_mission, add_zone, coverage_of
 
 UTC = datetime.timezone.utc
@@ -218,3 +220,82 @@ def test_no_missions_at_all(database, make_gateway):
     answer = history(gateway, at(0), at(60))
     assert answer["missions"] == [] and answer["hours"] == []
     assert [z["name"] for z in answer["zones"]] == ["all"]
+
+
+# ------------------------------------------------------------------ beside live
+def drive(make_vehicle, seconds):
+    """Two cars that drive back and forth along streets, as agents report: often
+    when they turn, else now and then; one loses its network for a while. All at
+    the same time, in real time."""
+    cars = {name: make_vehicle(name) for name in ("A1", "A2")}
+    seqs = {name: itertools.count(1) for name in cars}
+    late, began = [], time.time()
+    while time.time() < began + seconds:
+        since = time.time() - began
+        for name, row, pace in (("A1", 0, 1.0), ("A2", 1, 0.7)):
+            # 0 to 9 streets and back, at `pace` streets a second
+            along = since * pace % 18
+            east = along < 9
+            where = crossing(along if east else 18 - along, row)
+            one = entry(next(seqs[name]), where, now_ms(), speed_cmps=int(pace * 10200),
+                        course_cdeg=9000 if east else 27000,
+                        status="busy" if name == "A2" and 8 < since < 11 else "available")
+            if name == "A1" and 13 < since < 16:
+                late.append(one)
+            else:
+                cars[name].send(one)
+        if late and since > 17:
+            cars["A1"].send(*late)
+            late = []
+        time.sleep(0.4)
+    return cars
+
+
+def test_a_replay_is_what_was_written_live(town, make_gateway, make_vehicle):
+    """Gaps and figures that a gateway wrote while two cars drove about, against
+    the replay of that time by the clock of what came in. A tick takes some
+    milliseconds, and a mission is gained or lost where a car is within metres of
+    the one place: what turns may do so a little sooner or later."""
+    gateway = make_gateway(coverage__position_max_s=10, **FAST).start()
+    coverage_of(gateway)
+    begin = datetime.datetime.now(UTC)
+    drive(make_vehicle, 24)
+    time.sleep(11)  # what is believed of them runs out
+    end = datetime.datetime.now(UTC)
+    assert gateway.stop() == 0
+    live = town.query(
+        "SELECT subject_id, greatest(started_at, %s), least(coalesce(ended_at, %s), %s)"
+        " FROM patrol.coverage_gap WHERE subject = 'mission' AND"
+        " coalesce(ended_at, %s) > %s ORDER BY 1, 2", begin, end, end, end, begin)
+    shots = town.query(
+        "SELECT taken_at, streets_at, units, within, within_m FROM"
+        " patrol.coverage_snapshot WHERE zone_id = 0 AND taken_at > %s ORDER BY 1", begin)
+    assert len(live) > 6 and len(shots) > 20
+    gateway = make_gateway(coverage__position_max_s=10, **FAST).start()
+    answer = history(gateway, begin, end, clock="received", step=60)
+    replayed = town.query(
+        "SELECT mission_id, started_at, ended_at FROM patrol.coverage_run_gap"
+        " WHERE run_id = %s ORDER BY 1, 2", answer["run_id"])
+    short = datetime.timedelta(milliseconds=300)
+    long = [[g for g in gaps if g[2] - g[1] > short] for gaps in (live, replayed)]
+    assert len(long[0]) == len(long[1]), long
+    for (mission, *was), (again, *then) in zip(*long):
+        assert mission == again
+        for a, b in zip(was, then):
+            assert abs((a - b).total_seconds()) < 0.3, (mission, was, then)
+    # any moment: near a turn it may be either
+    wrong = 0
+    for taken_at, streets_at, units, within, _ in shots[::3]:
+        then = ask_at(gateway, taken_at)
+        wrong += (then["units_counted"], then["total"]["missions"]["within"]) != (units, within)
+    assert wrong <= 1, wrong
+    # streets: those who drive are a little farther on after some milliseconds
+    for _, streets_at, _, _, within_m in shots[::5]:
+        then = ask_at(gateway, streets_at)["total"]["streets"]["within_m"]
+        assert then == pytest.approx(within_m, abs=250), streets_at
+
+
+def ask_at(gateway, moment):
+    answer = gateway.get(f"/v1/coverage?clock=received&at={text(moment)}")
+    assert answer["clock"] == "received"
+    return answer

@@ -261,6 +261,21 @@ def test_coverage(gateway, path):
     assert response.status_code == 200 and answer["streets_at"]
 
 
+def test_coverage_at_a_moment(gateway):
+    for _ in range(200):
+        response = gateway.get("/v1/coverage?at=2024-05-01T12:00:00Z&clock=received&zone=west")
+        answer = check(response)
+        if response.status_code == 200:
+            break
+        time.sleep(0.1)
+    assert (answer["fixes"], answer["at"]) == (0, "2024-05-01T12:00:00.000Z")
+    for query, parameter in (("at=2924-05-01T12:00:00Z", "at"), ("at=noon", "at"),
+                             ("clock=fix", "clock")):
+        response = gateway.get("/v1/coverage?" + query)
+        assert check(response)["parameter"] == parameter
+        assert response.status_code == 400
+
+
 @pytest.mark.parametrize("query", ["from=2024-05-01T00:00:00Z&to=2024-05-01T02:00:00Z",
                                    "zone=west&step=3600&clock=received", "mission=1",
                                    "mission=nowhere", "from=2024-05-01T00:00:00Z"])

@@ -1,0 +1,19 @@
+#ifndef HTTP_PAST_H
+#define HTTP_PAST_H
+/* What questions about the past have in common. Private to http; loop thread.
+ */
+#include "history.h"
+#include "http_internal.h"
+
+/* What is judged, and by which rules: as it is now. The catalog and the network
+ * are counted. False with a problem: there is no network yet. */
+bool past_wish(struct request *rq, struct history_wish *ret);
+void past_wish_clear(struct history_wish *wish); /* zeroed is fine */
+
+/* The parameter `clock`; false with a problem. */
+bool past_clock(struct request *rq, enum history_clock *ret);
+
+/* A replay failed. */
+void reply_no_past(struct request *rq, enum pt_err err, const char *message);
+
+#endif
