@@ -190,14 +190,15 @@ static float parse_one(const char *at, size_t size, enum profile_limit *limit)
     return kmh;
 }
 
-/* Of a list the lowest that is understood: it does not say where which
- * holds, and a time that is too short is a promise that is broken. */
+/* Of a list the lowest that is understood: it does not say where which holds,
+ * or in which lane one will drive, and a time that is too short is a promise
+ * that is broken. */
 float osm_parse_maxspeed(const char *value, enum profile_limit *limit)
 {
     float lowest = 0;
     *limit = PROFILE_LIMIT_UNKNOWN;
     for (const char *at = value;;) {
-        size_t size = strcspn(at, ";");
+        size_t size = strcspn(at, ";|");
         enum profile_limit one = PROFILE_LIMIT_UNKNOWN;
         float kmh = parse_one(at, size, &one);
         if (one != PROFILE_LIMIT_UNKNOWN &&
@@ -233,27 +234,34 @@ struct limits {
     bool unknown; /* tagged, and not understood */
 };
 
-/* The direction's own tag wins over the one for both. */
-static struct limits direction_limit(const char *own, const char *both)
+/* The first of the tags that is understood. */
+static struct limits limit_of(const readosm_tag *tags, int count,
+                              const char *const *keys)
 {
     struct limits found = {0};
-    if (own != NULL)
-        found.kmh = osm_parse_maxspeed(own, &found.kind);
-    if (found.kind == PROFILE_LIMIT_UNKNOWN && both != NULL)
-        found.kmh = osm_parse_maxspeed(both, &found.kind);
-    found.unknown =
-        found.kind == PROFILE_LIMIT_UNKNOWN && (own != NULL || both != NULL);
+    for (; *keys != NULL && found.kind == PROFILE_LIMIT_UNKNOWN; keys++) {
+        const char *value = osm_tag(tags, count, *keys);
+        found.unknown = found.unknown || value != NULL;
+        if (value != NULL)
+            found.kmh = osm_parse_maxspeed(value, &found.kind);
+    }
+    found.unknown = found.unknown && found.kind == PROFILE_LIMIT_UNKNOWN;
     return found;
 }
 
 void osm_way_speeds(const readosm_tag *tags, int count, uint64_t *tally,
                     struct osm_street *street)
 {
-    const char *both = osm_tag(tags, count, "maxspeed");
-    struct limits way[PROFILE_DIRECTIONS] = {
-        direction_limit(osm_tag(tags, count, "maxspeed:forward"), both),
-        direction_limit(osm_tag(tags, count, "maxspeed:backward"), both),
+    /* The direction's own tag wins over the one for both; the lanes', each
+     * with one of its own, are for where neither is. */
+    static const char *const keys[PROFILE_DIRECTIONS][5] = {
+        {"maxspeed:forward", "maxspeed", "maxspeed:lanes:forward",
+         "maxspeed:lanes", NULL},
+        {"maxspeed:backward", "maxspeed", "maxspeed:lanes:backward",
+         "maxspeed:lanes", NULL},
     };
+    struct limits way[PROFILE_DIRECTIONS] = {limit_of(tags, count, keys[0]),
+                                             limit_of(tags, count, keys[1])};
     float implied = implied_limit(tags, count);
     const char *variable = osm_tag(tags, count, "maxspeed:variable");
     for (size_t d = 0; d < PROFILE_DIRECTIONS; d++) {

@@ -383,8 +383,30 @@ static bool has_key_prefix(const readosm_tag *tags, int count,
     return false;
 }
 
+/* Of a list of prohibitions: between its members all of them forbid the same.
+ * A list with only_... would allow more ways on than the relation names. */
+static bool sort_of_list(const char *kind, enum osm_restriction_sort *ret)
+{
+    enum osm_restriction_sort sort = OSM_FORBIDS;
+    for (const char *at = kind; *at != 0;) {
+        at += strspn(at, "; ");
+        size_t size = strcspn(at, "; ");
+        if (osm_is_one_of(at, size, "no_u_turn"))
+            sort = OSM_FORBIDS_U_TURN;
+        else if (size > 0 &&
+                 !osm_is_one_of(at, size,
+                                "no_left_turn no_right_turn no_straight_on"))
+            return false;
+        at += size;
+    }
+    *ret = sort;
+    return true;
+}
+
 static bool sort_of(const char *kind, enum osm_restriction_sort *ret)
 {
+    if (strchr(kind, ';') != NULL)
+        return sort_of_list(kind, ret);
     if (osm_is(kind, "no_u_turn"))
         *ret = OSM_FORBIDS_U_TURN;
     else if (is_any(kind, "no_left_turn no_right_turn no_straight_on no_entry "

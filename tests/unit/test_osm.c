@@ -452,6 +452,7 @@ static void speeds(void **state)
     assert_ms(STREET TAG("maxspeed", "50") TAG("maxspeed:backward", "100"),
               10019, 5009);
     assert_ms(STREET TAG("maxspeed:forward", "50"), 10019, UNKNOWN);
+    assert_ms(STREET TAG("maxspeed:lanes:forward", "100|50"), 10019, UNKNOWN);
 }
 
 static void assert_limit(const char *tags, enum profile_limit limit, double kmh)
@@ -474,6 +475,14 @@ static void limits_of_every_kind(void **state)
     assert_limit(STREET TAG("maxspeed", "none"), PROFILE_NO_LIMIT, 130);
     assert_limit(STREET TAG("maxspeed", "walk"), PROFILE_WALK, 7);
     assert_limit(STREET TAG("maxspeed", "variable"), PROFILE_VARIABLE, 0);
+    /* the wiki's Lanes: a value a lane, from the left; an empty one says
+     * nothing. Which lane is driven is not known. */
+    assert_limit(STREET TAG("maxspeed:lanes", "120|100|60"), PROFILE_POSTED,
+                 60);
+    assert_limit(STREET TAG("maxspeed:lanes", "|80|"), PROFILE_POSTED, 80);
+    assert_limit(STREET TAG("maxspeed:lanes", "100|80") TAG("maxspeed", "100"),
+                 PROFILE_POSTED, 100);
+    assert_limit(STREET TAG("maxspeed:lanes", "||"), PROFILE_LIMIT_UNKNOWN, 0);
     assert_limit(STREET TAG("maxspeed", "100")
                      TAG("maxspeed:variable", "peak_traffic"),
                  PROFILE_VARIABLE, 100);
@@ -582,6 +591,27 @@ static void forbids_turns(void **state)
     assert_true(forbids(network, 1, false, 3, true));
     assert_int_equal(network->turns[1].relation_id, 69);
     assert_int_equal(tally(network, "restrictions kept"), 3);
+    osm_network_free(network);
+}
+
+/* Several signs at one place: whatever they forbid, it is this turn. Of several
+ * "only" the relation names one way on. */
+static void takes_lists_of_prohibitions(void **state)
+{
+    (void)state;
+    struct osm_network *network = read_ways(
+        CROSSING RULE("70", FROM_TO("1", "3"),
+                      TAG("restriction", "no_left_turn;no_u_turn"))
+            RULE("71", FROM_TO("2", "2"),
+                 TAG("restriction", "no_left_turn; no_u_turn"))
+                RULE("72", FROM_TO("1", "2"),
+                     TAG("restriction", "only_straight_on;only_right_turn"))
+                    RULE("73", FROM_TO("1", "4"),
+                         TAG("restriction", "no_right_turn;only_straight_on")));
+    assert_int_equal(network->turn_count, 2);
+    assert_true(forbids(network, 0, true, 2, true));
+    assert_true(forbids(network, 1, false, 1, true));
+    assert_int_equal(tally(network, "restrictions kept"), 2);
     osm_network_free(network);
 }
 
@@ -1287,6 +1317,7 @@ int main(void)
         cmocka_unit_test(says_which_maxspeed_was_tagged),
         cmocka_unit_test(cuts_names),
         cmocka_unit_test(forbids_turns),
+        cmocka_unit_test(takes_lists_of_prohibitions),
         cmocka_unit_test(only_forbids_all_others),
         cmocka_unit_test(forbids_u_turns),
         cmocka_unit_test(no_entry_may_have_several_from),
