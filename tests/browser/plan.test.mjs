@@ -122,6 +122,99 @@ test("the past: units are where their tracks had them", async () => {
     assert.equal(await page.locator("#map-badge").isVisible(), false);
 });
 
+test("a street's times are told, and are the API's", async () => {
+    await page.waitForTimeout(500);
+    const told = await page.evaluate(async () => {
+        const { featuresAt } = await import("/console/map.js");
+        const { TIMES_LAYERS } = await import("/console/style_times.js");
+        const { planPoint } = await import("/console/plan.js");
+        const box = document.querySelector("#map").getBoundingClientRect();
+        for (;;) {
+            for (let x = 60; x < box.width - 60; x += 8) {
+                const at = { x, y: box.height / 2 };
+                const [street] = featuresAt(at, TIMES_LAYERS);
+                if (!street || featuresAt(at, ["cover"]).length > 0) continue;
+                planPoint({ lat: 0, lon: 0 }, at);
+                return street.properties;
+            }
+            await new Promise((go) => setTimeout(go, 200)); /* tiles are on their way */
+        }
+    });
+    const { features } = await api("/v1/coverage/streets");
+    /* units drive on: the same street and promise, a time that some piece has */
+    assert.ok(features.some(({ properties: { promise_s: promise } }) =>
+        (promise ?? undefined) === told.promise_s));
+    assert.match(await textOf("#map-told"), /third unit here: \d+:\d\d.*Promise: 5:00/);
+    await shot(page, "plan-3-streets");
+});
+
+test("what if: pulled by hand, taken away and closed by keys, undone", async () => {
+    await page.locator("#try").focus();
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => document.querySelector("#map-badge").textContent !== "");
+    assert.match(await textOf("#map-badge"), /^WHAT IF/);
+    /* the whole city, so that somebody is in view */
+    const place = await page.evaluate(async () => {
+        const { unitAt } = await import("/console/overlay.js");
+        const box = document.querySelector("#map").getBoundingClientRect();
+        for (let y = 30; y < box.height - 30; y += 8)
+            for (let x = 30; x < box.width - 30; x += 8) {
+                const name = unitAt(x, y);
+                if (name !== null) return { name, x: x + box.x, y: y + box.y };
+            }
+        return null;
+    });
+    assert.notEqual(place, null);
+    await page.mouse.move(place.x, place.y);
+    await page.mouse.down();
+    await page.mouse.move(place.x + 40, place.y + 60, { steps: 4 });
+    await page.mouse.up();
+    await page.waitForFunction((name) =>
+        document.querySelector("#try-list")?.textContent.includes(`${name} moved`), place.name);
+    const { units } = await api("/v1/units");
+    const other = units.find(({ call_sign: name, status }) =>
+        name !== place.name && status === "available").call_sign;
+    await page.selectOption("#try-unit", other);
+    await page.locator("#try-remove").focus();
+    await page.keyboard.press("Enter");
+    /* the cross over a mission that is 32 m from its street */
+    await page.check("#mission-all");
+    await page.fill("#mission-words", "embassy of canada");
+    await page.click("#mission-table button");
+    await page.fill("#mission-words", "");
+    await page.uncheck("#mission-all");
+    const answered = page.waitForResponse((got) => got.url().endsWith("/v1/coverage/what-if") &&
+        got.request().postDataJSON().closures.length === 1);
+    await page.locator("#try-close-here").focus();
+    await page.keyboard.press("Enter");
+    const answer = await (await answered).json();
+    assert.equal((await answered).status(), 200, JSON.stringify(answer));
+    const sent = (await answered).request().postDataJSON();
+    assert.deepEqual(sent.units.map(({ call_sign: name }) => name).sort(),
+        [place.name, other].sort());
+    assert.ok(sent.units.some(({ removed }) => removed === true));
+    await page.waitForFunction((name) =>
+        document.querySelector("#try-list").textContent.includes(name),
+    answer.closures[0].street);
+    /* before and after, as they were answered */
+    const rows = new Map((await rowsOf("#compare-zones")).map(([name, ...cells]) => [name, cells]));
+    for (const { zone_id: zone, name } of answer.after.zones) {
+        const [a, b] = [answer.before, answer.after].map(({ zones }) =>
+            zones.find(({ zone_id: id }) => id === zone).streets.share);
+        assert.deepEqual(rows.get(name).slice(3, 5), [shown(a[0]), shown(b[0])], name);
+    }
+    assert.deepEqual(await axe(page), []);
+    await shot(page, "plan-4-what-if");
+    assert.deepEqual((await api("/v1/closures")).features, []); /* nothing live changed */
+    await page.locator("#try-list button").first().focus();
+    await page.keyboard.press("Enter");
+    await page.waitForFunction((name) =>
+        !document.querySelector("#try-list").textContent.includes(name), place.name);
+    await page.click("#moment-now");
+    assert.equal(await page.locator("#try-fields").isVisible(), false);
+    assert.equal(await page.locator("#compared").isVisible(), false);
+});
+
 test("days begin as the zone's clocks have it, also when they change at midnight", async () => {
     /* zdump -v America/Havana | grep 2026: at 05:00Z on March 8 to UTC-4, at
      * 05:00Z on November 1 to UTC-5 */

@@ -114,6 +114,12 @@ function keep() {
     show();
 }
 
+/** Puts a situation beside the one shown; null: none. `title` is words. */
+export function keepThis(other, title) {
+    kept = other === null ? null : { situation: other, title };
+    show();
+}
+
 export function refreshComparison() {
     show();
 }

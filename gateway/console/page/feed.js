@@ -190,12 +190,24 @@ export function startFeed() {
 }
 
 /* --------------------------------------------------------------- questions */
+/** The answer of the API to what is `sent`; throws {slug, detail}. */
+export async function postJson(path, sent, within_ms) {
+    return askApi(path, within_ms, {
+        method: "POST", body: JSON.stringify(sent),
+        headers: { "Content-Type": "application/json" },
+    });
+}
+
 /** The answer of the API; throws {slug, detail}. */
 export async function fetchJson(path, within_ms = 5000) {
+    return askApi(path, within_ms, {});
+}
+
+async function askApi(path, within_ms, options) {
     let answer, body;
     try {
         answer = await fetch(path, {
-            cache: "no-store", signal: AbortSignal.timeout(within_ms),
+            cache: "no-store", signal: AbortSignal.timeout(within_ms), ...options,
         });
         body = await answer.json();
     } catch {

@@ -12,8 +12,12 @@ const { maplibregl } = globalThis;
 let map = null;
 let theme = "day";
 /* What lies over the streets, by the names of its sources. */
-const shown = { route: NOTHING, closures: NOTHING, gaps: NOTHING, cover: NOTHING };
+const shown = {
+    route: NOTHING, closures: NOTHING, gaps: NOTHING, cover: NOTHING, tried: NOTHING,
+    posts: NOTHING,
+};
 let times = 0;
+let crossHeld = false;
 const chosenListeners = [];
 
 export function onChosen(listener) {
@@ -105,7 +109,41 @@ export function resizeMap() {
 /** What of the layers lies under a point of the map's box, the top first. */
 export function featuresAt({ x, y }, layers) {
     const r = 4; /* pixels: a hand is not a needle */
-    return map === null ? [] : map.queryRenderedFeatures([[x - r, y - r], [x + r, y + r]], { layers });
+    const there = layers.filter((layer) => map?.getLayer(layer));
+    return there.length === 0 ? []
+        : map.queryRenderedFeatures([[x - r, y - r], [x + r, y + r]], { layers: there });
+}
+
+/** The middle of the map, where the cross is; null without a map. */
+export function mapCentre() {
+    const centre = map?.getCenter();
+    return centre ? { lat: centre.lat, lon: centre.lng } : null;
+}
+
+/** Whether the cross is seen also while nobody is at the map's keys. */
+export function holdCross(hold) {
+    crossHeld = hold;
+    byId("crosshair").hidden = !hold;
+}
+
+/** Lets a hand pull units elsewhere while `wanted()`: `moved` is given a unit's
+ * name and place as it goes, `dropped` its name in the end. */
+export function onDrag(wanted, moved, dropped) {
+    let held = null;
+    const take = (event) => {
+        held = wanted() ? unitAt(event.point.x, event.point.y) : null;
+        if (held !== null) event.preventDefault(); /* the map stays */
+    };
+    const pull = (event) => {
+        if (held !== null) moved(held, { lat: event.lngLat.lat, lon: event.lngLat.lng });
+    };
+    const drop = () => {
+        if (held !== null) dropped(held);
+        held = null;
+    };
+    for (const [act, kinds] of [[take, ["mousedown", "touchstart"]],
+        [pull, ["mousemove", "touchmove"]], [drop, ["mouseup", "touchend"]]])
+        for (const kind of kinds) map?.on(kind, act);
 }
 
 function listen(onPoint, hint) {
@@ -126,9 +164,9 @@ function listen(onPoint, hint) {
         onPoint({ lat, lon: lng }, map.project([lng, lat]));
     });
     surface.addEventListener("focus", () => {
-        cross.hidden = !surface.matches(":focus-visible");
+        cross.hidden = !crossHeld && !surface.matches(":focus-visible");
     });
-    surface.addEventListener("blur", () => { cross.hidden = true; });
+    surface.addEventListener("blur", () => { cross.hidden = !crossHeld; });
     const label = () => surface.setAttribute("aria-label", `${say("map")}. ${say(hint())}`);
     onLanguage(label);
     surface.addEventListener("focus", label);

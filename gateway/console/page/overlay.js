@@ -192,7 +192,8 @@ function onFrame() {
     paintAll(now);
 }
 
-/** Draws these instead of the units as they are now; null: those again. */
+/** Draws these ([call sign, unit], a Map or the like) instead of the units as
+ * they are now; null: those again. */
 export function showFleet(other) {
     fleet = other ?? units;
     redraw();

@@ -2,12 +2,15 @@
 import { comparedRows, refreshComparison, startCompare } from "./compare.js";
 import { byId, element } from "./dom.js";
 import { featuresAt, showBounds, showOnMap, shownOnMap } from "./map.js";
-import { startReplay } from "./replay.js";
+import { leavePast, startReplay } from "./replay.js";
 import { saveCsv, saveGeoJson, savePicture, startPrinting } from "./save.js";
-import { ageText, clock, onLanguage, plain, problemText, say, timeZone } from "./say.js";
+import { ageText, clock, minutes, onLanguage, plain, problemText, say, timeZone } from "./say.js";
 import { onSituation, situation, startSituation } from "./situation.js";
+import { TIMES_LAYERS } from "./style_times.js";
 import { showGaps, showMissions, showZones, wantedMissions, wish } from "./tables.js";
+import { allowTimes } from "./times.js";
 import { currentView, onView } from "./view.js";
+import { endTrying, startWhatIf, tryPoint } from "./whatif.js";
 import { minuteOf } from "./zonetime.js";
 
 /* Asked for every 5 s; later than this they are called old. */
@@ -20,7 +23,8 @@ let missions = new Map(); /* mission_id -> mission */
 /* ------------------------------------------------------------- what is shown */
 function titleOf({ kind, at }) {
     if (at === null) return say("now");
-    return kind === "live" ? `${say("now")}, ${clock(at)}` : minuteOf(at.getTime(), timeZone());
+    if (kind === "past") return minuteOf(at.getTime(), timeZone());
+    return `${say(kind === "live" ? "now" : "tried")}, ${clock(at)}`;
 }
 
 function statusLines({ kind, coverage, heard, problem, at }) {
@@ -49,7 +53,8 @@ function showStatus() {
     byId("figures").textContent = lines.join(" ");
     byId("figures").classList.toggle("warning-text", old);
     badge.hidden = now.kind === "live";
-    badge.textContent = badge.hidden ? "" : say("badge_past", { time: titleOf(now) });
+    badge.textContent = badge.hidden ? ""
+        : now.kind === "past" ? say("badge_past", { time: titleOf(now) }) : say("badge_tried");
     byId("paper-what").textContent =
         `${titleOf(now)} · ${timeZone()} · ${lines.join(" ")} ${byId("zone-wish").selectedOptions[0]?.text ?? ""}`;
 }
@@ -64,8 +69,11 @@ function missionPoint({ mission_id: id, name, within, promise_s: promise, covere
     };
 }
 
-function drawMap({ coverage, gaps }) {
+function drawMap({ kind, coverage, gaps }) {
     const plan = currentView() === "plan";
+    /* its tiles tell what is now, and nothing else */
+    allowTimes(!plan || kind === "live");
+    if (kind !== "live") byId("map-told").textContent = "";
     const features = plan ? (coverage?.missions ?? []).map(missionPoint).filter(Boolean) : [];
     showOnMap("cover", { type: "FeatureCollection", features });
     showOnMap("gaps", plan ? gaps : null);
@@ -91,9 +99,21 @@ function goToZone({ zone_id: id }) {
     chooseZone();
 }
 
-/** A click on the planner's map: the mission there is looked up in the list. */
+function tellStreet({ s1, s2, s3, promise_s: promise }) {
+    const times = [s1, s2, s3].map((s) => s === undefined ? "–" : minutes(s)).join(", ");
+    byId("map-told").textContent = say("street_times", {
+        times, promise: promise === undefined ? "–" : minutes(promise),
+    });
+}
+
+/** A click on the planner's map: the mission there is looked up in the list; of
+ * a street the times are told. */
 export function planPoint(place, pixel) {
+    if (tryPoint(place)) return;
+    const street = featuresAt(pixel, TIMES_LAYERS)[0];
     const hit = featuresAt(pixel, ["cover"])[0];
+    byId("map-told").textContent = "";
+    if (street && !hit) tellStreet(street.properties);
     if (!hit) return;
     const box = byId("mission-words");
     box.value = hit.properties.name;
@@ -195,7 +215,8 @@ function startSaving() {
 /* --------------------------------------------------------------------- start */
 export function startPlan() {
     startSituation();
-    startReplay();
+    startReplay(endTrying);
+    startWhatIf(leavePast);
     startCompare(titleOf);
     startSaving();
     for (const radio of document.querySelectorAll('input[name="k"]'))

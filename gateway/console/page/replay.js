@@ -4,7 +4,7 @@ import { byId } from "./dom.js";
 import { units } from "./feed.js";
 import { showFleet } from "./overlay.js";
 import { clock, onLanguage, problemText, say, timeZone } from "./say.js";
-import { showLive, showPast, situation } from "./situation.js";
+import { onSituation, showLive, showPast, situation } from "./situation.js";
 import { fleetAt, hasMoment, readMoment } from "./tracks.js";
 import { onView } from "./view.js";
 import { dayLater, dayOf, dayStart, minuteOf } from "./zonetime.js";
@@ -22,6 +22,7 @@ let resting = null;
 let waiting = false;
 let turn = 0;
 let note = () => "";
+let endOther = () => {}; /* ends what else may be shown */
 
 function names() {
     return [...units.keys()].sort((a, b) => a.localeCompare(b, "en", { numeric: true }))
@@ -35,7 +36,7 @@ function latest() {
 /* ---------------------------------------------------------------- the fields */
 function showFields() {
     const past = moment !== null;
-    byId("moment-now").setAttribute("aria-pressed", String(!past));
+    byId("moment-now").setAttribute("aria-pressed", String(situation().kind === "live"));
     byId("moment-past").setAttribute("aria-pressed", String(past));
     byId("past").hidden = !past;
     byId("past-play").textContent = say(playing ? "pause" : "play");
@@ -90,20 +91,35 @@ function goTo(ms) {
     resting = setTimeout(() => moment !== null && showPast(new Date(moment)), REST_MS);
 }
 
+/** Shows a moment (Date) of the past. */
+export function goToMoment(at) {
+    endOther();
+    chooseDay(dayOf(at.getTime(), timeZone()));
+    goTo(at.getTime());
+    byId("past-time").focus();
+}
+
 function toPast() {
     if (moment !== null) return;
+    endOther();
     const start = Date.now() - 60000;
     chooseDay(dayOf(start, timeZone()));
     goTo(start);
 }
 
-function toNow() {
+/** Ends the past; what is shown then is for the caller to say. */
+export function leavePast() {
     clearTimeout(resting);
     turn++;
     moment = null;
     playing = false;
     showFleet(null);
     showFields();
+}
+
+function toNow() {
+    endOther();
+    leavePast();
     if (situation().kind !== "live") showLive();
 }
 
@@ -140,7 +156,9 @@ export function momentText() {
     return moment === null ? "" : minuteOf(moment, timeZone());
 }
 
-export function startReplay() {
+/** `end` is called before now or the past is shown. */
+export function startReplay(end) {
+    endOther = end;
     byId("moment-now").addEventListener("click", toNow);
     byId("moment-past").addEventListener("click", toPast);
     byId("past-play").addEventListener("click", togglePlaying);
@@ -153,8 +171,9 @@ export function startReplay() {
         goTo(day.start + within);
     });
     setInterval(tick, FRAME_MS);
+    onSituation(showFields);
     onLanguage(showFields);
     onView((view) => {
-        if (view !== "plan") toNow();
+        if (view !== "plan" && moment !== null) toNow();
     });
 }

@@ -60,6 +60,12 @@ export function minutes(seconds) {
     return `${Math.floor(whole / 60)}:${rest}`;
 }
 
+/** A length of time of any size: "45 s", "12 min", "3.5 h", "2.1 d". */
+export function lasting(seconds) {
+    return seconds < 86400 * 2 ? ageText(seconds)
+        : say("age_d", { n: number(seconds / 86400, 1) });
+}
+
 export function number(value, decimals = 0) {
     return new Intl.NumberFormat(language, {
         minimumFractionDigits: decimals,

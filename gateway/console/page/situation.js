@@ -1,11 +1,12 @@
-/* What the planner has before him: cover at one moment, now or in the past. */
+/* What the planner has before him: cover at one moment, now or in the past, or
+ * as it would be. */
 import { fetchJson, units } from "./feed.js";
 import { currentView, onView } from "./view.js";
 
 const ASK_EVERY_MS = 5000;
 const ANSWER_WITHIN_MS = 15000;
 
-/* kind: "live" or "past"; at: the moment that it is of, null while unknown;
+/* kind: "live", "past" or "whatif"; at: the moment that it is of, null while unknown;
  * coverage and gaps as the API tells them, null while unknown; heard: when the
  * answer came (performance.now()); problem: why there is no newer one. */
 let shown = empty("live", null);
@@ -46,7 +47,7 @@ async function askLive() {
     try {
         const [coverage, gaps] = await Promise.all([
             fetchJson("/v1/coverage", ANSWER_WITHIN_MS),
-            fetchJson("/v1/coverage/gaps?form=lines", ANSWER_WITHIN_MS)]);
+            fetchJson("/v1/coverage/gaps", ANSWER_WITHIN_MS)]);
         if (mine !== turn) return;
         shown = {
             ...shown, coverage, gaps, problem: null, at: new Date(coverage.answered_at),
@@ -76,6 +77,22 @@ export function showPast(at) {
     if (shown.kind === "past" && shown.at.getTime() === at.getTime()) return;
     turn++;
     shown = empty("past", at);
+    tell();
+}
+
+/** Shows what would be: cover as the API tells it for now, with its gaps. */
+export function showWhatIf(coverage, gaps) {
+    turn++;
+    shown = {
+        ...empty("whatif", new Date(coverage.answered_at)), coverage, gaps,
+        heard: performance.now(),
+    };
+    tell();
+}
+
+/** Nothing newer could be had for what is shown. */
+export function showProblem(problem) {
+    shown = { ...shown, problem };
     tell();
 }
 

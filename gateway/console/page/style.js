@@ -76,7 +76,7 @@ function labels(paint) {
 export const NOTHING = { type: "FeatureCollection", features: [] };
 
 /** A MapLibre style; `shown` are collections by the names of their sources
- * ("route", "closures", "gaps", "cover"), kept when the style is changed;
+ * ("route", "closures", "gaps" and so on), kept when the style is changed;
  * `times` is whose arrival streets are coloured by, 0 for none. */
 export function mapStyle(theme, shown, times) {
     const paint = PAINT[theme];

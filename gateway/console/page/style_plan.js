@@ -7,23 +7,33 @@ const WITHIN = {
     night: ["#ff8a3d", "#c98a1d", "#5c4a1c", "#10151b"],
 };
 const INK = {
-    day: { text: ["#ffffff", "#101418", "#101418", "#4a4a42"], edge: "#7a1f5c", gap: "#c04a00" },
-    night: { text: ["#101418", "#101418", "#f4f6f8", "#b9c2cc"], edge: "#e3a0cf", gap: "#ff8a3d" },
+    day: { text: ["#ffffff", "#101418", "#101418", "#4a4a42"], edge: "#7a1f5c", gap: "#c04a00",
+        post: "#101418", number: "#ffffff" },
+    night: { text: ["#101418", "#101418", "#f4f6f8", "#b9c2cc"], edge: "#e3a0cf", gap: "#ff8a3d",
+        post: "#f4f6f8", number: "#101418" },
 };
 
 const byWithin = (values) => ["match", ["get", "within"],
     0, values[0], 1, values[1], 2, values[2], values[3]];
 
-/** Layers over sources "gaps" and "cover". */
+/** Layers over sources "gaps", "cover", "tried" (what is closed only to try) and
+ * "posts" (proposed ones). */
 export function planLayers(theme) {
     const ink = INK[theme];
     return [{
+        id: "gaps-area", type: "fill", source: "gaps",
+        filter: ["in", ["geometry-type"], ["literal", ["Polygon", "MultiPolygon"]]],
+        paint: { "fill-color": ink.gap, "fill-opacity": 0.18 },
+    }, {
         id: "gaps", type: "line", source: "gaps",
         layout: { "line-cap": "butt", "line-join": "round" },
         paint: {
-            "line-color": ink.gap, "line-opacity": 0.85, "line-dasharray": [1.2, 0.6],
-            "line-width": ["interpolate", ["linear"], ["zoom"], 10, 1.5, 14, 5, 18, 14],
+            "line-color": ink.gap, "line-opacity": 0.9, "line-dasharray": [2, 1],
+            "line-width": ["interpolate", ["linear"], ["zoom"], 10, 1, 14, 2.5, 18, 4],
         },
+    }, {
+        id: "tried", type: "line", source: "tried",
+        paint: { "line-color": ink.edge, "line-width": 8, "line-dasharray": [0.35, 0.5] },
     }, {
         id: "cover", type: "circle", source: "cover",
         paint: {
@@ -40,5 +50,18 @@ export function planLayers(theme) {
             "text-ignore-placement": true,
         },
         paint: { "text-color": byWithin(ink.text) },
+    }, {
+        id: "posts", type: "circle", source: "posts",
+        paint: {
+            "circle-color": ink.post, "circle-radius": 13, "circle-stroke-color": ink.number,
+            "circle-stroke-width": 2.5,
+        },
+    }, {
+        id: "posts-numbers", type: "symbol", source: "posts",
+        layout: {
+            "text-field": ["get", "number"], "text-size": 14, "text-font": ["sans-serif"],
+            "text-allow-overlap": true, "text-ignore-placement": true,
+        },
+        paint: { "text-color": ink.number },
     }];
 }

@@ -10,6 +10,9 @@ const LATE = { day: "#c00000", night: "#ff5a4d" };
 const NOBODY = { day: "#8c2d04", night: "#fe9929" };
 const widthOf = (step) => 1.5 + 0.7 * step;
 
+/** As they are called on the map. */
+export const TIMES_LAYERS = ["times", "times-late", "times-nobody"];
+
 /** What the colours of that layer mean, from soon to never. */
 export function timesSteps(theme) {
     const steps = SHADES[theme].map((colour, i) => ({

@@ -4,9 +4,11 @@ import { byId, element } from "./dom.js";
 import { reloadTiles, setMapTimes } from "./map.js";
 import { minutes, onLanguage, say } from "./say.js";
 import { timesSteps } from "./style_times.js";
+import { currentView, onView } from "./view.js";
 
 const AGAIN_MS = 10000;
 let shown = 0;
+let allowed = true;
 let theme = "day";
 
 /* A line as the map has it: colour, and width that grows with the time. */
@@ -31,9 +33,28 @@ function showLegend() {
 }
 
 function show(place) {
+    if (shown === place) return;
     shown = place;
     setMapTimes(place);
     showLegend();
+}
+
+/* Planners want it from the start, dispatchers when they ask for it. */
+function wished() {
+    const wish = localStorage.getItem("times") ?? (currentView() === "plan" ? "1" : "0");
+    return ["1", "2", "3"].includes(wish) ? Number(wish) : 0;
+}
+
+function showWished() {
+    byId("times").value = String(wished());
+    show(allowed ? wished() : 0);
+}
+
+/** Whether it may be shown: not beside what is not now. */
+export function allowTimes(may) {
+    allowed = may;
+    byId("times-box").hidden = !may;
+    showWished();
 }
 
 export function setTimesTheme(next) {
@@ -43,14 +64,12 @@ export function setTimesTheme(next) {
 
 export function startTimes() {
     const select = byId("times");
-    const wish = Number(localStorage.getItem("times"));
-    select.value = [1, 2, 3].includes(wish) ? String(wish) : "0";
     select.addEventListener("change", () => {
         localStorage.setItem("times", select.value);
-        show(Number(select.value));
+        showWished();
     });
     onLanguage(showLegend);
-    show(Number(select.value));
+    onView(showWished);
     setInterval(() => {
         if (shown > 0 && !document.hidden) reloadTiles(["coverage"]);
     }, AGAIN_MS);
