@@ -83,7 +83,7 @@ enum pt_err catalog_reserve(struct catalog *c, const struct catalog_counts *n)
 {
     if (n->units > CATALOG_UNITS_MAX || n->devices > CATALOG_DEVICES_MAX ||
         n->periods > CATALOG_PERIODS_MAX || n->zones > CATALOG_ZONES_MAX ||
-        n->missions > CATALOG_MISSIONS_MAX)
+        n->missions > CATALOG_MISSIONS_MAX || n->posts > CATALOG_POSTS_MAX)
         return PT_E_FULL;
     c->units = take(c, n->units, sizeof *c->units);
     c->units_by_id = take(c, n->units, sizeof *c->units_by_id);
@@ -95,9 +95,11 @@ enum pt_err catalog_reserve(struct catalog *c, const struct catalog_counts *n)
     c->zones_by_area = take(c, n->zones, sizeof *c->zones_by_area);
     c->missions = take(c, n->missions, sizeof *c->missions);
     c->mission_zones = take(c, n->missions, sizeof *c->mission_zones);
+    c->posts = take(c, n->posts, sizeof *c->posts);
     return c->units && c->units_by_id && c->devices && c->devices_by_id &&
                    c->periods && c->periods_by_unit && c->zones &&
-                   c->zones_by_area && c->missions && c->mission_zones
+                   c->zones_by_area && c->missions && c->mission_zones &&
+                   c->posts
                ? PT_OK
                : PT_E_NOMEM;
 }
@@ -237,6 +239,24 @@ enum pt_err catalog_add_mission(struct catalog *catalog, uint32_t mission_id,
     return PT_OK;
 }
 
+enum pt_err catalog_add_post(struct catalog *catalog, uint32_t post_id,
+                             const char *ref, const char *name,
+                             const char *kind, struct geo_point at)
+{
+    struct catalog_post post = {
+        .post_id = post_id,
+        .ref = ref ? take_text(catalog, ref) : NULL,
+        .name = take_text(catalog, name),
+        .kind = take_text(catalog, kind),
+        .at = at,
+    };
+
+    if ((ref && !post.ref) || !post.name || !post.kind)
+        return PT_E_NOMEM;
+    catalog->posts[catalog->post_count++] = post;
+    return PT_OK;
+}
+
 /* ---- order */
 
 #define COMPARE(a, b) (((a) > (b)) - ((a) < (b)))
@@ -337,6 +357,21 @@ static void link_missions(struct catalog *catalog)
     }
 }
 
+static int post_name_order(const void *a, const void *b)
+{
+    const struct catalog_post *x = a, *y = b;
+    int order = strcmp(x->name, y->name);
+
+    return order != 0 ? order
+                      : (x->post_id > y->post_id) - (x->post_id < y->post_id);
+}
+
+static void link_posts(struct catalog *catalog)
+{
+    for (size_t i = 0; i < catalog->post_count; i++)
+        catalog->posts[i].zone = catalog_zone_at(catalog, catalog->posts[i].at);
+}
+
 static void sort_rows(void *rows, size_t count, size_t size,
                       int (*order)(const void *, const void *))
 {
@@ -358,4 +393,6 @@ void catalog_finish(struct catalog *c)
     link_missions(c); /* while mission_zones stands in the same order */
     sort_rows(c->missions, c->mission_count, sizeof *c->missions,
               mission_name_order);
+    link_posts(c);
+    sort_rows(c->posts, c->post_count, sizeof *c->posts, post_name_order);
 }

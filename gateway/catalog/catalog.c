@@ -254,6 +254,19 @@ const struct catalog_zone *catalog_zone_at(const struct catalog *catalog,
     return NULL;
 }
 
+/* ---- posts */
+
+size_t catalog_post_count(const struct catalog *catalog)
+{
+    return catalog->post_count;
+}
+
+const struct catalog_post *catalog_post(const struct catalog *catalog,
+                                        size_t index)
+{
+    return &catalog->posts[index];
+}
+
 /* ---- missions */
 
 size_t catalog_mission_count(const struct catalog *catalog)

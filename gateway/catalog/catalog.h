@@ -1,8 +1,8 @@
 #ifndef CATALOG_H
 #define CATALOG_H
 /* catalog: who and what is known: units, devices and which unit a device is
- * when, zones, missions. A copy of the database's tables in memory, replaced
- * whole when they change. Never changes once loaded: any thread. */
+ * when, zones, missions, posts. A copy of the database's tables in memory,
+ * replaced whole when they change. Never changes once loaded: any thread. */
 #include "geo.h"
 #include "pt_err.h"
 #include "report.h"
@@ -14,6 +14,7 @@
 #define CATALOG_UNITS_MAX 100000
 #define CATALOG_DEVICES_MAX 200000
 #define CATALOG_MISSIONS_MAX 20000
+#define CATALOG_POSTS_MAX 2000
 #define CATALOG_ZONES_MAX 5000
 #define CATALOG_PERIODS_MAX 1000000    /* rows of unit_device */
 #define CATALOG_ZONE_POINTS_MAX 200000 /* corners of one zone */
@@ -47,6 +48,15 @@ struct catalog_mission {
     char *ref; /* NULL when none */
     char *name;
     char *folded; /* catalog_fold(name) */
+    char *kind;
+    struct geo_point at;
+    const struct catalog_zone *zone; /* NULL: outside every zone */
+};
+
+struct catalog_post { /* where units stand by */
+    uint32_t post_id;
+    char *ref; /* NULL when none */
+    char *name;
     char *kind;
     struct geo_point at;
     const struct catalog_zone *zone; /* NULL: outside every zone */
@@ -123,6 +133,10 @@ const struct catalog_mission *catalog_mission(const struct catalog *catalog,
 PT_MUST_CHECK enum pt_err
 catalog_mission_find(const struct catalog *catalog, const char *typed,
                      const struct catalog_mission **ret);
+
+size_t catalog_post_count(const struct catalog *catalog);
+const struct catalog_post *catalog_post(const struct catalog *catalog,
+                                        size_t index); /* by name */
 
 /* Lower case without accents (Latin script; letters of others stay as they
  * are), runs of anything but letters and digits as one space, none at the

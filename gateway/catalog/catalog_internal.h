@@ -58,6 +58,9 @@ struct catalog {
     struct catalog_mission *missions; /* by name */
     uint32_t *mission_zones;          /* zone_id until they are linked */
     size_t mission_count;
+
+    struct catalog_post *posts; /* by name */
+    size_t post_count;
 };
 
 #define CATALOG_NO_ZONE UINT32_MAX
@@ -65,7 +68,7 @@ struct catalog {
 /* Room for so many rows of each kind, once, before any is added. PT_E_FULL
  * beyond the limits. */
 struct catalog_counts {
-    size_t units, devices, periods, zones, missions;
+    size_t units, devices, periods, zones, missions, posts;
 };
 PT_MUST_CHECK enum pt_err catalog_reserve(struct catalog *catalog,
                                           const struct catalog_counts *counts);
@@ -93,6 +96,11 @@ PT_MUST_CHECK enum pt_err
 catalog_add_mission(struct catalog *catalog, uint32_t mission_id,
                     const char *ref, const char *name, const char *kind,
                     struct geo_point at, uint32_t zone_id);
+/* Its zone is the smallest one around it, if any. */
+PT_MUST_CHECK enum pt_err catalog_add_post(struct catalog *catalog,
+                                           uint32_t post_id, const char *ref,
+                                           const char *name, const char *kind,
+                                           struct geo_point at);
 void catalog_finish(struct catalog *catalog);
 
 #endif

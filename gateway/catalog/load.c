@@ -18,7 +18,7 @@
 /* One row more than allowed is enough to see that there are too many. */
 #define LIMIT(max) " LIMIT " STRING(max) " + 1"
 
-enum table { UNITS, DEVICES, PERIODS, ZONES, MISSIONS, TABLE_COUNT };
+enum table { UNITS, DEVICES, PERIODS, ZONES, MISSIONS, POSTS, TABLE_COUNT };
 
 static const char *const queries[TABLE_COUNT] = {
     [UNITS] = "SELECT u.unit_id, call_sign, kind, array_to_json(capabilities),"
@@ -44,6 +44,9 @@ static const char *const queries[TABLE_COUNT] = {
     [MISSIONS] = "SELECT mission_id, ref, name, kind, zone_id, "
                  "round(ST_Y(geom) * 1e6)::int, round(ST_X(geom) * 1e6)::int "
                  "FROM patrol.mission" LIMIT(CATALOG_MISSIONS_MAX),
+    [POSTS] = "SELECT post_id, ref, name, kind, round(ST_Y(geom) * 1e6)::int, "
+              "round(ST_X(geom) * 1e6)::int "
+              "FROM patrol.post" LIMIT(CATALOG_POSTS_MAX),
 };
 
 struct loader {
@@ -221,19 +224,36 @@ static enum pt_err load_zone(struct loader *loader, const PGresult *rows,
     return err;
 }
 
-/* ---- missions */
+/* ---- missions, posts */
+
+static struct geo_point point(const PGresult *rows, int row, int column)
+{
+    return (struct geo_point){
+        .lat_e6 = (int32_t)strtol(PQgetvalue(rows, row, column), NULL, 10),
+        .lon_e6 = (int32_t)strtol(PQgetvalue(rows, row, column + 1), NULL, 10)};
+}
+
+static const char *text_or_null(const PGresult *rows, int row, int column)
+{
+    return PQgetisnull(rows, row, column) ? NULL
+                                          : PQgetvalue(rows, row, column);
+}
+
+static enum pt_err load_post(struct loader *loader, const PGresult *rows,
+                             int row)
+{
+    return catalog_add_post(loader->catalog, number(rows, row, 0),
+                            text_or_null(rows, row, 1),
+                            PQgetvalue(rows, row, 2), PQgetvalue(rows, row, 3),
+                            point(rows, row, 4));
+}
 
 static enum pt_err load_mission(struct loader *loader, const PGresult *rows,
                                 int row)
 {
-    const struct geo_point at = {
-        .lat_e6 = (int32_t)strtol(PQgetvalue(rows, row, 5), NULL, 10),
-        .lon_e6 = (int32_t)strtol(PQgetvalue(rows, row, 6), NULL, 10)};
-
     return catalog_add_mission(
-        loader->catalog, number(rows, row, 0),
-        PQgetisnull(rows, row, 1) ? NULL : PQgetvalue(rows, row, 1),
-        PQgetvalue(rows, row, 2), PQgetvalue(rows, row, 3), at,
+        loader->catalog, number(rows, row, 0), text_or_null(rows, row, 1),
+        PQgetvalue(rows, row, 2), PQgetvalue(rows, row, 3), point(rows, row, 5),
         PQgetisnull(rows, row, 4) ? CATALOG_NO_ZONE : number(rows, row, 4));
 }
 
@@ -242,11 +262,11 @@ static enum pt_err load_mission(struct loader *loader, const PGresult *rows,
 static enum pt_err (*const loads[TABLE_COUNT])(struct loader *,
                                                const PGresult *, int) = {
     [UNITS] = load_unit, [DEVICES] = load_device,   [PERIODS] = load_period,
-    [ZONES] = load_zone, [MISSIONS] = load_mission,
+    [ZONES] = load_zone, [MISSIONS] = load_mission, [POSTS] = load_post,
 };
 
 static const char *const table_names[TABLE_COUNT] = {
-    "unit", "device", "unit_device", "zone", "mission"};
+    "unit", "device", "unit_device", "zone", "mission", "post"};
 
 static enum pt_err take_rows(struct loader *loader,
                              PGresult *const results[TABLE_COUNT])
@@ -257,7 +277,8 @@ static enum pt_err take_rows(struct loader *loader,
                              .devices = (size_t)PQntuples(results[DEVICES]),
                              .periods = (size_t)PQntuples(results[PERIODS]),
                              .zones = (size_t)PQntuples(results[ZONES]),
-                             .missions = (size_t)PQntuples(results[MISSIONS])});
+                             .missions = (size_t)PQntuples(results[MISSIONS]),
+                             .posts = (size_t)PQntuples(results[POSTS])});
     char where[64];
 
     if (err != PT_OK)

@@ -285,6 +285,9 @@ size_t coverage_stop_streets(const struct coverage_basis *basis);
 struct coverage_stop coverage_stop_street(const struct coverage_basis *basis,
                                           size_t index);
 
+/* A drive of so many ms with what it takes beside the driving; ROADS_NONE. */
+uint32_t coverage_drive_ms(const struct coverage_basis *basis,
+                           uint32_t drive_ms);
 /* When a unit would be at each mission, in ms, as coverage_mission() has it;
  * ROADS_NONE: never. `ret` has room for all. */
 void coverage_reach_missions(const struct coverage_basis *basis,

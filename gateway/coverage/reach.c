@@ -50,6 +50,12 @@ struct coverage_stop coverage_stop_street(const struct coverage_basis *basis,
 
 /* ------------------------------------------------------------------ from where
  */
+uint32_t coverage_drive_ms(const struct coverage_basis *basis,
+                           uint32_t drive_ms)
+{
+    return coverage_with_start(basis, drive_ms);
+}
+
 void coverage_reach_missions(const struct coverage_basis *basis,
                              const struct coverage_unit *unit, uint32_t *ret)
 {

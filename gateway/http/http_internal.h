@@ -51,6 +51,9 @@
     X(ROUTE_STREETS, "getCoverageStreets") \
     X(ROUTE_WHATIF, "askWhatIf")           \
     X(ROUTE_PAST, "getCoverageHistory")    \
+    X(ROUTE_POSTS, "listPosts")            \
+    X(ROUTE_SITING, "findPosts")           \
+    X(ROUTE_MOVES, "findMoves")            \
     X(ROUTE_ETA, "reportEta")              \
     X(ROUTE_EVENTS, "getEvents")           \
     X(ROUTE_HEALTHZ, "getHealth")          \
@@ -269,6 +272,9 @@ void answer_coverage_streets(struct request *rq);
 void answer_coverage_tile(struct request *rq, const struct tile *tile);
 void answer_whatif(struct request *rq);
 void answer_coverage_history(struct request *rq);
+void answer_posts(struct request *rq);
+void answer_posts_search(struct request *rq);
+void answer_moves(struct request *rq);
 void answer_missions(struct request *rq);
 void answer_zones(struct request *rq);
 void answer_health(struct request *rq);

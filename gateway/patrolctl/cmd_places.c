@@ -1,4 +1,4 @@
-/* patrolctl missions import, zones import. */
+/* patrolctl missions import, posts import, zones import. */
 #include "patrolctl_internal.h"
 #include <stdlib.h>
 #include <string.h>
@@ -75,9 +75,9 @@ static bool count_upsert(PGresult *result, struct tally *tally)
     return true;
 }
 
-/* ------------------------------------------------------------- missions */
+/* ------------------------------------------------------ missions, posts */
 /* A list's mistake puts an embassy on another continent; where streets or
- * zones are known, a mission has to lie within about 10 km of one. */
+ * zones are known, a mission or post has to lie within about 10 km of one. */
 static bool far_away(PGconn *conn, const char *lon, const char *lat, bool *ret)
 {
     const char *const params[] = {lon, lat};
@@ -96,43 +96,51 @@ static bool far_away(PGconn *conn, const char *lon, const char *lat, bool *ret)
     return result != NULL;
 }
 
+/* $1 ref, $2 name, $3 kind, $4 lon, $5 lat */
+struct upsert {
+    const char *by_name, *by_ref;
+};
+
+#define BY_NAME(table)                                    \
+    "UPDATE patrol." table                                \
+    " SET kind = coalesce($3::text, kind), geom = " POINT \
+    ", zone_id = " ZONE_OF(                               \
+        POINT) " WHERE ref IS NULL AND "                  \
+               "$1::text IS NULL AND name = $2 RETURNING false"
+#define BY_REF(table, kind)                                                    \
+    "INSERT INTO patrol." table " (ref, name, kind, geom, zone_id) VALUES "    \
+    "($1, $2, coalesce($3, '" kind "'), " POINT ", " ZONE_OF(                  \
+        POINT) ") "                                                            \
+               "ON CONFLICT (ref) DO UPDATE SET name = excluded.name, kind = " \
+               "coalesce($3, " table                                           \
+               ".kind), geom = excluded.geom, zone_id = "                      \
+               "excluded.zone_id RETURNING xmax = 0"
+
+static const struct upsert missions = {BY_NAME("mission"),
+                                       BY_REF("mission", "embassy")};
+static const struct upsert posts = {BY_NAME("post"), BY_REF("post", "post")};
+
 /* By its ref when it has one, else by its name among those without. */
-static bool upsert_mission(PGconn *conn, const struct ctl_place *place,
-                           const char *lon, const char *lat,
-                           struct tally *tally)
+static bool upsert_place(PGconn *conn, const struct upsert *upsert,
+                         const struct ctl_place *place, const char *lon,
+                         const char *lat, struct tally *tally)
 {
     const char *const params[] = {place->ref, place->name, place->kind, lon,
                                   lat};
     if (place->ref == NULL) {
-        PGresult *result = ctl_query(
-            conn,
-            "UPDATE patrol.mission SET kind = coalesce($3::text, kind), "
-            "geom = " POINT ", zone_id = " ZONE_OF(
-                POINT) " WHERE ref IS NULL AND $1::text IS NULL AND "
-                       "name = $2 RETURNING false",
-            5, params);
+        PGresult *result = ctl_query(conn, upsert->by_name, 5, params);
         if (result == NULL)
             return false;
         if (PQntuples(result) > 0)
             return count_upsert(result, tally);
         PQclear(result);
     }
-    return count_upsert(
-        ctl_query(conn,
-                  "INSERT INTO patrol.mission (ref, name, kind, geom, "
-                  "zone_id) VALUES ($1, $2, coalesce($3, 'embassy'), " POINT
-                  ", " ZONE_OF(POINT) ") ON CONFLICT (ref) DO UPDATE SET "
-                                      "name = excluded.name, "
-                                      "kind = coalesce($3, mission.kind), "
-                                      "geom = excluded.geom, "
-                                      "zone_id = excluded.zone_id "
-                                      "RETURNING xmax = 0",
-                  5, params),
-        tally);
+    return count_upsert(ctl_query(conn, upsert->by_ref, 5, params), tally);
 }
 
-static bool write_missions(PGconn *conn, struct ctl_places *places,
-                           bool anywhere, struct tally *tally)
+static bool write_points(PGconn *conn, struct ctl_places *places,
+                         const struct upsert *upsert, bool anywhere,
+                         struct tally *tally)
 {
     for (size_t i = 0; i < places->count; i++) {
         const struct ctl_place *place = &places->places[i];
@@ -147,15 +155,15 @@ static bool write_missions(PGconn *conn, struct ctl_places *places,
                            "no street and no zone within 10 km: wrong "
                            "coordinates? (--anywhere takes it)"))
                 return false;
-        } else if (!upsert_mission(conn, place, lon, lat, tally)) {
+        } else if (!upsert_place(conn, upsert, place, lon, lat, tally)) {
             return false;
         }
     }
     return true;
 }
 
-static enum pt_err read_missions(const char *path, struct ctl_places *ret,
-                                 char *message, size_t message_size)
+static enum pt_err read_points(const char *path, struct ctl_places *ret,
+                               char *message, size_t message_size)
 {
     size_t size = 0;
     char *bytes = ctl_read_file(path, &size);
@@ -170,7 +178,7 @@ static enum pt_err read_missions(const char *path, struct ctl_places *ret,
     return err;
 }
 
-/* What of an import is the same for missions and zones. */
+/* What of an import is the same for missions, posts and zones. */
 struct import {
     const char *what;
     bool (*write)(PGconn *conn, struct ctl_places *places,
@@ -206,7 +214,13 @@ static bool write_missions_import(PGconn *conn, struct ctl_places *places,
                                   const struct import *import,
                                   struct tally *tally)
 {
-    return write_missions(conn, places, import->anywhere, tally);
+    return write_points(conn, places, &missions, import->anywhere, tally);
+}
+
+static bool write_posts_import(PGconn *conn, struct ctl_places *places,
+                               const struct import *import, struct tally *tally)
+{
+    return write_points(conn, places, &posts, import->anywhere, tally);
 }
 
 /* The reader's answer as ours; complains when the file is of no use. */
@@ -217,15 +231,14 @@ static bool readable(enum pt_err err, const char *path, const char *message)
     return err == PT_OK;
 }
 
-enum ctl_exit cmd_missions_import(struct ctl *ctl, int argc, char **argv)
+static enum ctl_exit import_points(struct ctl *ctl, int argc, char **argv,
+                                   struct import *import, const char *anywhere)
 {
-    struct import import = {.what = "missions", .write = write_missions_import};
     struct ctl_places places = {0};
     enum ctl_exit end;
     char message[256];
     const struct ctl_option options[] = {
-        {"anywhere", 0, CTL_FLAG, &import.anywhere, NULL,
-         "take missions far from every street and zone", 0, 0},
+        {"anywhere", 0, CTL_FLAG, &import->anywhere, NULL, anywhere, 0, 0},
         {.name = NULL},
     };
     if (!ctl_parse(ctl, options, argc, argv, 1, 1, &end))
@@ -236,12 +249,26 @@ enum ctl_exit cmd_missions_import(struct ctl *ctl, int argc, char **argv)
         ctl_complain("%s: its name must end in .csv, .geojson or .json", path);
         return CTL_BAD_INPUT;
     }
-    enum pt_err err = read_missions(path, &places, message, sizeof message);
+    enum pt_err err = read_points(path, &places, message, sizeof message);
     if (!readable(err, path, message))
         return CTL_BAD_INPUT;
-    end = run_import(ctl, &places, &import);
+    end = run_import(ctl, &places, import);
     ctl_places_clear(&places);
     return end;
+}
+
+enum ctl_exit cmd_missions_import(struct ctl *ctl, int argc, char **argv)
+{
+    struct import import = {.what = "missions", .write = write_missions_import};
+    return import_points(ctl, argc, argv, &import,
+                         "take missions far from every street and zone");
+}
+
+enum ctl_exit cmd_posts_import(struct ctl *ctl, int argc, char **argv)
+{
+    struct import import = {.what = "posts", .write = write_posts_import};
+    return import_points(ctl, argc, argv, &import,
+                         "take posts far from every street and zone");
 }
 
 /* ---------------------------------------------------------------- zones */

@@ -1,4 +1,4 @@
-/* patrolctl units, missions, zones, track: what the gateway knows. */
+/* patrolctl units, missions, posts, zones, track: what the gateway knows. */
 #include "http_client.h"
 #include "unit_text.h"
 #include <string.h>
@@ -115,6 +115,28 @@ enum ctl_exit cmd_missions(struct ctl *ctl, int argc, char **argv)
     const struct ctl_request request = {
         .path = "/v1/missions",
         .params = {{"zone", zone}, {"q", ctl->argc > 0 ? ctl->argv[0] : NULL}}};
+    return list(ctl, &request, &listing);
+}
+
+static void post_row(struct ctl_table *table, const json_t *post)
+{
+    ctl_cell_number(table, post, "post_id", 0);
+    ctl_cell_text(table, post, "name");
+    ctl_cell_text(table, post, "kind");
+    ctl_cell_text(table, post, "zone");
+    ctl_cell_point(table, post);
+    ctl_cell_text(table, post, "ref");
+}
+
+enum ctl_exit cmd_posts(struct ctl *ctl, int argc, char **argv)
+{
+    static const struct listing listing = {
+        "posts", ">id|name|kind|zone|place|ref", post_row};
+    const struct ctl_option options[] = {{.name = NULL}};
+    const struct ctl_request request = {.path = "/v1/posts"};
+    enum ctl_exit end;
+    if (!ctl_parse(ctl, options, argc, argv, 0, 0, &end))
+        return end;
     return list(ctl, &request, &listing);
 }
 

@@ -42,6 +42,21 @@ static const struct ctl_command commands[] = {
      "most 92 days; a month takes a minute or so.",
      "patrolctl coverage history --from 2026-11-01T00:00:00Z",
      cmd_coverage_history},
+    {"coverage posts", "", "where units should stand by",
+     "Seeks the posts from which units reach most in time: missions, and with\n"
+     "weights streets and points of a file. Tells what each adds to those "
+     "before\n"
+     "it, what is lost without it alone, what stays out of cover, and how "
+     "good\n"
+     "the answer is at least beside the best possible.",
+     "patrolctl coverage posts -k 3 --fold 1", cmd_coverage_posts},
+    {"coverage moves", "", "the fewest moves that restore cover",
+     "Who should go where, and how long it takes, so that missions out of "
+     "cover\n"
+     "are in it again, and none that is in cover falls out, on the way "
+     "neither.\n"
+     "Nobody is sent: that is for people to do.",
+     "patrolctl coverage moves", cmd_coverage_moves},
     {"report eta", "", "how right predictions were",
      "Of units that were asked about and then went there: by how much the\n"
      "predicted times were off, how often the stated range was right, and\n"
@@ -61,6 +76,8 @@ static const struct ctl_command commands[] = {
     {"missions", "[WORDS]", "the missions",
      "The missions by name; with words those whose names hold them.",
      "patrolctl missions --zone miramar", cmd_missions},
+    {"posts", "", "where units stand by", "The posts by name.",
+     "patrolctl posts", cmd_posts},
     {"zones", "", "the zones and their promises", "The zones by name.",
      "patrolctl zones", cmd_zones},
     {"closure add", "[STREET]", "close or slow a street",
@@ -105,6 +122,11 @@ static const struct ctl_command commands[] = {
      "is known again by it, else by its name. What is wrong with a line is\n"
      "said, the others are imported. Zones are found by place.",
      "patrolctl missions import missions.csv", cmd_missions_import},
+    {"posts import", "FILE", "add or update where units stand by",
+     "Reads posts from a CSV (first line: column names) or from GeoJSON\n"
+     "points. Columns or properties: name, lat, lon, kind (or type), ref (or\n"
+     "id). A post that has a ref is known again by it, else by its name.",
+     "patrolctl posts import posts.csv", cmd_posts_import},
     {"zones import", "FILE", "add or update zones",
      "Reads zones from GeoJSON polygons (properties name, promise_s,\n"
      "time_zone); a zone of the same name is replaced. Missions are assigned\n"

@@ -1,5 +1,5 @@
 /* Any street as a post: evenly spread over the streets. */
-#include "siting_internal.h"
+#include "siting.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* What each candidate covers, and the answer. */
-#include "siting_internal.h"
+#include "siting.h"
 
 #include "pt_room.h"
 

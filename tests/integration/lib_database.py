@@ -57,7 +57,7 @@ class Database:
 
     def clear(self):
         self.query("TRUNCATE patrol.unit, patrol.device, patrol.unit_device,"
-                   " patrol.position, patrol.unit_event, patrol.receipt,"
+                   " patrol.position, patrol.unit_event, patrol.receipt, patrol.post,"
                    " patrol.latest_position, patrol.quarantine, patrol.zone,"
                    " patrol.mission, patrol.closure, patrol.coverage_gap,"
                    " patrol.coverage_snapshot, patrol.coverage_run, patrol.live_made, patrol.live_mission,"

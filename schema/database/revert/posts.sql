@@ -1,0 +1,7 @@
+-- Revert patrol:posts from pg
+
+BEGIN;
+
+DROP TABLE patrol.post;
+
+COMMIT;
