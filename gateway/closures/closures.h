@@ -185,4 +185,23 @@ PT_MUST_CHECK enum pt_err closures_find(const struct roads *roads,
                                         struct closures_found *ret);
 void closures_found_clear(struct closures_found *found);
 
+/* Where two streets meet; names borrowed from the network. */
+struct closures_corner {
+    const char *street, *cross;
+    struct geo_point at;
+    bool best; /* no other fits better */
+};
+#define CLOSURES_CORNERS_MAX 8
+
+/* The corners meant by "23 y L", "Calle 23 and L", "23 et L", "23 esquina a L",
+ * "23 & L", the best first; how many. Accents and case do not matter, names fit
+ * as in closures_wish, and a word of four letters and more may have an error,
+ * of eight and more two (a letter wrong, missing, too many, or two swapped)
+ * when no street has it as typed. Corners of equal names less than 120 m apart
+ * are one. Looks at all names: pool thread. PT_E_NOMEM. None: no error. */
+PT_MUST_CHECK enum pt_err
+closures_corners(const struct roads *roads, const char *typed,
+                 struct closures_corner ret[CLOSURES_CORNERS_MAX],
+                 size_t *count);
+
 #endif

@@ -7,6 +7,7 @@
  * match.c     their pieces on a network
  * view.c      which are in force, and their metrics
  * names.c     which streets are called as typed
+ * corners.c   where two of them meet
  * section.c   which parts of a street hang together, and end where
  * street.c    what is meant by what was typed */
 #include "closures.h"
@@ -53,6 +54,10 @@ PT_MUST_CHECK enum pt_err
 closures_match_piece(const struct closures_ways *ways,
                      const struct closures_piece *piece,
                      struct closures_parts *parts, double *lost_m);
+
+/* Two places of the same names so near to each other are one: the two
+ * carriageways of a street. */
+#define CLOSURES_SAME_PLACE_M 120.0
 
 /* -------------------------------------------------------------- names.c */
 /* How well a name fits what was typed, both folded: 0 the very one, then by

@@ -6,9 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Two sections whose ends are so near to each other are one place: the two
- * carriageways of a street. */
-#define SAME_PLACE_M 120.0
 /* Of those, the ones that are so much longer than the shortest lead another
  * way round. */
 #define LONGER 1.6
@@ -102,8 +99,8 @@ static bool same_place(const struct closures_section *a,
                        const struct closures_section *b)
 {
     return strcmp(a->name, b->name) == 0 &&
-           geo_distance_m(a->from, b->from) <= SAME_PLACE_M &&
-           geo_distance_m(a->to, b->to) <= SAME_PLACE_M;
+           geo_distance_m(a->from, b->from) <= CLOSURES_SAME_PLACE_M &&
+           geo_distance_m(a->to, b->to) <= CLOSURES_SAME_PLACE_M;
 }
 
 /* One for each place; how many there are. */

@@ -42,6 +42,7 @@
     X(ROUTE_NEAREST, "getNearest")         \
     X(ROUTE_ROUTE, "getRoute")             \
     X(ROUTE_MISSIONS, "listMissions")      \
+    X(ROUTE_PLACES, "findPlaces")          \
     X(ROUTE_ZONES, "listZones")            \
     X(ROUTE_CLOSURES, "listClosures")      \
     X(ROUTE_CLOSE, "addClosure")           \
@@ -276,6 +277,7 @@ void answer_posts(struct request *rq);
 void answer_posts_search(struct request *rq);
 void answer_moves(struct request *rq);
 void answer_missions(struct request *rq);
+void answer_places(struct request *rq);
 void answer_zones(struct request *rq);
 void answer_health(struct request *rq);
 void answer_ready(struct request *rq);

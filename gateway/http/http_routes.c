@@ -24,6 +24,7 @@ static const struct route {
      answer_route,
      {"unit", "lat", "lon", "mission", "profile"}},
     {"/v1/missions", ROUTE_MISSIONS, answer_missions, {"zone", "q"}},
+    {"/v1/places", ROUTE_PLACES, answer_places, {"q"}},
     {"/v1/zones", ROUTE_ZONES, answer_zones, {NULL}},
     {"/v1/closures", ROUTE_CLOSURES, answer_closures, {NULL}},
     {"POST /v1/closures", ROUTE_CLOSE, answer_close, {NULL}},

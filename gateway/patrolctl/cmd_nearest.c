@@ -11,27 +11,87 @@ struct aim {
     bool is_point;
 };
 
-/* From the words at ctl->argv[at]; false after a complaint. */
-static bool take_aim(const struct ctl *ctl, int at, struct aim *aim)
+static void aim_at(struct aim *aim, double lat_deg, double lon_deg)
+{
+    snprintf(aim->lat, sizeof aim->lat, "%.6f", lat_deg);
+    snprintf(aim->lon, sizeof aim->lon, "%.6f", lon_deg);
+    aim->is_point = true;
+}
+
+/* Several that fit equally well: none is chosen. */
+static void complain_of_corners(const char *typed, const json_t *places)
+{
+    char street[256], cross[256];
+    size_t i;
+    json_t *place;
+    if (json_array_size(places) == 0) {
+        ctl_complain(
+            "\"%s\" is neither LAT,LON in degrees (23.133,-82.383) nor "
+            "a street corner (\"23 y L\")",
+            typed);
+        return;
+    }
+    ctl_complain("several corners are called \"%s\":", typed);
+    json_array_foreach(places, i, place)
+    {
+        double lat = 0, lon = 0;
+        if (!json_is_true(json_object_get(place, "best")) ||
+            !ctl_number(place, "lat", &lat) || !ctl_number(place, "lon", &lon))
+            continue;
+        ctl_clean(ctl_text(place, "street"), street, sizeof street);
+        ctl_clean(ctl_text(place, "cross_street"), cross, sizeof cross);
+        fprintf(stderr, "  %.6f,%.6f  %s / %s\n", lat, lon, street, cross);
+    }
+}
+
+/* A street corner, as people say it. */
+static enum ctl_exit aim_at_corner(const struct ctl *ctl, const char *typed,
+                                   struct aim *aim)
+{
+    const struct ctl_request request = {.path = "/v1/places",
+                                        .params = {{"q", typed}}};
+    json_t *answer = NULL;
+    double lat = 0, lon = 0;
+    enum ctl_exit end = ctl_get(ctl, &request, &answer);
+    if (end != CTL_OK)
+        return end;
+    const json_t *places = json_object_get(answer, "places");
+    const json_t *first = json_array_get(places, 0);
+    const json_t *second = json_array_get(places, 1);
+    if (first != NULL && !json_is_true(json_object_get(second, "best")) &&
+        ctl_number(first, "lat", &lat) && ctl_number(first, "lon", &lon)) {
+        aim_at(aim, lat, lon);
+    } else {
+        complain_of_corners(typed, places);
+        end = CTL_REFUSED;
+    }
+    json_decref(answer);
+    return end;
+}
+
+/* From the words at ctl->argv[at]; what is not CTL_OK was complained of. */
+static enum ctl_exit take_aim(const struct ctl *ctl, int at, struct aim *aim)
 {
     double lat_deg;
     double lon_deg;
     bool has_word = ctl->argc > at;
     if (has_word == (aim->mission != NULL)) {
-        ctl_complain("give either LAT,LON or --mission NAME");
-        return false;
+        ctl_complain("give either LAT,LON, a corner or --mission NAME");
+        return CTL_USAGE;
     }
     if (!has_word)
-        return true;
-    if (!ctl_parse_point(ctl->argv[at], &lat_deg, &lon_deg)) {
-        ctl_complain("\"%s\" is not LAT,LON in degrees (23.133,-82.383)",
-                     ctl->argv[at]);
-        return false;
+        return CTL_OK;
+    const char *word = ctl->argv[at];
+    if (ctl_parse_point(word, &lat_deg, &lon_deg)) {
+        aim_at(aim, lat_deg, lon_deg);
+        return CTL_OK;
     }
-    snprintf(aim->lat, sizeof aim->lat, "%.6f", lat_deg);
-    snprintf(aim->lon, sizeof aim->lon, "%.6f", lon_deg);
-    aim->is_point = true;
-    return true;
+    if (strpbrk(word, " &/@+") != NULL)
+        return aim_at_corner(ctl, word, aim);
+    ctl_complain("\"%s\" is neither LAT,LON in degrees (23.133,-82.383) nor a "
+                 "street corner (\"23 y L\")",
+                 word);
+    return CTL_USAGE;
 }
 
 /* "Canada, 23.118000,-82.424000, Calle 30 (6 m from the road); zone Playa,
@@ -225,8 +285,9 @@ enum ctl_exit cmd_nearest(struct ctl *ctl, int argc, char **argv)
     };
     if (!ctl_parse(ctl, options, argc, argv, 0, 1, &end))
         return end;
-    if (!take_aim(ctl, 0, &aim))
-        return CTL_USAGE;
+    end = take_aim(ctl, 0, &aim);
+    if (end != CTL_OK)
+        return end;
     snprintf(k_text, sizeof k_text, "%ld", k);
     const struct ctl_request request = {
         .path = "/v1/nearest",
@@ -286,8 +347,9 @@ enum ctl_exit cmd_route(struct ctl *ctl, int argc, char **argv)
     };
     if (!ctl_parse(ctl, options, argc, argv, 1, 2, &end))
         return end;
-    if (!take_aim(ctl, 1, &aim))
-        return CTL_USAGE;
+    end = take_aim(ctl, 1, &aim);
+    if (end != CTL_OK)
+        return end;
     const struct ctl_request request = {
         .path = "/v1/route",
         .params = {{"unit", ctl->argv[0]},

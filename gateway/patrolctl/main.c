@@ -7,11 +7,14 @@
 
 static const struct ctl_command commands[] = {
     {"nearest", "[LAT,LON]", "who reaches a place first",
-     "Asks the gateway which units reach a point or a mission first by road,\n"
-     "and why the others are left out.",
+     "Asks the gateway which units reach a point, a street corner (\"23 y L\") "
+     "or a\n"
+     "mission first by road, and why the others are left out.",
      "patrolctl nearest --mission canada -k 3", cmd_nearest},
     {"route", "CALLSIGN [LAT,LON]", "a unit's fastest way",
-     "The streets that a unit takes to a point or a mission.",
+     "The streets that a unit takes to a point, a street corner (\"23 y L\") "
+     "or a\n"
+     "mission.",
      "patrolctl route P-04 --mission canada", cmd_route},
     {"coverage", "", "what units reach in time now",
      "For each zone the share of its missions and of its streets that 1, 2 "

@@ -84,6 +84,22 @@ test("accents and capitals do not matter", async () => {
     assert.equal(await page.locator("#matches").innerText(), without);
 });
 
+test("a street corner, in three languages and with an error in it", async () => {
+    for (const typed of ["23 y L", "Cale 23 and L", "calle l et 23"]) {
+        await page.fill("#search", typed);
+        await page.waitForFunction(() => /Calle 23/.test(
+            document.querySelector("#matches li")?.textContent));
+        await page.keyboard.press("Enter");
+        await page.waitForFunction(() => {
+            const title = document.querySelector("#answer h3")?.textContent ?? "";
+            return title.includes("Calle 23") && title.includes("Calle L") &&
+                document.querySelector(".answer-age")?.textContent;
+        });
+        assert.equal((await names()).length, 5);
+    }
+    await shot(page, "2-corner");
+});
+
 test("coordinates, and why others are left out", async () => {
     await page.fill("#search", "23.1330, -82.3830");
     await page.keyboard.press("Enter");

@@ -118,6 +118,26 @@ def town(place, database, make_gateway, make_vehicle):
     database.add_grid()
 
 
+def test_a_corner_as_people_say_it(town):
+    """Of the drawn town's file; the same ranking as for its coordinates."""
+    lat, lon = corner(town.tree, 6, 2)  # Calle G, Avenida 3
+    for typed in ("Avenida 3 y G", "calle g et AVENIDA 3", "avendia 3 & Calle G"):
+        answer = town.gateway.http.get(town.gateway.url + "/v1/places",
+                                       params={"q": typed}, timeout=10).json()
+        [place] = town.schema.check(answer, "Places")["places"]
+        assert {place["street"], place["cross_street"]} == {"Avenida 3", "Calle G"}
+        assert place["best"]
+        assert (place["lat"], place["lon"]) == pytest.approx((lat, lon), abs=2e-6)
+
+    def names(*words):
+        told = json.loads(town.ctl("nearest", *words, "--json"))
+        return [unit["call_sign"] for unit in told["units"]]
+
+    assert names("Avenida 3 y G") == names(f"{lat},{lon}") == ["west", "east"]
+    assert "nor a street corner" in town.ctl("nearest", "Avenida 3 y Z", expect=1)
+
+
+
 def problem(answer, status, kind):
     assert answer.status_code == status, answer.text
     assert answer.headers["Content-Type"] == "application/problem+json"

@@ -226,7 +226,7 @@ def test_the_description_is_sound():
                   for one in methods.values()]
     assert API["openapi"].startswith("3.1.")
     names = [o["operationId"] for o in operations]
-    assert len(set(names)) == len(names) == 26
+    assert len(set(names)) == len(names) == 27
     for operation in operations:
         assert operation["x-role"] in ("none", "operator", "viewer", "planner",
                                        "dispatcher")
@@ -496,6 +496,15 @@ def test_missions_and_zones(gateway):
     zones = check(gateway.get("/v1/zones"))["zones"]
     assert [(z["name"], z["promise_s"], z["time_zone"]) for z in zones] == [
         ("Playa Única", 25, "America/Havana"), ("West", None, "UTC")]
+
+
+def test_corners_are_asked_for(gateway):
+    """The grid's streets are all called alike: no corner of two."""
+    assert check(gateway.get("/v1/places", q="Calle y Calle"))["places"] == []
+    assert check(gateway.get("/v1/places", q="23"))["places"] == []
+    for wrong in ({}, {"q": ""}, {"q": "x" * 257}, {"q": "a", "k": "1"}):
+        answer = gateway.get("/v1/places", **wrong)
+        assert answer.status_code == 400 and check(answer)["title"]
 
 
 def test_health_and_metrics(gateway):

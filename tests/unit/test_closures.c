@@ -162,6 +162,91 @@ static void finds_what_lies_between(void **state)
     roads_unref(roads);
 }
 
+/* ---- corners */
+
+static size_t corners(const struct roads *roads, const char *typed,
+                      struct closures_corner ret[CLOSURES_CORNERS_MAX])
+{
+    size_t count = 99;
+    assert_int_equal(closures_corners(roads, typed, ret, &count), PT_OK);
+    return count;
+}
+
+static void corners_as_people_say_them(void **state)
+{
+    (void)state;
+    static struct town t;
+    struct closures_corner found[CLOSURES_CORNERS_MAX];
+    struct roads *roads = make_grid(&t);
+    static const char *const same[] = {
+        "23 y L",
+        "l Y 23",
+        "Calle 23 and L",
+        "23 et calle L",
+        "23 & L",
+        "23/L",
+        "23 esquina L",
+        "23 esquina a L",
+        "23, esq. a L",
+        "CALLE  23   y   CALLE  L",
+        "Cale 23 y L",        /* a letter missing */
+        "clale 23 y calle L", /* two swapped */
+    };
+    for (size_t i = 0; i < sizeof(same) / sizeof(*same); i++) {
+        assert_int_equal(corners(roads, same[i], found), 1);
+        assert_true(found[0].best);
+        assert_memory_equal(&found[0].at, &t.points[5][0],
+                            sizeof(struct geo_point)); /* junction 11 */
+    }
+    assert_int_equal(corners(roads, "23 y L", found), 1);
+    assert_string_equal(found[0].street, "Calle 23");
+    assert_string_equal(found[0].cross, "Calle L");
+    /* accents; of eight letters and more two may be wrong */
+    assert_int_equal(corners(roads, "avneida de los ninos y 21", found), 1);
+    assert_string_equal(found[0].street, "Avenida de los Niños");
+    assert_int_equal(corners(roads, "Ñ y 25", found), 1);
+    assert_string_equal(found[0].street, "Calle Ñ");
+    roads_unref(roads);
+}
+
+static void corners_that_are_none(void **state)
+{
+    (void)state;
+    static struct town t;
+    struct closures_corner found[CLOSURES_CORNERS_MAX];
+    struct roads *roads = make_grid(&t);
+    static const char *const none[] = {
+        "",        "y",       " y ",    "23",     "23 y",        "y L",  "23 L",
+        "23 y 21", "23 y 23", "23 y Q", "99 y L", "Kale 99 y L", "&&&&",
+    };
+    for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++)
+        assert_int_equal(corners(roads, none[i], found), 0);
+    char longest[2000];
+    memset(longest, '&', sizeof(longest) - 1);
+    longest[sizeof(longest) - 1] = '\0';
+    assert_int_equal(corners(roads, longest, found), 0);
+    roads_unref(roads);
+}
+
+/* The same grid twice, 5 km apart: each is as good as the other. */
+static void corners_of_two_towns(void **state)
+{
+    (void)state;
+    static struct town t;
+    struct closures_corner found[CLOSURES_CORNERS_MAX];
+    memset(&t, 0, sizeof(t));
+    draw_grid(&t, 0, 0);
+    draw_grid(&t, 5000, 1000);
+    struct roads *roads = make(&t);
+    assert_int_equal(corners(roads, "23 y L", found), 2);
+    assert_true(found[0].best && found[1].best);
+    assert_true(geo_distance_m(found[0].at, found[1].at) > 4900);
+    /* every street is a calle: more than there is room for */
+    assert_int_equal(corners(roads, "calle y calle", found),
+                     CLOSURES_CORNERS_MAX);
+    roads_unref(roads);
+}
+
 static void says_what_it_does_not_find(void **state)
 {
     (void)state;
@@ -825,6 +910,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_what_lies_between),
+        cmocka_unit_test(corners_as_people_say_them),
+        cmocka_unit_test(corners_that_are_none),
+        cmocka_unit_test(corners_of_two_towns),
         cmocka_unit_test(says_what_it_does_not_find),
         cmocka_unit_test(several_of_a_name_are_listed),
         cmocka_unit_test(a_dual_carriageway_is_one_street),

@@ -6,13 +6,15 @@ import { chooseUnit, lookAt, markTarget, showRoute } from "./map.js";
 import {
     ageText, clock, distance, minutes, number, onLanguage, plain, problemText, say,
 } from "./say.js";
-import { findMissions, fold, parsePoint } from "./search.js";
+import { findMissions, fold, isCorner, parsePoint } from "./search.js";
 
 const ASK_AGAIN_MS = 5000;
 const OLD_ANSWER_S = 15;
+const TYPED_MS = 250; /* so long nothing is typed before corners are asked for */
 
 let missions = [];
-let matches = [], active = -1;
+let matches = [], active = -1; /* missions and corners */
+let typing = null; /* timer */
 let question = null; /* {query, title()} */
 let answer = null, answeredAt = 0, problem = null;
 let chosen = null; /* whose way is shown */
@@ -43,7 +45,7 @@ function showMatches() {
         if (mission.zone) item.append(element("span", ` · ${plain(mission.zone, 40)}`, "quiet"));
         item.addEventListener("mousedown", (event) => {
             event.preventDefault();
-            askMission(mission);
+            askMatch(mission);
         });
         return item;
     }));
@@ -57,11 +59,34 @@ function showMatches() {
     }
 }
 
+/* The corners that are called so, as matches. */
+async function findCorners(typed) {
+    const { places } = await fetchJson(`/v1/places?q=${encodeURIComponent(typed)}`);
+    return places.map((place) => ({
+        ...place, corner: true, name: `${plain(place.street)} / ${plain(place.cross_street)}`,
+    }));
+}
+
+/* Behind the missions, while nothing else has been typed. */
+async function addCorners(typed) {
+    try {
+        const corners = await findCorners(typed);
+        if (byId("search").value !== typed || corners.length === 0) return;
+        matches = [...matches.filter((match) => !match.corner), ...corners];
+        active = Math.max(active, 0);
+        showMatches();
+    } catch {
+        /* said when it is asked for by Enter */
+    }
+}
+
 function onTyped() {
     const typed = byId("search").value;
+    clearTimeout(typing);
     matches = parsePoint(typed) ? [] : findMissions(typed, missions);
     active = matches.length > 0 ? 0 : -1;
     showMatches();
+    if (isCorner(typed)) typing = setTimeout(() => addCorners(typed), TYPED_MS);
 }
 
 function onKey(event) {
@@ -76,8 +101,9 @@ function onKey(event) {
     }
 }
 
-function onSubmit(event) {
+async function onSubmit(event) {
     event.preventDefault();
+    clearTimeout(typing);
     const typed = byId("search").value;
     const point = parsePoint(typed);
     if (point) {
@@ -85,12 +111,27 @@ function onSubmit(event) {
         askPoint(point);
         return;
     }
-    const fits = matches.length > 0 ? matches : findMissions(typed, missions);
+    let fits = matches.length > 0 ? matches : findMissions(typed, missions);
+    let failed = { slug: "nothing-called-so", detail: "" };
+    if (fits.length === 0 && isCorner(typed)) {
+        try {
+            fits = await findCorners(typed);
+        } catch (why) {
+            failed = why;
+        }
+        if (byId("search").value !== typed) return;
+        /* several that fit equally well: the dispatcher chooses */
+        if (fits.filter((fit) => fit.best).length > 1) {
+            [matches, active] = [fits, 0];
+            showMatches();
+            return;
+        }
+    }
     if (fits.length > 0) {
-        askMission(fits[Math.max(active, 0)]);
+        askMatch(fits[Math.max(active, 0)]);
     } else if (typed.trim() !== "") {
         forget();
-        problem = { slug: "nothing-called-so", detail: "" };
+        problem = failed;
         show();
     }
 }
@@ -103,6 +144,20 @@ function pointText({ lat, lon }) {
 export function askPoint(point) {
     const query = `lat=${point.lat.toFixed(6)}&lon=${point.lon.toFixed(6)}`;
     ask({ query, at: point, title: () => say("place", { at: pointText(point) }) });
+}
+
+function askCorner(corner) {
+    byId("search").value = corner.name;
+    closeMatches();
+    ask({
+        query: `lat=${corner.lat.toFixed(6)}&lon=${corner.lon.toFixed(6)}`, at: corner,
+        title: () => corner.name,
+    });
+}
+
+function askMatch(match) {
+    if (match.corner) askCorner(match);
+    else askMission(match);
 }
 
 function askMission(mission) {
@@ -182,6 +237,12 @@ function targetText({ road, off_road_m: off, zone, promise_s: promise }) {
     return parts.join("; ");
 }
 
+/* What is left out of cover if the unit is sent; the first of them by name. */
+function lossText({ uncovers, uncovers_count: n }) {
+    const names = uncovers.slice(0, 2).map((mission) => plain(mission.name, 40)).join(", ");
+    return say("uncovers", { n, names: n > 2 ? `${names}…` : names });
+}
+
 function candidateRow(unit, place) {
     const item = element("li");
     const button = element("button", null, "candidate");
@@ -194,12 +255,17 @@ function candidateRow(unit, place) {
         element("span", minutes(unit.eta_s), "minutes"),
         element("span", `${number(unit.eta_s)} s`, "seconds"));
     if (unit.start_s >= 1) flags.push(say("sets_out", { time: minutes(unit.start_s) }));
+    if (unit.eta_low_s !== null && unit.eta_high_s !== null)
+        flags.push(say("range", { low: minutes(unit.eta_low_s), high: minutes(unit.eta_high_s) }));
     flags.push(say("drives", { time: minutes(unit.drive_s), distance: distance(unit.distance_m) }),
         say("position_age", { age: ageText(unit.position_age_s) }));
     if (unit.silent) flags.push(say("silent"));
     else if (unit.old) flags.push(say("old_position"));
     if (unit.within_promise !== null)
         flags.push(say(unit.within_promise ? "within" : "too_late"));
+    if (unit.p_within_promise !== null)
+        flags.push(say("chance", { percent: number(100 * unit.p_within_promise) }));
+    if (unit.uncovers_count > 0) flags.push(lossText(unit));
     const more = element("span", flags.join(" · "), "more");
     if (unit.within_promise === false || unit.old) more.classList.add("bad");
     button.append(more);

@@ -55,6 +55,11 @@ export function findMissions(typed, missions, most = 8) {
     return found.slice(0, most).map((entry) => entry.mission);
 }
 
+/** "23 y L", "Calle 23 and L", "23 et L", "23 & L": asked of the gateway. */
+export function isCorner(text) {
+    return /\S\s*(?:[&/@+]|\s(?:y|e|and|et|con|esquina|esq\.?|corner|angle)\s)\s*\S/i.test(text);
+}
+
 const NUMBER = String.raw`[-+]?\d{1,3}(?:[.,]\d+)?`;
 const PAIR = new RegExp(String.raw`^\s*(${NUMBER})\s*°?\s*(?:[;,]\s*|\s+)(${NUMBER})\s*°?\s*$`);
 const PART = String.raw`(\d{1,3})\s*°\s*(?:(\d{1,2}(?:[.,]\d+)?)\s*['′]\s*)?(?:(\d{1,2}(?:[.,]\d+)?)\s*(?:["″]|'')\s*)?([NSEWO])`;
