@@ -25,10 +25,9 @@ static void complain_of_corners(const char *typed, const json_t *places)
     size_t i;
     json_t *place;
     if (json_array_size(places) == 0) {
-        ctl_complain(
-            "\"%s\" is neither LAT,LON in degrees (23.133,-82.383) nor "
-            "a street corner (\"23 y L\")",
-            typed);
+        ctl_complain("\"%s\" is not LAT,LON in degrees (23.133,-82.383), nor "
+                     "a street corner (\"23 y L\")",
+                     typed);
         return;
     }
     ctl_complain("several corners are called \"%s\":", typed);
@@ -76,7 +75,8 @@ static enum ctl_exit take_aim(const struct ctl *ctl, int at, struct aim *aim)
     double lon_deg;
     bool has_word = ctl->argc > at;
     if (has_word == (aim->mission != NULL)) {
-        ctl_complain("give either LAT,LON, a corner or --mission NAME");
+        ctl_complain(
+            "give either LAT,LON or --mission NAME, or a street corner");
         return CTL_USAGE;
     }
     if (!has_word)
@@ -88,7 +88,7 @@ static enum ctl_exit take_aim(const struct ctl *ctl, int at, struct aim *aim)
     }
     if (strpbrk(word, " &/@+") != NULL)
         return aim_at_corner(ctl, word, aim);
-    ctl_complain("\"%s\" is neither LAT,LON in degrees (23.133,-82.383) nor a "
+    ctl_complain("\"%s\" is not LAT,LON in degrees (23.133,-82.383), nor a "
                  "street corner (\"23 y L\")",
                  word);
     return CTL_USAGE;
