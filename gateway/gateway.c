@@ -277,6 +277,7 @@ const struct step gateway_steps[] = {
     {"dispatch", open_dispatch, close_dispatch},
     {"report store", open_store, close_store},
     {"database", open_database, close_database},
+    {"retention", retention_open, retention_close},
     {"map tiles", open_tiles, close_tiles},
     {"coverage", cover_open, cover_close},
     {"HTTP API", open_http, close_http},

@@ -84,6 +84,8 @@ struct settings {
     int64_t tables_max_mb;
     int64_t study_limit_s;
     double pass_m;
+    int64_t positions_days;
+    int64_t answers_days;
     int64_t history_threads;
 
     int64_t max_units;
@@ -263,6 +265,14 @@ struct live {
     uint64_t written, failed, ns;
 };
 
+/* ------------------------------------------------------------------- retention
+ */
+struct retention {
+    uv_timer_t timer;
+    bool closing, asking;
+    uint64_t rows, days, failed;
+};
+
 /* ------------------------------------------------------------------- the fleet
  * as a whole */
 struct watch {
@@ -308,6 +318,7 @@ struct gateway {
     struct pacing pacing;
     struct watch watch;
     struct cover cover;
+    struct retention retention;
     struct live live;
 
     int64_t now_ms; /* UTC, the same for a whole tick */
@@ -395,6 +406,10 @@ void cover_serve(struct gateway *gw);
 void cover_store(struct gateway *gw);
 PT_MUST_CHECK enum pt_err cover_open(struct gateway *gw);
 void cover_close(struct gateway *gw);
+
+/* Once an hour what is older than the settings say is deleted. */
+PT_MUST_CHECK enum pt_err retention_open(struct gateway *gw);
+void retention_close(struct gateway *gw);
 
 /* The next tick is in `wait_ms`, whatever else happens; -1: it need not. */
 void tick_again(uv_timer_t *timer, int64_t wait_ms);

@@ -172,6 +172,15 @@ static const struct config_option options[] = {
      .help = "so many threads replay the past, with less right to the "
              "processor than live answers"},
 
+    {.section = "retention", .name = "positions_days", .type = CONFIG_INT,
+     .offset = AT(positions_days), .initial = "0", .min = 0, .max = 36500,
+     .help = "positions older than this are deleted, by the day; more than "
+             "intake.past_max_days; 0: never"},
+    {.section = "retention", .name = "answers_days", .type = CONFIG_INT,
+     .offset = AT(answers_days), .initial = "400", .min = 0, .max = 36500,
+     .help = "predictions, figures and gaps of coverage, answers about the past "
+             "and closures that are over are deleted after so long; 0: never"},
+
     {.section = "fleet", .name = "max_units", .type = CONFIG_INT,
      .offset = AT(max_units), .initial = "10000", .min = 1,
      .max = CATALOG_UNITS_MAX, .help = "units in live state"},
@@ -271,6 +280,12 @@ static bool settings_agree(const struct settings *s)
                 "patrol-gateway: broker.client_id \"%s\": expected "
                 "1..%d of A-Z a-z 0-9 . _ -\n",
                 s->client_id, LINK_DEVICE_MAX);
+        return false;
+    }
+    if (s->positions_days > 0 && s->positions_days <= s->past_max_days) {
+        fprintf(stderr, "patrol-gateway: retention.positions_days is to be "
+                        "more than intake.past_max_days: what is taken in "
+                        "would be deleted\n");
         return false;
     }
     return true;

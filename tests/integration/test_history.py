@@ -299,3 +299,20 @@ def ask_at(gateway, moment):
     answer = gateway.get(f"/v1/coverage?clock=received&at={text(moment)}")
     assert answer["clock"] == "received"
     return answer
+
+
+def test_what_is_old_is_deleted_as_set(town, make_gateway):
+    old = datetime.datetime.now(UTC) - datetime.timedelta(days=40)
+    report(town, "A1", old, crossing(0, 0))
+    report(town, "A1", at(5), crossing(0, 0))
+    town.query("INSERT INTO patrol.coverage_gap SELECT 'gw', 'mission', n, 'M', t, t FROM"
+               " (VALUES (1, %s), (2, %s)) x (n, t)", old, at(5))
+    gateway = make_gateway(retention__positions_days=35, retention__answers_days=35,
+                           **FAST).start()
+    wait_for(lambda: gateway.metric("patrol_retention_days_total") > 0, 20, gateway.log)
+    assert gateway.metric("patrol_retention_rows_total") == 1
+    assert town.query("SELECT fix_time FROM patrol.position") == [(at(5),)]
+    assert town.one("SELECT count(*) FROM patrol.coverage_gap WHERE started_at < now() -"
+                    " interval '35 days'") == 0
+    assert town.one("SELECT count(*) FROM patrol.coverage_gap WHERE gateway = 'gw'") == 1
+    assert "positions of 1 days were deleted" in gateway.log()
