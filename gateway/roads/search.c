@@ -63,7 +63,20 @@ static void heap_push(struct roads_search *s, uint64_t key)
 {
     if (s->queue.heap_count == s->queue.heap_room)
         heap_tidy(s);
+    __builtin_prefetch(&s->roads->arcs[(uint32_t)key]);
     heap_insert(&s->queue, key);
+}
+
+/* Places are anywhere in the city, so a search finds little of the network in
+ * the cache: what the next arc needs is on its way while this one is dealt
+ * with. Its own facts have been since it came into the heap. */
+static void look_ahead(const struct roads_search *s)
+{
+    if (s->queue.heap_count == 0)
+        return;
+    const struct roads_arc *next = &s->roads->arcs[(uint32_t)s->queue.heap[0]];
+    __builtin_prefetch(&s->roads->first_in[next->tail]);
+    __builtin_prefetch(roads_turns_of(s->roads, next));
 }
 
 static void queue_start(struct roads_queue *q, uint32_t ms)
@@ -412,6 +425,7 @@ static bool search_backwards(struct nearest *n, uint32_t most)
         if (++count > most)
             return false;
         mark(s, arc, MARK_DONE);
+        look_ahead(s);
         settle(n, arc, ms, arc);
     }
     return true;
