@@ -1,8 +1,12 @@
 """What other programs read from the database: tables of what is known now, with
 keys and places, beside what the API says; and the QGIS project that shows them."""
+import os
+import re
+import xml.etree.ElementTree
+
 import pytest
 
-from lib_common import wait_for
+from lib_common import TOP, wait_for
 from lib_database import crossing
 from test_coverage import FAST, add_mission, coverage_of, put, town  # noqa: F401
 
@@ -99,3 +103,40 @@ def test_units_are_there_by_name(running):
     database, _ = running
     rows = database.query("SELECT call_sign, status, age_s >= 0 FROM patrol.live_unit ORDER BY 1")
     assert rows == [("A1", "available", True), ("A2", "available", True)]
+
+
+PROJECT = os.path.join(TOP, "deploy/qgis/patrol.qgs")
+
+
+def test_the_qgis_project_finds_its_tables(database):
+    """Each layer's table has the key and the column of places that it names, of
+    that kind and reference system, and every column that its style and its labels
+    look at."""
+    root = xml.etree.ElementTree.parse(PROJECT).getroot()
+    layers = root.findall("projectlayers/maplayer")
+    assert len(layers) == 8
+    ids = [layer.findtext("id") for layer in layers]
+    assert ids == [one.get("id") for one in root.findall("layer-tree-group/layer-tree-layer")]
+    assert ids == [one.get("id") for one in root.findall("layerorder/layer")]
+    for layer in layers:
+        source = layer.findtext("datasource")
+        assert "service='patrol'" in source and not re.search(r"password|user=|host=", source)
+        schema, table, column = re.search(r'table="(\w+)"\."(\w+)" \((\w+)\)', source).groups()
+        key, srid, kind = (re.search(p, source)[1] for p in
+                           (r"key='(\w+)'", r"srid=(\d+)", r"type=(\w+)"))
+        assert database.query(
+            "SELECT f_geometry_column, srid, type FROM geometry_columns WHERE f_table_schema ="
+            " %s AND f_table_name = %s", schema, table) == [(column, int(srid), kind.upper())]
+        columns = dict(database.query(
+            "SELECT column_name, is_nullable FROM information_schema.columns"
+            " WHERE table_schema = %s AND table_name = %s", schema, table))
+        assert database.query(f'SELECT "{key}" FROM {schema}.{table} GROUP BY 1'
+                              " HAVING count(*) > 1") == []
+        used = {word for rule in layer.iter("rule")
+                for word in re.findall(r'"(\w+)"', rule.get("filter"))}
+        used |= {text.get("fieldName") for text in layer.iter("text-style")}
+        assert used | {key} <= columns.keys(), table
+        symbols = {s.get("name") for s in layer.findall("renderer-v2/symbols/symbol")}
+        assert {r.get("symbol") for r in layer.iter("rule")} == symbols
+        for rule in layer.iter("rule"):  # QGIS asks the database with these
+            database.query(f"SELECT 1 FROM {schema}.{table} WHERE {rule.get('filter')}")
