@@ -2,6 +2,7 @@
 #include "http_client.h"
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define WORST_SHOWN 5
 
@@ -13,18 +14,37 @@ static const char *const mission_keys[] = {
 
 /* -------------------------------------------------------------------- asking
  */
-/* Asks until the replay is through; the gateway holds each question for a
- * while. */
-static enum ctl_exit ask(const struct ctl *ctl,
-                         const struct ctl_request *request, json_t **ret)
+/* Without an end the question is about now: asked again it is to be about the
+ * same moment. */
+static struct ctl_request with_end(const struct ctl_request *request, char *now,
+                                   size_t size)
+{
+    struct ctl_request ret = *request;
+    time_t at = time(NULL);
+    struct tm tm;
+    for (size_t i = 0; i < CTL_PARAMS_MAX; i++) {
+        const char *name = ret.params[i].name;
+        if (name != NULL && strcmp(name, "to") == 0 &&
+            ret.params[i].value == NULL && gmtime_r(&at, &tm) != NULL &&
+            strftime(now, size, "%FT%TZ", &tm) > 0)
+            ret.params[i].value = now;
+    }
+    return ret;
+}
+
+/* The gateway holds each question for a while. */
+enum ctl_exit ctl_ask_history(const struct ctl *ctl,
+                              const struct ctl_request *request, json_t **ret)
 {
     struct ctl_progress progress;
+    char now[32];
+    const struct ctl_request same = with_end(request, now, sizeof now);
     enum ctl_exit end;
     json_t *answer = NULL;
     ctl_progress_start(&progress);
     for (;;) {
         double share = 0;
-        end = ctl_get(ctl, request, &answer);
+        end = ctl_get(ctl, &same, &answer);
         if (end != CTL_OK || json_object_get(answer, "run_id") != NULL)
             break;
         const char *phase = ctl_text(answer, "phase");
@@ -298,7 +318,7 @@ enum ctl_exit cmd_coverage_history(struct ctl *ctl, int argc, char **argv)
                                                    {"mission", mission},
                                                    {"clock", clock},
                                                    {"step", step}}};
-    end = ask(ctl, &request, &answer);
+    end = ctl_ask_history(ctl, &request, &answer);
     if (end == CTL_OK && ctl->json)
         ctl_print_json(answer);
     else if (end == CTL_OK && csv)

@@ -28,6 +28,11 @@ enum ctl_exit ctl_send(const struct ctl *ctl, const char *method,
                        const struct ctl_request *request, const json_t *sent,
                        json_t **ret);
 
+/* A question about past cover, asked until its replay is through, with a bar.
+ */
+enum ctl_exit ctl_ask_history(const struct ctl *ctl,
+                              const struct ctl_request *request, json_t **ret);
+
 /* A handle for the request, without where the answer goes; NULL after a
  * complaint. `error` of CURL_ERROR_SIZE must outlive it. */
 CURL *ctl_http_new(const struct ctl *ctl, const struct ctl_request *request,

@@ -60,6 +60,15 @@ static const struct ctl_command commands[] = {
      "neither.\n"
      "Nobody is sent: that is for people to do.",
      "patrolctl coverage moves", cmd_coverage_moves},
+    {"report coverage", "", "cover on paper, now and in the past",
+     "A page to be printed (HTML, complete in itself, in English, Spanish or\n"
+     "French): figures of zones and missions, a map of the streets by "
+     "arrival,\n"
+     "what nobody reaches in time, and of the last 7 days, or as said, how "
+     "long\n"
+     "each mission was out of cover, and at which hours of the week.",
+     "patrolctl report coverage --language es --output coverage.html",
+     cmd_report_coverage},
     {"report eta", "", "how right predictions were",
      "Of units that were asked about and then went there: by how much the\n"
      "predicted times were off, how often the stated range was right, and\n"

@@ -100,6 +100,7 @@ enum ctl_exit cmd_coverage_gaps(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_coverage_history(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_coverage_moves(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_coverage_posts(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit cmd_report_coverage(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_report_eta(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_route(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_units(struct ctl *ctl, int argc, char **argv);
