@@ -43,7 +43,7 @@ static const struct ctl_command commands[] = {
      "how often and how long at most, in which hours of the week, and how\n"
      "often units passed it. What is asked again is not replayed again. At\n"
      "most 92 days; a month takes a minute or so.",
-     "patrolctl coverage history --from 2026-11-01T00:00:00Z",
+     "patrolctl coverage history --from $(date -u -d '1 day ago' +%FT%TZ)",
      cmd_coverage_history},
     {"coverage posts", "", "where units should stand by",
      "Seeks the posts from which units reach most in time: missions, and with\n"
