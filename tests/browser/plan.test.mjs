@@ -84,6 +84,12 @@ test("by keyboard: three units, a zone, a mission", async () => {
 });
 
 test("the past: units are where their tracks had them", async () => {
+    const answers = new Map();
+    page.on("response", async (got) => {
+        const { searchParams, pathname } = new globalThis.URL(got.url());
+        if (pathname === "/v1/coverage" && searchParams.has("at"))
+            answers.set(searchParams.get("at"), await got.json());
+    });
     await page.locator("#moment-past").focus();
     await page.keyboard.press("Enter");
     await page.waitForFunction(() => !document.querySelector("#map-badge").hidden);
@@ -108,6 +114,16 @@ test("the past: units are where their tracks had them", async () => {
         const inside = (x, y, z) => Math.min(x, z) - 1e-9 <= y && y <= Math.max(x, z) + 1e-9;
         assert.ok(inside(a.lat, lat, b.lat) && inside(a.lon, lon, b.lon), `${name} ${lat} ${lon}`);
     }
+    /* the figures are of that moment, as they were answered */
+    await page.waitForFunction(async (at) => {
+        const { situation } = await import("/console/situation.js");
+        return situation().coverage?.at === at;
+    }, new Date(ms).toISOString());
+    while (!answers.has(new Date(ms).toISOString())) await page.waitForTimeout(50);
+    const rows = new Map((await rowsOf("#zone-table")).map(([name, ...cells]) => [name, cells]));
+    for (const { name, missions, streets } of answers.get(new Date(ms).toISOString()).zones)
+        assert.deepEqual(rows.get(name).slice(2), [...missions.share.map(shown),
+            rows.get(name)[5], ...streets.share.map(shown)], name);
     assert.match(await textOf("#map-badge"), /^PAST: \d{4}-\d\d-\d\d \d\d:\d\d$/);
     const clock = await textOf("#past-clock");
     assert.equal(await page.locator("#past-time").getAttribute("aria-valuetext"), clock);
@@ -213,6 +229,61 @@ test("what if: pulled by hand, taken away and closed by keys, undone", async () 
     await page.click("#moment-now");
     assert.equal(await page.locator("#try-fields").isVisible(), false);
     assert.equal(await page.locator("#compared").isVisible(), false);
+});
+
+test("hours of the week: of everything, of a mission", async () => {
+    await page.evaluate(() => {
+        const from = document.querySelector("#history-from");
+        from.value = document.querySelector("#history-to").value; /* today */
+    });
+    const asked = page.waitForResponse((got) =>
+        got.url().includes("/v1/coverage/history") && got.status() === 200, { timeout: 120000 });
+    await page.locator("#history-ask").focus();
+    await page.keyboard.press("Enter");
+    const history = await (await asked).json();
+    await page.waitForSelector("#history-hours td.level");
+    const cells = async () => (await rowsOf("#history-hours")).flatMap(([, ...hours]) => hours);
+    for (const { hour, missions_share: [first] } of history.zones[0].hours)
+        assert.equal((await cells())[hour], String(Math.floor(first * 100)));
+    assert.equal((await cells()).length, 168);
+    assert.ok(await page.locator("#history-chart canvas").count() === 1);
+    const some = history.missions.find(({ out_s: out }) => out !== null);
+    const again = page.waitForResponse((got) => got.url().endsWith(`&mission=${some.mission_id}`) &&
+        got.status() === 200);
+    await page.locator("#history-missions button").filter({ hasText: some.name }).first().click();
+    const { hours } = await (await again).json();
+    const [{ hour, watched_s: watched, seconds: [without] }] = hours;
+    const wanted = String(Math.floor((1 - without / watched) * 100 + 1e-9));
+    await page.waitForFunction(([at, text]) =>
+        [...document.querySelectorAll("#history-hours td")][at]?.textContent === text,
+    [hour, wanted]);
+    await page.locator("#history-week").scrollIntoViewIfNeeded();
+    assert.deepEqual(await axe(page), []);
+    await shot(page, "plan-5-hours");
+});
+
+test("posts with their proof, and tried at once", async () => {
+    const asked = page.waitForResponse((got) => got.url().endsWith("/v1/coverage/posts"));
+    await page.fill("#posts-count", "3");
+    await page.locator("#posts-ask").focus();
+    await page.keyboard.press("Enter");
+    const { posts, best, covered } = await (await asked).json();
+    await page.waitForSelector("#posts-table tbody tr");
+    assert.equal((await rowsOf("#posts-table")).length, posts.length);
+    assert.match(await textOf("#posts-note"), new RegExp(`^${covered.missions} of ` +
+        `${covered.missions_of} missions.*Proved: ${best.proved ? "no other" : "at least"}`));
+    await page.locator("#posts-title").scrollIntoViewIfNeeded();
+    await shot(page, "plan-5-posts");
+    await page.click("#posts-try");
+    await page.waitForFunction((n) =>
+        document.querySelectorAll("#try-list li").length === n, posts.length);
+    const moves = page.waitForResponse((got) => got.url().includes("/v1/coverage/moves"));
+    await page.click("#moves-ask");
+    const { lacking } = await (await moves).json();
+    await page.waitForFunction((n) => (n === 0 ? /No mission lacks/ : /missions lack units/)
+        .test(document.querySelector("#posts-note").textContent), lacking);
+    assert.deepEqual(await axe(page), []);
+    await page.click("#try");
 });
 
 test("days begin as the zone's clocks have it, also when they change at midnight", async () => {

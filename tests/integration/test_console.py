@@ -119,7 +119,7 @@ def test_every_file_that_a_page_names_is_served(gateway):
         assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
         assert "'unsafe" not in answer.headers["Content-Security-Policy"]
         assert answer.headers["Cache-Control"] == "no-cache"
-        if "maplibre" in path:
+        if "maplibre" in path or "uPlot" in path:
             continue
         wanted += re.findall(r'(?:src|href)="(/[^"]*)"', answer.text)
         wanted += ["/console/" + name for name in
@@ -129,7 +129,8 @@ def test_every_file_that_a_page_names_is_served(gateway):
     ours = {"/console/" + name for name in os.listdir(PAGE)} - {"/console/index.html"}
     assert ours <= seen
     assert {"/console/maplibre-gl-csp.js", "/console/maplibre-gl-csp-worker.js",
-            "/console/maplibre-gl.css"} <= seen
+            "/console/maplibre-gl.css", "/console/uPlot.iife.min.js",
+            "/console/uPlot.min.css"} <= seen
 
 
 def test_a_file_known_already_is_not_sent_again(gateway):

@@ -1,8 +1,10 @@
 /* The planners' page: where nobody arrives in time, now and in the past. */
 import { comparedRows, refreshComparison, startCompare } from "./compare.js";
 import { byId, element } from "./dom.js";
+import { proposeSpan, showHistory, startHistory } from "./history.js";
 import { featuresAt, showBounds, showOnMap, shownOnMap } from "./map.js";
-import { leavePast, startReplay } from "./replay.js";
+import { goToMoment, leavePast, startReplay } from "./replay.js";
+import { startPosts } from "./posts.js";
 import { saveCsv, saveGeoJson, savePicture, startPrinting } from "./save.js";
 import { ageText, clock, minutes, onLanguage, plain, problemText, say, timeZone } from "./say.js";
 import { onSituation, situation, startSituation } from "./situation.js";
@@ -30,11 +32,15 @@ function titleOf({ kind, at }) {
 function statusLines({ kind, coverage, heard, problem, at }) {
     const lines = [], age_s = heard === null ? null : (performance.now() - heard) / 1000;
     const old = problem !== null || (kind === "live" && age_s > OLD_FIGURES_S);
-    if (kind === "past") lines.push(say("past_units_only"));
     if (problem !== null) lines.push(problemText(problem));
-    if (coverage === null && kind === "live" && problem === null) lines.push(say("asking"));
-    if (coverage !== null) {
+    if (coverage === null && problem === null) lines.push(say("asking"));
+    if (coverage !== null && kind === "past") {
+        lines.push(say("figures_then", { time: clock(new Date(coverage.answered_at)) }));
+        if (coverage.fixes === 0) lines.push(say("history_empty"));
+    } else if (coverage !== null) {
         lines.push(say("figures_of", { time: clock(at), age: ageText(age_s) }));
+    }
+    if (coverage !== null) {
         lines.push(say("units_counted", { n: coverage.units.counted }));
         if (coverage.renewing) lines.push(say("renewing"));
         if (coverage.degraded.length > 0)
@@ -167,6 +173,7 @@ export function setPlanCity(missionList, zoneList) {
     missions = new Map(missionList.map((mission) => [mission.mission_id, mission]));
     zones = new Map(zoneList.map((zone) => [zone.zone_id, zone]));
     fillZoneWish();
+    proposeSpan();
     show();
 }
 
@@ -217,12 +224,15 @@ export function startPlan() {
     startSituation();
     startReplay(endTrying);
     startWhatIf(leavePast);
+    startHistory(goToMoment);
+    startPosts();
     startCompare(titleOf);
     startSaving();
     for (const radio of document.querySelectorAll('input[name="k"]'))
         radio.addEventListener("change", () => {
             wish.k = Number(radio.value);
             show();
+            showHistory();
         });
     byId("zone-wish").addEventListener("change", chooseZone);
     byId("mission-all").addEventListener("change", ({ target }) => {

@@ -15,7 +15,6 @@ const en = {
     badge_past: "PAST: {time}",
     past_reading: "Reading where units were …",
     past_some: "Shown are the first {n} of {all} units.",
-    past_units_only: "The map shows where units were.",
     figures_of: "Figures of {time}, {age} old.",
     units_counted: "{n} units count.",
     renewing: "Travel times are being worked out anew: these are still by those before.",
@@ -139,7 +138,7 @@ const en = {
     post_missions: "Missions in time",
     post_adds: "Adds",
     post_holds: "Lost without it",
-    posts_cover: "{missions} of {of} missions would have {k} in time, and {streets} of {all} of street.",
+    posts_cover: "{missions} of {of} missions would have {k} in time.",
     posts_best: "Proved: no other choice covers more.",
     posts_bound: "Proved: at least {share} % of the best possible.",
     posts_stopped: "The time was over: with more of it the answer may be better.",
@@ -152,6 +151,8 @@ const en = {
     moves_fewest: "No fewer moves do that.",
     moves_beyond: "{n} cannot be reached in time from any of these places.",
     answered_at: "As of {time}.",
+    figures_then: "As it was at {time}.",
+    posts_streets_cover: "So would {streets} of {all} of street.",
 };
 
 const es = {
@@ -170,7 +171,6 @@ const es = {
     badge_past: "PASADO: {time}",
     past_reading: "Leyendo dónde estaban las unidades …",
     past_some: "Se muestran las primeras {n} de {all} unidades.",
-    past_units_only: "El mapa muestra dónde estaban las unidades.",
     figures_of: "Cifras de las {time}, de hace {age}.",
     units_counted: "Cuentan {n} unidades.",
     renewing: "Los tiempos de viaje se calculan de nuevo: estas cifras aún usan los anteriores.",
@@ -294,7 +294,7 @@ const es = {
     post_missions: "Misiones a tiempo",
     post_adds: "Añade",
     post_holds: "Se pierde sin él",
-    posts_cover: "{missions} de {of} misiones tendrían {k} a tiempo, y {streets} de {all} de calle.",
+    posts_cover: "{missions} de {of} misiones tendrían {k} a tiempo.",
     posts_best: "Demostrado: ninguna otra elección cubre más.",
     posts_bound: "Demostrado: al menos el {share} % de lo mejor posible.",
     posts_stopped: "Se acabó el tiempo: con más, la respuesta puede mejorar.",
@@ -307,6 +307,8 @@ const es = {
     moves_fewest: "Con menos movimientos no se logra.",
     moves_beyond: "A {n} no se llega a tiempo desde ninguno de estos lugares.",
     answered_at: "De las {time}.",
+    figures_then: "Como era a las {time}.",
+    posts_streets_cover: "También {streets} de {all} de calle.",
 };
 
 const fr = {
@@ -325,7 +327,6 @@ const fr = {
     badge_past: "PASSÉ : {time}",
     past_reading: "Lecture des positions passées …",
     past_some: "Sont montrées les {n} premières unités sur {all}.",
-    past_units_only: "La carte montre où étaient les unités.",
     figures_of: "Chiffres de {time}, d'il y a {age}.",
     units_counted: "{n} unités comptent.",
     renewing: "Les temps de trajet sont recalculés : ces chiffres reposent encore sur les précédents.",
@@ -449,7 +450,7 @@ const fr = {
     post_missions: "Missions à temps",
     post_adds: "Ajoute",
     post_holds: "Perdu sans lui",
-    posts_cover: "{missions} missions sur {of} en auraient {k} à temps, et {streets} de rue sur {all}.",
+    posts_cover: "{missions} missions sur {of} en auraient {k} à temps.",
     posts_best: "Prouvé : aucun autre choix ne couvre plus.",
     posts_bound: "Prouvé : au moins {share} % du meilleur possible.",
     posts_stopped: "Le temps était écoulé : avec plus de temps la réponse peut être meilleure.",
@@ -462,6 +463,8 @@ const fr = {
     moves_fewest: "Moins de déplacements n'y suffisent pas.",
     moves_beyond: "{n} ne peuvent être atteintes à temps d'aucun de ces lieux.",
     answered_at: "À {time}.",
+    figures_then: "Comme à {time}.",
+    posts_streets_cover: "De même {streets} de rue sur {all}.",
 };
 
 export const planWords = { es, en, fr };

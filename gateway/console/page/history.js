@@ -1,0 +1,305 @@
+/* What cover was over days and weeks: by hour of the week, per zone or mission,
+ * as the gateway replays it from what is stored. */
+import { byId, buttonElement, element } from "./dom.js";
+import { fetchJson } from "./feed.js";
+import { saveCsv } from "./save.js";
+import {
+    currentLanguage, lasting, number, onLanguage, plain, problemText, say, timeZone,
+} from "./say.js";
+import { fillTable, percent, wish } from "./tables.js";
+import { dayLater, dayOf, dayStart, minuteOf } from "./zonetime.js";
+
+const { uPlot } = globalThis;
+const ASK_AGAIN_MS = 1500;
+const ANSWER_WITHIN_MS = 30000;
+const MISSIONS_MAX = 200;
+const DAYS_MAX = 92;
+const HOURS = 168;
+const CHART_HEIGHT = 190;
+const INKS = {
+    day: { text: "#14181d", grid: "#d5d8dc", lines: ["#0b4f94", "#b35900", "#6b2a86"] },
+    night: { text: "#eef1f4", grid: "#3a444f", lines: ["#7cc0ee", "#f2a93b", "#d79bee"] },
+};
+const DASHES = [[], [8, 4], [2, 3]]; /* the lines are told apart without colours */
+
+let history = null; /* the answer for all */
+let mission = null; /* the answer for one of them */
+let subject = "zone "; /* "zone 7", "mission 12"; "zone ": everything */
+let progress = null, problem = null;
+let turn = 0;
+let chart = null;
+let showMoment = () => {};
+
+/* ---------------------------------------------------------------- questions */
+function span() {
+    const zone = timeZone();
+    const from = dayStart(byId("history-from").value, zone);
+    const to = dayStart(dayLater(byId("history-to").value, 1), zone);
+    const iso = (ms) => new Date(Math.floor(ms / 60000) * 60000).toISOString();
+    return `from=${iso(from)}&to=${iso(Math.min(to, Date.now()))}`;
+}
+
+/* Asks the same until it is worked out; `mine` is given up for a newer one. */
+async function askUntilDone(path, mine) {
+    for (;;) {
+        const got = await fetchJson(path, ANSWER_WITHIN_MS);
+        if (mine !== turn || got.run_id !== undefined) return got;
+        progress = got;
+        show();
+        await new Promise((go) => setTimeout(go, ASK_AGAIN_MS));
+    }
+}
+
+async function ask() {
+    const mine = ++turn;
+    const asked = span();
+    [history, mission, problem] = [null, null, null];
+    progress = { share: 0 };
+    show();
+    try {
+        const got = await askUntilDone(`/v1/coverage/history?${asked}`, mine);
+        if (mine !== turn) return;
+        history = got;
+    } catch (failed) {
+        if (mine !== turn) return;
+        problem = failed;
+    }
+    progress = null;
+    show();
+    if (history !== null && subject.startsWith("mission")) askMission();
+}
+
+async function askMission() {
+    const mine = ++turn;
+    const { from, to } = history;
+    mission = null;
+    try {
+        const got = await askUntilDone(`/v1/coverage/history?from=${from}&to=${to}` +
+            `&mission=${subject.slice(8)}`, mine);
+        if (mine !== turn) return;
+        mission = got;
+    } catch (failed) {
+        if (mine !== turn) return;
+        problem = failed;
+    }
+    progress = null;
+    show();
+}
+
+/* ------------------------------------------------------------ hours of the week */
+/* Shares in time by 1, 2, 3 units by hour of the week; null where nothing is
+ * known. */
+export function sharesByHour(answer, of) {
+    const shares = Array.from({ length: HOURS }, () => null);
+    if (of.startsWith("mission")) {
+        for (const { hour, watched_s: watched, seconds } of answer.hours)
+            if (watched > 0)
+                shares[hour] = [1, 2, 3].map((k) => seconds.slice(k)
+                    .reduce((a, b) => a + b, 0) / watched);
+    } else {
+        const id = of === "zone " ? null : Number(of.slice(5));
+        const zone = answer.zones.find(({ zone_id }) => zone_id === id);
+        for (const { hour, missions_share: missions, streets_share: streets } of zone?.hours ?? [])
+            shares[hour] = missions ?? streets;
+    }
+    return shares;
+}
+
+const level = (share) => share >= 0.995 ? 4 : share >= 0.9 ? 3 : share >= 0.75 ? 2
+    : share >= 0.5 ? 1 : 0;
+
+function dayNames() {
+    /* 2024-01-01 was a Monday */
+    const name = new Intl.DateTimeFormat(currentLanguage(), { weekday: "short", timeZone: "UTC" });
+    return Array.from({ length: 7 }, (_, day) => name.format(Date.UTC(2024, 0, 1 + day)));
+}
+
+function showHours(shares) {
+    const names = [[say("day")], ...Array.from({ length: 24 }, (_, hour) => [String(hour)])];
+    fillTable(byId("history-hours"), names, dayNames().map((day, i) => ({
+        head: element("span", day),
+        cells: shares.slice(i * 24, i * 24 + 24).map((share) => share === null ? ["·"]
+            : [number(Math.floor(share[wish.k - 1] * 100)), `level level-${level(share[wish.k - 1])}`]),
+    })));
+}
+
+function showChart(shares) {
+    const box = byId("history-chart");
+    const ink = INKS[document.body.dataset.theme];
+    chart?.destroy();
+    chart = null;
+    if (!uPlot) return;
+    const days = dayNames();
+    const axis = { stroke: ink.text, grid: { stroke: ink.grid, width: 1 }, ticks: { stroke: ink.grid } };
+    chart = new uPlot({
+        width: box.clientWidth || 560, height: CHART_HEIGHT, cursor: { show: false },
+        legend: { show: true, live: false },
+        scales: { x: { time: false, range: [0, HOURS] }, y: { range: [0, 100] } },
+        axes: [{ ...axis, splits: () => days.map((_, i) => i * 24), values: () => days },
+            { ...axis, size: 56, values: (_, all) => all.map((value) => `${value} %`) }],
+        series: [{}, ...[1, 2, 3].map((k) => ({
+            label: say("by_units", { n: k }), stroke: ink.lines[k - 1], width: 2,
+            dash: DASHES[k - 1], points: { show: false },
+        }))],
+    }, [shares.map((_, hour) => hour),
+        ...[0, 1, 2].map((k) => shares.map((share) => share === null ? null : share[k] * 100))],
+    box);
+}
+
+/* ------------------------------------------------------------------- the page */
+function missionRow(one) {
+    const at = one.longest_from === null ? null : new Date(one.longest_from);
+    return {
+        head: buttonElement(plain(one.name, 80), () => choose(`mission ${one.mission_id}`),
+            `history ${one.mission_id}`, "link"),
+        cells: [
+            [one.out_s === null ? say("no_promise") : lasting(one.out_s)],
+            [percent(one.out_share)], [one.outages === null ? "–" : number(one.outages)],
+            [one.longest_s === null ? "–" : lasting(one.longest_s)],
+            [at === null ? "–" : minuteOf(at.getTime(), timeZone())],
+            [one.passes === null ? "–" : number(one.passes)],
+            [one.unpassed_s === null ? "–" : lasting(one.unpassed_s)],
+        ],
+    };
+}
+
+function subjectName() {
+    const id = Number(subject.slice(subject.indexOf(" ") + 1));
+    if (subject.startsWith("mission"))
+        return plain(history.missions.find(({ mission_id }) => mission_id === id)?.name, 80);
+    return subject === "zone " ? say("everything")
+        : plain(history.zones.find(({ zone_id }) => zone_id === id)?.name, 60);
+}
+
+function fillSubjects() {
+    const select = byId("history-subject");
+    const option = (value, text) => {
+        const made = element("option", text);
+        made.value = value;
+        return made;
+    };
+    const group = (name, options) => {
+        const made = element("optgroup");
+        made.label = name;
+        made.append(...options);
+        return made;
+    };
+    const byName = (a, b) => a.name.localeCompare(b.name);
+    select.replaceChildren(option("zone ", say("everything")),
+        group(say("zones"), history.zones.filter(({ zone_id }) => zone_id !== null)
+            .map(({ zone_id, name }) => option(`zone ${zone_id}`, plain(name, 60)))),
+        group(say("missions"), history.missions.toSorted(byName)
+            .map(({ mission_id, name }) => option(`mission ${mission_id}`, plain(name, 60)))));
+    select.value = subject;
+    if (select.value !== subject) select.value = subject = "zone ";
+}
+
+function choose(next) {
+    subject = next;
+    byId("history-subject").value = next;
+    if (next.startsWith("mission")) askMission();
+    show();
+    byId("history-subject").scrollIntoView({ block: "nearest" });
+}
+
+function noteLines() {
+    if (problem !== null) return [problemText(problem)];
+    if (progress !== null)
+        return [say("history_working", { share: number(Math.floor(progress.share * 100)) })];
+    if (history === null) return [];
+    const lines = [say("history_of", {
+        from: minuteOf(Date.parse(history.from), timeZone()),
+        to: minuteOf(Date.parse(history.to), timeZone()), fixes: number(history.fixes),
+        units: number(history.units.counted_mean, 1),
+    })];
+    if (history.fixes === 0) lines.push(say("history_empty"));
+    if (history.networks_since > 0) lines.push(say("history_other_streets"));
+    return lines;
+}
+
+/** Shows it anew: other words, colours or numbers of units. */
+export function showHistory() {
+    show();
+}
+
+function show() {
+    byId("history-note").textContent = noteLines().join(" ");
+    byId("history-note").classList.toggle("warning-text", problem !== null);
+    byId("history-progress").hidden = progress === null;
+    byId("history-progress").value = progress?.share ?? 0;
+    const known = history !== null && history.fixes > 0;
+    byId("history-answer").hidden = !known;
+    if (!known) return;
+    fillSubjects();
+    const answer = subject.startsWith("mission") ? mission : history;
+    byId("history-what").textContent = say("history_hours", { name: subjectName(), k: wish.k });
+    byId("history-week").hidden = answer === null;
+    if (answer !== null) {
+        const shares = sharesByHour(answer, subject);
+        showHours(shares);
+        showChart(shares);
+    }
+    fillTable(byId("history-missions"), [
+        [say("mission")], [say("out_for")], [say("out_share")], [say("outages")],
+        [say("longest")], [say("longest_from")], [say("passes")], [say("unpassed")],
+    ], history.missions.slice(0, MISSIONS_MAX).map(missionRow));
+    byId("history-longest").disabled = longestOf() === null;
+}
+
+/* The longest time out of cover of what is looked at. */
+function longestOf() {
+    const id = subject.startsWith("mission") ? Number(subject.slice(8)) : null;
+    const those = history.missions.filter(({ mission_id, longest_from: from }) =>
+        from !== null && (id === null || mission_id === id));
+    return those.length === 0 ? null
+        : those.reduce((a, b) => b.longest_s > a.longest_s ? b : a).longest_from;
+}
+
+function saveMissions() {
+    const names = ["mission_id", "name", "zone", "promise_s", "out_s", "out_share", "outages",
+        "longest_s", "longest_from", "passes", "unpassed_s", "unpassed_from"];
+    saveCsv("history", new Date(history.to),
+        [names, ...history.missions.map((one) => names.map((name) => one[name]))]);
+}
+
+function saveHours() {
+    const answer = subject.startsWith("mission") ? mission : history;
+    if (answer === null) return;
+    saveCsv("hours", new Date(history.to), [
+        ["subject", "hour_of_week", "share_1", "share_2", "share_3"],
+        ...sharesByHour(answer, subject).map((share, hour) => [subjectName(), hour, ...share ?? []]),
+    ]);
+}
+
+/** The days a week back from today, once it is known where the city is. */
+export function proposeSpan() {
+    const today = dayOf(Date.now(), timeZone());
+    byId("history-to").max = byId("history-from").max = today;
+    byId("history-to").value ||= today;
+    byId("history-from").value ||= dayLater(today, -6);
+}
+
+function onSpan() {
+    const from = byId("history-from"), to = byId("history-to");
+    if (from.value === "" || to.value === "") return;
+    if (from.value > to.value) to.value = from.value;
+    const least = dayLater(to.value, 1 - DAYS_MAX);
+    if (from.value < least) from.value = least;
+}
+
+/** `goTo` shows a moment (Date) of the past on the map. */
+export function startHistory(goTo) {
+    showMoment = goTo;
+    const act = (id, what) => byId(id).addEventListener("click", what);
+    for (const id of ["history-from", "history-to"]) byId(id).addEventListener("change", onSpan);
+    act("history-ask", ask);
+    act("history-save", saveMissions);
+    act("history-save-hours", saveHours);
+    act("history-longest", () => {
+        const at = longestOf();
+        if (at !== null) showMoment(new Date(at));
+    });
+    byId("history-subject").addEventListener("change", ({ target }) => choose(target.value));
+    byId("theme").addEventListener("click", show);
+    onLanguage(show);
+}
