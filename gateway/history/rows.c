@@ -96,7 +96,8 @@ static uint64_t be(const unsigned char *at, unsigned bytes)
 
 static const unsigned char *field(const struct rows *rows, enum column column)
 {
-    return (const unsigned char *)PQgetvalue(rows->chunk, rows->next, column);
+    return (const unsigned char *)PQgetvalue(rows->chunk, rows->next,
+                                             (int)column);
 }
 
 static int64_t time_ms(const struct rows *rows, enum column column)
@@ -108,7 +109,7 @@ static int64_t time_ms(const struct rows *rows, enum column column)
 /* A null is 0, as in an entry that does not say it. */
 static uint32_t scaled(const struct rows *rows, enum column column, double by)
 {
-    if (PQgetisnull(rows->chunk, rows->next, column))
+    if (PQgetisnull(rows->chunk, rows->next, (int)column))
         return 0;
     uint32_t bits = (uint32_t)be(field(rows, column), 4);
     float value;
