@@ -301,6 +301,7 @@ static void on_second(uv_timer_t *timer)
 
     look_after_clients(http);
     closures_every_second(http);
+    studies_every_second(http);
     pasts_every_second(http);
     sse_every_second(http);
 }

@@ -205,9 +205,11 @@ static bool take_numbers(const json_t *body, struct posts_body *ret,
                     fault) ||
         !take_count(body, "limit_s", 1, POSTS_BODY_SECONDS_MAX, &seconds,
                     fault) ||
-        !body_number(body, "spacing_m", SITING_SPACING_MIN_M - 1,
-                     SITING_SPACING_MAX_M + 1, &ret->spacing_m, fault))
+        !body_number(body, "spacing_m", 0, INFINITY, &ret->spacing_m, fault))
         return false;
+    if (ret->spacing_m > 0 && (ret->spacing_m < SITING_SPACING_MIN_M ||
+                               ret->spacing_m > SITING_SPACING_MAX_M))
+        return body_refuse(fault, "spacing_m", "metres from 20 to 20,000");
     if (count == 0)
         return body_refuse(fault, "posts", "how many, from 1 to 100");
     ret->post_count = (size_t)count;

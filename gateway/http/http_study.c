@@ -90,6 +90,14 @@ void study_begin(struct request *rq, struct study *study)
         begin_next(http);
 }
 
+void studies_every_second(struct http *http)
+{
+    struct study *study = http->studies;
+
+    if (study != NULL && study->under_way && study->made.later.request == NULL)
+        atomic_store(&study->stop, true);
+}
+
 void studies_end_all(struct http *http)
 {
     while (http->studies != NULL && http->studies->next != NULL)

@@ -16,7 +16,8 @@ struct study {
     struct study *next;
     bool is_queued, under_way;
     int64_t asked_ms;                 /* loop time */
-    atomic_bool stop;                 /* set when the gateway stops */
+    atomic_bool stop;                 /* set when the gateway stops, and
+                                         when nobody waits any more */
     uint64_t took_ns;                 /* before `write` */
     void (*run)(struct study *study); /* on the pool */
     /* On the pool, afterwards: the answer, unless made.refuse() will have none;
@@ -29,6 +30,8 @@ struct study {
 bool study_room(struct request *rq);
 /* The request waits for it, which is released in any case. */
 void study_begin(struct request *rq, struct study *study);
+/* Whoever left wants no answer: the one under way is told. */
+void studies_every_second(struct http *http);
 void studies_end_all(struct http *http); /* after later_end_all() */
 
 #endif

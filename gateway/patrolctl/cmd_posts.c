@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The gateway works out one at a time: some may stand before this one. */
+#define WAIT_S 115
+
 /* As given on the command line. */
 struct wish {
     long posts, fold, spacing_m, turnout_s, limit_s;
@@ -245,7 +248,8 @@ enum ctl_exit cmd_coverage_posts(struct ctl *ctl, int argc, char **argv)
     json_t *body = body_of(&wish, &end);
     if (body == NULL)
         return end;
-    const struct ctl_request request = {.path = "/v1/coverage/posts"};
+    const struct ctl_request request = {.path = "/v1/coverage/posts",
+                                        .wait_s = WAIT_S};
     end = ctl_send(ctl, "POST", &request, body, &answer);
     if (end == CTL_OK && ctl->json)
         ctl_print_json(answer);
@@ -316,7 +320,8 @@ enum ctl_exit cmd_coverage_moves(struct ctl *ctl, int argc, char **argv)
     snprintf(number, sizeof number, "%ld", most);
     const struct ctl_request request = {
         .path = "/v1/coverage/moves",
-        .params = {{"most", number}, {"places", places}}};
+        .params = {{"most", number}, {"places", places}},
+        .wait_s = WAIT_S};
     end = ctl_get(ctl, &request, &answer);
     if (end == CTL_OK && ctl->json)
         ctl_print_json(answer);

@@ -207,7 +207,8 @@ enum ctl_exit ctl_send(const struct ctl *ctl, const char *method,
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, text);
     }
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, ANSWER_MS);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
+                     request->wait_s > 0 ? 1000 * request->wait_s : ANSWER_MS);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &body);
     CURLcode code = curl_easy_perform(curl);

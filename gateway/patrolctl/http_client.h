@@ -16,6 +16,7 @@ struct ctl_request {
         const char *name;
         const char *value;
     } params[CTL_PARAMS_MAX];
+    long wait_s; /* for the answer, once connected; 0: half a minute */
 };
 
 /* A JSON object; the caller gives it to json_decref(). Anything but CTL_OK

@@ -4,7 +4,7 @@
  * CLP's solve functions (Clp_dual() here; not Clp_initialSolve(), which takes
  * over SIGINT for as long as it runs) keep all they know in the model, so
  * models of several threads do not meet. Its time limit is one of the whole
- * process's processor time; it is stopped by counting iterations instead. */
+ * process's processor time, so it is given turns of it until enough is. */
 #include "posts_internal.h"
 
 #include <Clp_C_Interface.h>
@@ -12,9 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ITERATIONS_A_TURN 200
+/* Of the process's processor time; each turn begins the work on the basis that
+ * the last one left, which costs some of it again. */
+#define TURN_FIRST_S 1.0
+#define TURN_MAX_S 4.0
 #define OPTIMAL 0 /* Clp_status() */
-#define OUT_OF_ITERATIONS 3
+#define OUT_OF_TIME 3
 #define ROUNDS_MAX 40      /* of rows that are added */
 #define ROWS_PER_DEMAND 4u /* at most, of those */
 #define VIOLATED_BY 1e-4   /* and more, to be worth a row */
@@ -293,11 +296,12 @@ static enum pt_err add_rows(struct relaxed *r, size_t *added)
  */
 static bool run(struct relaxed *r, struct pacer *pacer)
 {
+    double turn_s = TURN_FIRST_S;
     do {
-        Clp_setNumberIterations(r->lp, 0);
-        Clp_setMaximumIterations(r->lp, ITERATIONS_A_TURN);
+        Clp_setMaximumSeconds(r->lp, turn_s);
         Clp_dual(r->lp, 0);
-    } while (Clp_status(r->lp) == OUT_OF_ITERATIONS && !pacer_enough(pacer));
+        turn_s = fmin(2 * turn_s, TURN_MAX_S);
+    } while (Clp_status(r->lp) == OUT_OF_TIME && !pacer_enough(pacer));
     return Clp_status(r->lp) == OPTIMAL;
 }
 
