@@ -179,7 +179,8 @@ static enum pt_err make_tables(struct coverage_basis *basis)
  */
 static uint32_t pieces_of(const struct coverage_basis *basis, uint32_t edge)
 {
-    if (!roads_drives(basis->metrics.open, edge) ||
+    if (basis->settings.missions_only ||
+        !roads_drives(basis->metrics.open, edge) ||
         roads_edge_apart(basis->roads, 2 * edge))
         return 0;
     double length_m = roads_edge_length_m(basis->roads, 2 * edge);

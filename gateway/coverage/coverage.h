@@ -52,6 +52,9 @@ struct coverage_settings {
     double (*access_s)(double off_road_m); /* any thread */
     unsigned start_share;
     size_t tables_max_bytes;
+    /* Of streets nothing is asked: a basis knows none, and
+     * coverage_streets_begin() gives PT_E_NOTFOUND. */
+    bool missions_only;
 };
 
 /* ------------------------------------------------------------------- basis */

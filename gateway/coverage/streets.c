@@ -34,7 +34,7 @@ enum pt_err coverage_streets_begin(struct coverage *coverage, int64_t now_ms,
                                    struct coverage_streets **ret)
 {
     struct coverage *c = coverage;
-    if (c->basis == NULL)
+    if (c->basis == NULL || c->basis->settings.missions_only)
         return PT_E_NOTFOUND;
     if (c->job_under_way)
         return PT_E_AGAIN;

@@ -36,6 +36,18 @@ void reply_no_coverage(struct request *rq)
                       "last, the gateway's log says why");
 }
 
+bool request_coverage_now(struct request *rq)
+{
+    const struct coverage_basis *basis = coverage_basis_of(rq->http);
+
+    if (basis != NULL &&
+        roads_metric_roads(coverage_basis_metrics(basis)->now) ==
+            dispatch_roads(rq->http->dispatch))
+        return true;
+    reply_no_coverage(rq);
+    return false;
+}
+
 /* --------------------------------------------------------------------- zones
  */
 static void write_share(struct json *json, const char *key, double part,

@@ -1,6 +1,7 @@
 /* POST /v1/coverage/what-if: cover as it is, beside what it would be. */
 #include "http_study.h"
 #include "http_whatif_body.h"
+#include "http_words.h"
 #include "pt_log.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -426,7 +427,7 @@ static void write_made_by(struct json *json, const struct whatif_job *job)
     const struct coverage_metrics *metrics =
         coverage_basis_metrics(coverage_basis(whatif_after(job->whatif)));
     const struct roads *roads = roads_metric_roads(metrics->now);
-    char hour[WHATIF_HOUR_SIZE];
+    char hour[WORDS_HOUR_BYTES];
     const char *name = NULL;
 
     for (size_t i = 0; (name = roads_profile_name(roads, i)) != NULL; i++)
@@ -438,7 +439,7 @@ static void write_made_by(struct json *json, const struct whatif_job *job)
         jw_null(json, "at");
         jw_null(json, "hour_learned");
     } else {
-        whatif_hour_text(job->body.hour, hour);
+        words_hour(LANGUAGE_EN, (unsigned)job->body.hour, hour);
         jw_text(json, "at", hour);
         jw_bool(json, "hour_learned", whatif_hour_learned(job->whatif));
     }
@@ -521,16 +522,6 @@ static void write_answer(struct study *study) /* on the pool */
 
 /* ----------------------------------------------------------------- the request
  */
-/* Time tables of the network in force. */
-static bool is_ready(const struct http *http)
-{
-    const struct coverage_basis *basis = coverage_basis_of(http);
-
-    return basis != NULL &&
-           roads_metric_roads(coverage_basis_metrics(basis)->now) ==
-               dispatch_roads(http->dispatch);
-}
-
 /* Its names are looked up. False with a problem. */
 static bool plan(struct request *rq, struct whatif_job *job)
 {
@@ -575,10 +566,8 @@ void answer_whatif(struct request *rq)
     bool good = false;
     if (!whatif_body_parse(rq->body, rq->body_bytes, &job->body, &fault))
         reply_parameter(rq, fault.member, fault.what);
-    else if (!is_ready(rq->http))
-        reply_no_coverage(rq);
     else
-        good = study_room(rq) && plan(rq, job);
+        good = request_coverage_now(rq) && study_room(rq) && plan(rq, job);
     if (!good) {
         release(&job->study);
         return;

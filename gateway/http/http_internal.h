@@ -55,6 +55,7 @@
     X(ROUTE_POSTS, "listPosts")            \
     X(ROUTE_SITING, "findPosts")           \
     X(ROUTE_MOVES, "findMoves")            \
+    X(ROUTE_WEAK, "getWeakPoints")         \
     X(ROUTE_ETA, "reportEta")              \
     X(ROUTE_EVENTS, "getEvents")           \
     X(ROUTE_HEALTHZ, "getHealth")          \
@@ -276,6 +277,7 @@ void answer_coverage_history(struct request *rq);
 void answer_posts(struct request *rq);
 void answer_posts_search(struct request *rq);
 void answer_moves(struct request *rq);
+void answer_weak(struct request *rq);
 void answer_missions(struct request *rq);
 void answer_places(struct request *rq);
 void answer_zones(struct request *rq);
@@ -323,6 +325,8 @@ struct coverage_streets *request_streets(struct request *rq);
 void write_coverage_made_by(struct json *json, const struct http *http,
                             int64_t streets_ms);
 void reply_no_coverage(struct request *rq);
+/* There are time tables of the network in force; false with a problem. */
+bool request_coverage_now(struct request *rq);
 void areas_end_all(struct http *http); /* after later_end_all() */
 
 /* ---------------------------------------------------------- predictions */

@@ -43,6 +43,7 @@ static const struct route {
     {"POST /v1/coverage/posts", ROUTE_SITING, answer_posts_search, {NULL}},
     {"/v1/coverage/moves", ROUTE_MOVES, answer_moves, {"most", "places"}},
     {"/v1/posts", ROUTE_POSTS, answer_posts, {NULL}},
+    {"/v1/coverage/weak", ROUTE_WEAK, answer_weak, {"lang", "hours"}},
     {"/v1/reports/eta", ROUTE_ETA, answer_eta_report, {"from", "to"}},
     {"/v1/events", ROUTE_EVENTS, answer_events, {NULL}},
     {"/healthz", ROUTE_HEALTHZ, answer_health, {NULL}},

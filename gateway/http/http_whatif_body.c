@@ -1,5 +1,6 @@
 #include "http_whatif_body.h"
 
+#include "http_words.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,31 +9,23 @@
 #define PROMISE_MAX_S 86400
 
 /* ----------------------------------------------------------------- the hour */
-static const char *const days[] = {"Mon", "Tue", "Wed", "Thu",
-                                   "Fri", "Sat", "Sun"};
-
 bool whatif_hour_parse(const char *text, int *ret)
 {
-    char day[4];
+    char day[4], ours[WORDS_HOUR_BYTES];
     unsigned hour, minute = 0;
     int used = 0;
 
     if (sscanf(text, "%3[A-Za-z] %2u:%2u%n", day, &hour, &minute, &used) != 3 ||
         text[used] != '\0' || hour > 23 || minute > 59)
         return false;
-    for (int i = 0; i < 7; i++) {
-        if (strcasecmp(day, days[i]) == 0) {
-            *ret = 24 * i + (int)hour;
+    for (unsigned i = 0; i < 7; i++) {
+        words_hour(LANGUAGE_EN, 24 * i, ours);
+        if (strlen(day) == 3 && strncasecmp(day, ours, 3) == 0) {
+            *ret = (int)(24 * i + hour);
             return true;
         }
     }
     return false;
-}
-
-void whatif_hour_text(int hour, char text[WHATIF_HOUR_SIZE])
-{
-    snprintf(text, WHATIF_HOUR_SIZE, "%.3s %02u:00", days[hour / 24 % 7],
-             (unsigned)hour % 24);
 }
 
 /* --------------------------------------------------------------------- units

@@ -48,7 +48,5 @@ void whatif_body_clear(struct whatif_body *body);
 /* "Mon 08:00", as 0 to 167 from Monday's first hour on; the minutes do not
  * matter. */
 bool whatif_hour_parse(const char *text, int *ret);
-#define WHATIF_HOUR_SIZE 10
-void whatif_hour_text(int hour, char text[WHATIF_HOUR_SIZE]);
 
 #endif

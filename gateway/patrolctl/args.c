@@ -186,3 +186,23 @@ enum ctl_exit ctl_table_show(const struct ctl_table *table)
     ctl_complain("out of memory");
     return CTL_REFUSED;
 }
+
+const char *ctl_language(const char *asked)
+{
+    static const char *const names[] = {"en", "es", "fr"};
+    const char *spoken[] = {getenv("LC_ALL"), getenv("LC_MESSAGES"),
+                            getenv("LANG")};
+    const char *wanted = asked;
+    for (size_t i = 0; wanted == NULL && i < sizeof spoken / sizeof *spoken;
+         i++)
+        if (spoken[i] != NULL && *spoken[i] != '\0')
+            wanted = spoken[i]; /* "es_CU.UTF-8" */
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (wanted != NULL && strncmp(wanted, names[i], 2) == 0 &&
+            (asked == NULL || asked[2] == '\0'))
+            return names[i];
+    if (asked == NULL)
+        return names[0];
+    ctl_complain("--language: en, es or fr is expected");
+    return NULL;
+}

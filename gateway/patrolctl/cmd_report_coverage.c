@@ -19,36 +19,14 @@ static void clear(struct answers *a)
     json_decref(a->past);
 }
 
-static bool parse_language(const char *text, enum report_language *ret)
-{
-    static const char *const names[] = {"en", "es", "fr"};
-    /* "es_CU.UTF-8" of the environment, too */
-    for (int i = 0; i < REPORT_LANGUAGES; i++)
-        if (text != NULL && strncmp(text, names[i], 2) == 0) {
-            *ret = (enum report_language)i;
-            return true;
-        }
-    return false;
-}
-
-/* What is asked for, else what the terminal speaks, else English. */
 static bool choose_language(const char *asked, enum report_language *ret)
 {
-    const char *spoken[] = {getenv("LC_ALL"), getenv("LC_MESSAGES"),
-                            getenv("LANG")};
-    *ret = REPORT_EN;
-    if (asked != NULL) {
-        bool known = strlen(asked) == 2 && parse_language(asked, ret);
-        if (!known)
-            ctl_complain("--language: en, es or fr is expected");
-        return known;
-    }
-    for (size_t i = 0; i < sizeof spoken / sizeof *spoken; i++)
-        if (spoken[i] != NULL && *spoken[i] != '\0') {
-            (void)parse_language(spoken[i], ret);
-            break;
-        }
-    return true;
+    static const char *const names[] = {"en", "es", "fr"};
+    const char *language = ctl_language(asked);
+    for (int i = 0; language != NULL && i < REPORT_LANGUAGES; i++)
+        if (strcmp(language, names[i]) == 0)
+            *ret = (enum report_language)i;
+    return language != NULL;
 }
 
 static enum ctl_exit ask_now(const struct ctl *ctl, struct report *r,

@@ -60,6 +60,12 @@ static const struct ctl_command commands[] = {
      "neither.\n"
      "Nobody is sent: that is for people to do.",
      "patrolctl coverage moves", cmd_coverage_moves},
+    {"coverage weak", "", "where cover hangs by a thread",
+     "One list, the worst first: missions out of cover now, the streets whose\n"
+     "closing and the units whose failure would uncover most, and the worst\n"
+     "hour of the week; then the missions with the fewest units to spare. For\n"
+     "planners: whoever has it knows where to strike.",
+     "patrolctl coverage weak", cmd_coverage_weak},
     {"report coverage", "", "cover on paper, now and in the past",
      "A page to be printed (HTML, complete in itself, in English, Spanish or\n"
      "French): figures of zones and missions, a map of the streets by "

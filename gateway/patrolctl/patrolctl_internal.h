@@ -70,6 +70,10 @@ struct ctl {
 bool ctl_parse(struct ctl *ctl, const struct ctl_option *options, int argc,
                char **argv, int least, int most, enum ctl_exit *ret);
 
+/* "en", "es" or "fr": what is asked for (--language), else what the terminal
+ * speaks, else English. NULL after a complaint. */
+const char *ctl_language(const char *asked);
+
 /* One line on standard error, "patrolctl: ...", control characters made
  * harmless. */
 __attribute__((format(printf, 1, 2))) void ctl_complain(const char *format,
@@ -95,6 +99,7 @@ enum ctl_exit cmd_closure_list(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_closure_remove(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_nearest(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_coverage(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit cmd_coverage_weak(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_coverage_what_if(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_coverage_gaps(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_coverage_history(struct ctl *ctl, int argc, char **argv);

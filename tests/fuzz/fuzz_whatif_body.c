@@ -2,6 +2,7 @@
  * POST /v1/coverage/what-if. What is taken is within the stated limits. */
 #include "fuzz.h"
 #include "http_whatif_body.h"
+#include "http_words.h"
 
 #include <string.h>
 
@@ -18,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct whatif_body body;
     struct body_fault fault;
-    char hour[WHATIF_HOUR_SIZE];
+    char hour[WORDS_HOUR_BYTES];
     int again = 0;
     char *bytes = malloc(size + 1);
 
@@ -38,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_CHECK(body.promises[i].promise_s >= 1 &&
                    body.promises[i].promise_s <= 86400);
     if (taken && body.hour != WHATIF_NOW) {
-        whatif_hour_text(body.hour, hour);
+        words_hour(LANGUAGE_EN, (unsigned)body.hour, hour);
         FUZZ_CHECK(whatif_hour_parse(hour, &again) && again == body.hour);
     }
     whatif_body_clear(&body);

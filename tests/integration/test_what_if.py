@@ -159,11 +159,11 @@ def test_live_answers_are_the_same_bytes_before_and_after(live):
 
 
 # ------------------------------------------------------------------- closures
-def ways_home(database, goal, closed):
+def ways_home(database, goal, closed, what="way_id"):
     """Milliseconds from every crossing to `goal`, by Dijkstra over the table."""
     into = {}
     for way, source, target, forward, backward in database.query(
-            "SELECT way_id, source, target, forward_ms, backward_ms FROM patrol.road_edge"):
+            f"SELECT {what}, source, target, forward_ms, backward_ms FROM patrol.road_edge"):
         if way not in closed:
             into.setdefault(target, []).append((source, forward))
             into.setdefault(source, []).append((target, backward))

@@ -1,17 +1,10 @@
-/* whatif: a town of six crossings whose times are worked out by hand.
- *
- *      5 ---60 s--- 6          crossings 400 m apart, from west to east
- *      |            |          1 to 4; each street takes 20 s but where
- *     20 s         20 s        another time stands
- *      |            |
- *  1 - 2 ---------- 3 - 4      the mission at 4, promised 70 s
- *
- * From 1 to 4 it is 60 s; with the street from 2 to 3 closed 20 + 20 + 60 + 20
- * + 20 = 140 s. */
+/* whatif: in a small town (small_town.h) with a mission at crossing 4, promised
+ * 70 s. From 1 to 4 it is 60 s; with the bridge from 2 to 3 closed 20 + 20 + 60
+ * + 20 + 20 = 140 s. */
 #include "whatif.h"
 
-#include "catalog_internal.h"
 #include "fail_alloc.h"
+#include "small_town.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,18 +15,9 @@
 #include <cmocka.h>
 
 #define NOW_MS INT64_C(1718000000000)
-#define BLOCK_M 400.0
 #define CLOSED_MS 140000
 /* Tables are in tenths of a second, points in millionths of a degree. */
 #define FUZZ_MS 100
-
-static const struct geo_point corner = {23100000, -82400000};
-
-static struct geo_point at_block(double east, double north)
-{
-    struct geo_plane plane = geo_plane_at(corner);
-    return geo_from_plane(&plane, east * BLOCK_M, north * BLOCK_M);
-}
 
 static double no_access_s(double off_road_m)
 {
@@ -50,61 +34,6 @@ static const struct coverage_settings settings = {
     .start_share = 4,
     .tables_max_bytes = 1 << 20,
 };
-
-/* The second profile takes half the time. */
-static struct roads *make_roads(void)
-{
-    static const struct {
-        int from, to;
-        uint32_t ms;
-        const char *name;
-    } streets[] = {{1, 2, 20000, "West"},  {2, 3, 20000, "Bridge"},
-                   {3, 4, 20000, "East"},  {2, 5, 20000, "Up"},
-                   {5, 6, 60000, "Round"}, {6, 3, 20000, "Down"}};
-    static const double x[] = {0, 0, 1, 2, 3, 1, 2},
-                        y[] = {0, 0, 0, 0, 0, 1, 1};
-    struct geo_point ends[6][2];
-    struct roads_edge_row rows[6];
-    uint32_t half_ms[12];
-    for (int i = 0; i < 6; i++) {
-        ends[i][0] = at_block(x[streets[i].from], y[streets[i].from]);
-        ends[i][1] = at_block(x[streets[i].to], y[streets[i].to]);
-        half_ms[2 * i] = half_ms[2 * i + 1] = streets[i].ms / 2;
-        rows[i] = (struct roads_edge_row){.way_id = 10 + i,
-                                          .source = streets[i].from,
-                                          .target = streets[i].to,
-                                          .forward_ms = streets[i].ms,
-                                          .backward_ms = streets[i].ms,
-                                          .length_m = (float)BLOCK_M,
-                                          .name = streets[i].name,
-                                          .points = ends[i],
-                                          .point_count = 2};
-    }
-    const struct roads_profile profiles[] = {
-        {.name = "patrol", .forbidden_ms = ROADS_NONE},
-        {.name = "fast", .edge_ms = half_ms, .forbidden_ms = ROADS_NONE}};
-    const struct roads_rows all = {.edges = rows,
-                                   .edge_count = 6,
-                                   .profiles = profiles,
-                                   .profile_count = 2};
-    struct roads *roads;
-    assert_int_equal(roads_new(&all, &roads), PT_OK);
-    assert_int_equal(roads_prepare(roads), PT_OK);
-    return roads;
-}
-
-static struct catalog *make_catalog(void)
-{
-    const struct catalog_counts counts = {.missions = 1};
-    struct catalog *catalog;
-    assert_int_equal(catalog_new(&catalog), PT_OK);
-    assert_int_equal(catalog_reserve(catalog, &counts), PT_OK);
-    assert_int_equal(catalog_add_mission(catalog, 7, NULL, "Mission", "embassy",
-                                         at_block(3, 0), CATALOG_NO_ZONE),
-                     PT_OK);
-    catalog_finish(catalog);
-    return catalog;
-}
 
 struct town {
     struct roads *roads;
@@ -129,8 +58,9 @@ static void build(struct town *town)
 {
     static struct roads_metric *own[2]; /* none in force but the network's */
     memset(town, 0, sizeof(*town));
-    town->roads = make_roads();
-    town->catalog = make_catalog();
+    const int crossing = 4;
+    town->roads = make_small_town();
+    town->catalog = make_missions(&crossing, 1);
     town->basis = make_basis(town);
     town->unit = (struct whatif_unit){
         .now = {.place = roads_place_on(town->roads, 0, 0.0),
