@@ -11,6 +11,7 @@ bool made_attach(struct request *rq, struct made *made)
         reply_problem(rq, PROBLEM_BUSY, "%u long answers are being made",
                       HTTP_MADE_MAX);
         rq->reply.retry_after_s = 1;
+        jw_clear(&made->json);
         made->release(made);
         return false;
     }
@@ -64,6 +65,14 @@ static void give(struct request *rq, struct made *made)
     rq->reply.body = made->json;
     rq->reply.content_type = made->content_type;
     made->json = (struct json){0};
+}
+
+void made_now(struct request *rq, struct made *made)
+{
+    made->write(made);
+    give(rq, made);
+    jw_clear(&made->json);
+    made->release(made);
 }
 
 static void on_made(uv_work_t *work, int status)

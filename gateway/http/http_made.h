@@ -28,6 +28,9 @@ struct made {
  * later. False, and released, after a problem: too many are under way. */
 bool made_attach(struct request *rq, struct made *made);
 void made_start(struct made *made);
+/* One that is short after all, neither attached nor started: written at once,
+ * and released. */
+void made_now(struct request *rq, struct made *made);
 /* It will not be started: whoever waits is told, and it is released. */
 void made_drop(struct made *made, enum problem problem, const char *detail);
 
