@@ -34,11 +34,16 @@ async function figures() {
     const time = new Intl.DateTimeFormat("en", {
         timeZone: "America/Havana", timeStyle: "medium", hourCycle: "h23",
     }).format(new Date(coverage.answered_at));
-    /* whoever comes back to the page is not made to wait, nor is the test */
-    await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+    await askedNow();
     await page.waitForFunction((wanted) =>
         document.querySelector("#figures").textContent.includes(wanted), time);
     return coverage;
+}
+
+/* Who comes back to the page is not made to wait for the next time, nor is the
+ * test. */
+function askedNow() {
+    return page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
 }
 
 test("zones and missions are what the API says", async () => {
@@ -347,9 +352,11 @@ test("the map to take along: what lies on it, its picture, on paper", async () =
 
 test("it says when its figures are not renewed, and goes on", async () => {
     await page.route(`${URL}/v1/coverage`, (route) => route.abort());
+    await askedNow();
     await page.waitForFunction(() =>
         /cannot be reached.*Figures of/.test(document.querySelector("#figures.warning-text")?.textContent));
     await page.unroute(`${URL}/v1/coverage`);
+    await askedNow();
     await page.waitForFunction(() => document.querySelector("#figures:not(.warning-text)"));
 });
 

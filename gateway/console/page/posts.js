@@ -6,6 +6,7 @@ import { showBounds, showOnMap } from "./map.js";
 import { saveCsv } from "./save.js";
 import { clock, distance, minutes, number, onLanguage, plain, problemText, say } from "./say.js";
 import { fillTable, wish } from "./tables.js";
+import { currentView, onView } from "./view.js";
 import { tryUnits } from "./whatif.js";
 
 const LIMIT_S = 20;
@@ -105,9 +106,10 @@ function places() {
 }
 
 function drawPlaces() {
+    const drawn = currentView() === "plan" ? places() : [];
     showOnMap("posts", {
         type: "FeatureCollection",
-        features: places().map(({ lat, lon }, i) => ({
+        features: drawn.map(({ lat, lon }, i) => ({
             type: "Feature", geometry: { type: "Point", coordinates: [lon, lat] },
             properties: { number: String(i + 1) },
         })),
@@ -165,4 +167,5 @@ export function startPosts() {
     act("posts-save", save);
     act("posts-forget", forget);
     onLanguage(show);
+    onView(drawPlaces);
 }

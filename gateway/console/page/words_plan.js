@@ -153,6 +153,7 @@ const en = {
     answered_at: "As of {time}.",
     figures_then: "As it was at {time}.",
     posts_streets_cover: "So would {streets} of {all} of street.",
+    legend_post: "post proposed, or where a unit would go",
 };
 
 const es = {
@@ -309,6 +310,7 @@ const es = {
     answered_at: "De las {time}.",
     figures_then: "Como era a las {time}.",
     posts_streets_cover: "También {streets} de {all} de calle.",
+    legend_post: "puesto propuesto, o adónde iría una unidad",
 };
 
 const fr = {
@@ -465,6 +467,7 @@ const fr = {
     answered_at: "À {time}.",
     figures_then: "Comme à {time}.",
     posts_streets_cover: "De même {streets} de rue sur {all}.",
+    legend_post: "poste proposé, ou vers où irait une unité",
 };
 
 export const planWords = { es, en, fr };
