@@ -23,6 +23,7 @@ function apply() {
     for (const link of document.querySelectorAll("nav a"))
         if (link.hash === `#${view}`) link.setAttribute("aria-current", "page");
         else link.removeAttribute("aria-current");
+    document.querySelector("aside").scrollTop = 0;
     for (const listener of listeners) listener(view);
 }
 
