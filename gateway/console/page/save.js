@@ -45,15 +45,16 @@ export function savePicture(what, at) {
 
 /** Paper shows the map as it is: a picture takes its place meanwhile. */
 export function startPrinting() {
-    const picture = byId("map-on-paper");
+    const picture = new Image();
+    picture.id = "map-on-paper";
+    picture.className = "paper";
+    picture.alt = "";
     addEventListener("beforeprint", () => {
         const drawn = mapPicture();
-        picture.hidden = drawn === null;
-        if (drawn !== null) picture.src = drawn.toDataURL("image/png");
+        if (drawn === null) return;
+        picture.src = drawn.toDataURL("image/png");
+        byId("map-box").append(picture);
     });
-    addEventListener("afterprint", () => {
-        picture.hidden = true;
-        picture.removeAttribute("src");
-    });
+    addEventListener("afterprint", () => picture.remove());
     byId("print").addEventListener("click", () => print());
 }
