@@ -272,6 +272,7 @@ def test_alarms_are_told_and_stored(town, make_gateway, make_vehicle):
                               " WHERE ended_at IS NULL") == 2, why=gateway.log)
     assert town.one("SELECT bool_and(ended_at > started_at) FROM patrol.coverage_gap")
     car.send(entry(2, crossing(1, 0), now_ms(), status="off_duty"))
+    car.wait_stored(2)
     wait_for(lambda: len(ear.of("coverage.lost")) == 3, why=gateway.log)
     wait_for(lambda: town.one("SELECT count(*) FROM patrol.coverage_gap") == 8)
     total = wait_for(lambda: town.query(

@@ -276,23 +276,38 @@ def test_a_replay_is_what_was_written_live(town, make_gateway, make_vehicle):
     replayed = town.query(
         "SELECT mission_id, started_at, ended_at FROM patrol.coverage_run_gap"
         " WHERE run_id = %s ORDER BY 1, 2", answer["run_id"])
-    short = datetime.timedelta(milliseconds=300)
-    long = [[g for g in gaps if g[2] - g[1] > short] for gaps in (live, replayed)]
-    assert len(long[0]) == len(long[1]), long
-    for (mission, *was), (again, *then) in zip(*long):
-        assert mission == again
-        for a, b in zip(was, then):
-            assert abs((a - b).total_seconds()) < 0.3, (mission, was, then)
-    # any moment: near a turn it may be either
-    wrong = 0
-    for taken_at, streets_at, units, within, _ in shots[::3]:
-        then = ask_at(gateway, taken_at)
-        wrong += (then["units_counted"], then["total"]["missions"]["within"]) != (units, within)
-    assert wrong <= 1, wrong
-    # streets: those who drive are a little farther on after some milliseconds
-    for _, streets_at, _, _, within_m in shots[::5]:
-        then = ask_at(gateway, streets_at)["total"]["streets"]["within_m"]
-        assert then == pytest.approx(within_m, abs=250), streets_at
+    # out of cover at the same times: how long the two do not agree
+    for mission in {row[0] for row in live} | {row[0] for row in replayed}:
+        apart_s = apart([row[1:] for row in live if row[0] == mission],
+                        [row[1:] for row in replayed if row[0] == mission])
+        print(f"mission {mission}: {apart_s:.3f} s of {(end - begin).total_seconds():.0f} s")
+        assert apart_s < LATE_S, (mission, live, replayed)
+    # Any moment. Those who drive go on meanwhile, so it may be one a little later.
+    for taken_at, streets_at, units, within, within_m in shots[::5]:
+        assert any((then["units_counted"], then["total"]["missions"]["within"])
+                   == (units, within) for then in around(gateway, taken_at)), taken_at
+        assert any(then["total"]["streets"]["within_m"] == pytest.approx(within_m, abs=250)
+                   for then in around(gateway, streets_at)), streets_at
+
+
+LATE_S = 2  # a machine with much else to do may be so late with a tick
+
+
+def apart(some, others):
+    """Seconds that are in one list of spans and not in the other."""
+    turns = sorted([(at, which) for which, spans in enumerate((some, others))
+                    for span in spans for at in span])
+    inside, since, total = [False, False], None, 0
+    for at, which in turns:
+        if inside[0] != inside[1]:
+            total += (at - since).total_seconds()
+        inside[which], since = not inside[which], at
+    return total
+
+
+def around(gateway, moment):
+    for ms in 0, *(sign * n * 100 for n in range(1, 10 * LATE_S + 1) for sign in (-1, 1)):
+        yield ask_at(gateway, moment + datetime.timedelta(milliseconds=ms))
 
 
 def ask_at(gateway, moment):
