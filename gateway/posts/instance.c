@@ -261,7 +261,7 @@ enum pt_err instance_reduce(const struct instance *whole, const bool *out,
         make(whole->candidates, whole->post_count, whole->fold);
     size_t *first = calloc(whole->candidates + 1, sizeof(*first));
     uint32_t *covers =
-        malloc((whole->first[whole->candidates] + 1) * sizeof(*covers));
+        calloc(whole->first[whole->candidates] + 1, sizeof(*covers));
     enum pt_err err =
         less == NULL || first == NULL || covers == NULL ? PT_E_NOMEM : PT_OK;
     size_t used = 0;
