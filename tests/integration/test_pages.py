@@ -219,6 +219,8 @@ def test_examples_of_help(demo, tmp_path):
     for name in ("havana.osm", "missions.csv", "zones.geojson"):
         shutil.copy(os.path.join(TOP, "deploy/havana", name), tmp_path)
     shutil.copy(os.path.join(TOP, "deploy/config/profiles.ini"), tmp_path)
+    (tmp_path / "posts.csv").write_text(
+        "name,lat,lon\nCalle 23 y L,23.1393,-82.3823\n", encoding="utf-8")
 
     def said(*words):
         return subprocess.run([os.path.join(BIN, "patrolctl"), *words, "--help"],
