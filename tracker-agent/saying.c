@@ -73,6 +73,19 @@ static void keep(struct agent *agent)
     (void)agent_keep(agent, SUFFIX, kept, size); /* has told why not */
 }
 
+/* An act said late has its own time, and what the vehicle has told since
+ * stands for now: so the status is told once more, as of now. */
+static void tell_status(struct agent *agent)
+{
+    if (!agent_has_fix(agent, FIX_FRESH_MS)) {
+        agent_heartbeat(agent);
+        return;
+    }
+    struct pt_entry entry = receiver_entry(&agent->fix, agent->crew.status);
+    pace_sent(&agent->pace, &agent->fix);
+    agent_put(agent, &entry);
+}
+
 enum pt_err agent_say(struct agent *agent, const struct crew_say *say)
 {
     if (crew_has(&agent->crew, say->key))
@@ -86,6 +99,8 @@ enum pt_err agent_say(struct agent *agent, const struct crew_say *say)
     crew_said(&agent->crew, say, &entry, number, &box);
     agent_assign(agent);
     keep(agent);
+    if (say->ago_ms > 0)
+        tell_status(agent);
     agent_pump(agent);
     pt_log(say->what == CREW_PANIC ? PT_LOG_WARN : PT_LOG_INFO,
            "crew: %s, now %s", crew_what_name(say->what),
