@@ -105,10 +105,13 @@ test("the past: units are where their tracks had them", async () => {
         const { fleetAt } = await import("/console/tracks.js");
         const { units } = await import("/console/feed.js");
         const { situation } = await import("/console/situation.js");
-        while (situation().kind !== "past") await new Promise((go) => setTimeout(go, 50));
-        const at = situation().at.getTime();
-        return { ms: at, fleet: [...fleetAt(at, [...units.keys()])]
-            .map(([name, { data }]) => [name, data.position]) };
+        /* what the moment before was asked for may come first */
+        const there = () => situation().kind === "past"
+            ? [...fleetAt(situation().at.getTime(), [...units.keys()])] : [];
+        for (let i = 0; i < 600 && there().length < 4; i++)
+            await new Promise((go) => setTimeout(go, 50));
+        return { ms: situation().at.getTime(),
+            fleet: there().map(([name, { data }]) => [name, data.position]) };
     });
     assert.ok(fleet.length >= 4, String(fleet.length));
     for (const [name, { lat, lon }] of fleet.slice(0, 4)) {
@@ -241,12 +244,19 @@ test("hours of the week: of everything, of a mission", async () => {
         const from = document.querySelector("#history-from");
         from.value = document.querySelector("#history-to").value; /* today */
     });
-    const asked = page.waitForResponse((got) =>
-        got.url().includes("/v1/coverage/history") && got.status() === 200, { timeout: 120000 });
-    await page.locator("#history-ask").focus();
-    await page.keyboard.press("Enter");
-    const history = await (await asked).json();
-    await page.waitForSelector("#history-hours td.level");
+    /* Asked up to the minute that has begun: at first the town has no hour. */
+    const levels = () => page.waitForSelector("#history-hours td.level", { timeout: 5000 })
+        .catch(() => null);
+    let history, told = null;
+    for (let i = 0; i < 20 && told === null; i++) {
+        const asked = page.waitForResponse((got) =>
+            got.url().includes("/v1/coverage/history") && got.status() === 200, { timeout: 120000 });
+        await page.locator("#history-ask").focus();
+        await page.keyboard.press("Enter");
+        history = await (await asked).json();
+        told = await levels();
+    }
+    assert.ok(told !== null);
     const cells = async () => (await rowsOf("#history-hours")).flatMap(([, ...hours]) => hours);
     for (const { hour, missions_share: [first] } of history.zones[0].hours)
         assert.equal((await cells())[hour], String(Math.floor(first * 100)));

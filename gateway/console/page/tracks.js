@@ -10,7 +10,7 @@ const JOINED_MS = 120000;
 const LOST_MS = 900000;
 const OLD_MS = 90000;
 
-const pieces = new Map(); /* when it begins -> {tracks: Map, ready, failed} */
+const pieces = new Map(); /* when it begins -> {tracks: Map, ready, failed, old} */
 
 /* Each of `names` in turn, some at once. */
 async function eachOf(names, work) {
@@ -38,9 +38,10 @@ function forgetOldest() {
 }
 
 async function readPiece(start, names) {
-    const piece = { tracks: new Map(), failed: null, complete: start + PIECE_MS < Date.now() };
     const known = pieces.get(start);
-    if (known) return known.ready;
+    if (known && !known.old) return known.ready;
+    const piece = { tracks: new Map(known?.tracks), failed: null, old: false,
+        complete: start + PIECE_MS < Date.now() };
     pieces.set(start, piece);
     forgetOldest();
     piece.ready = eachOf(names, async (name) => {
@@ -48,9 +49,9 @@ async function readPiece(start, names) {
             piece.tracks.set(name, await readTrack(name, start, start + PIECE_MS));
     }).catch((failed) => { piece.failed = failed; })
         .finally(() => {
-            /* what failed, or goes on, is asked for again */
+            /* what failed, or goes on, is asked for again; shown meanwhile */
             if (piece.failed !== null || !piece.complete)
-                setTimeout(() => pieces.delete(start), 5000);
+                setTimeout(() => { piece.old = true; }, 5000);
         });
     return piece.ready;
 }
@@ -69,7 +70,7 @@ export async function readMoment(ms, names) {
 /** Whether the moment can be shown without asking. */
 export function hasMoment(ms) {
     const start = Math.floor(ms / PIECE_MS) * PIECE_MS;
-    return pieces.has(start) && pieces.has(start - PIECE_MS);
+    return [start, start - PIECE_MS].every((piece) => pieces.get(piece)?.old === false);
 }
 
 /* The last of the points at or before `ms`, and the one after it. */
