@@ -123,7 +123,7 @@ def test_all_is_stored_once_through_outages(place, town, broker, gateway,
     assert town.add_units(50) == "50 units added, 0 there already\n"
     truth = os.path.join(place, "truth.csv")
     sim = fleet(place, town, *through(broker, authority, 50), "--minutes",
-                "0.5", "--outages", "90", "--outage", "2", "--calls", "30",
+                "0.5", "--outages", "90", "--outage", "4", "--calls", "30",
                 "--truth", truth, "--drain", "60").start()
     assert ended(sim) == 0, sim.log()
     line = last_line(sim)

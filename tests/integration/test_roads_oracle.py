@@ -271,8 +271,8 @@ def test_islands(url):
     compare_snaps(url, 52)
 
 
-CITIES = ["portland_central_filtered", "monaco_osrm"] + (
-    ["liechtenstein", "porto_portugal"] if FULL else [])
+CITIES = ["monaco_osrm"] + (
+    ["portland_central_filtered", "liechtenstein", "porto_portugal"] if FULL else [])
 
 
 @pytest.mark.parametrize("city", CITIES)
