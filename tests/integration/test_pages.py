@@ -101,17 +101,18 @@ def demo():
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def run(demo, script, cwd=TOP):
+def run(demo, script, cwd=None):
+    """In the demo's directory: what an example writes is gone with it."""
     url = subprocess.run([POSTGRES, "url", f"{demo.dir}/db"], check=True,
                          stdout=subprocess.PIPE, text=True).stdout.strip()
     script = script.replace("127.0.0.1:8080", f"127.0.0.1:{demo.http}")
-    script = re.sub(r"(deploy/demo status)", rf"\1 --dir {demo.dir}", script)
+    script = re.sub(r"(?:\./)?(deploy/demo status)", rf"{TOP}/\1 --dir {demo.dir}", script)
     script = script.replace("/var/lib/patrol-demo", demo.dir)
     environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}",
                    "PATROL_GATEWAY": f"http://127.0.0.1:{demo.http}",
                    "PATROL_DATABASE": url, "no_proxy": "*", "PAGER": "cat",
                    "LC_ALL": "C.UTF-8"}
-    return subprocess.run(["bash", "-c", PRELUDE + script], cwd=cwd, text=True,
+    return subprocess.run(["bash", "-c", PRELUDE + script], cwd=cwd or demo.dir, text=True,
                           env=environment, timeout=60, check=False,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT)
