@@ -13,6 +13,19 @@ void past_wish_clear(struct history_wish *wish); /* zeroed is fine */
 /* The parameter `clock`; false with a problem. */
 bool past_clock(struct request *rq, enum history_clock *ret);
 
+/* Somebody who waits for it, and what of it he wants. */
+struct past_waiter {
+    struct later later;
+    struct past_waiter *next;
+    int64_t since_ms;
+    uint32_t zone_id, mission_id; /* 0: all */
+};
+
+/* Answers with what the run found: later, from the database, which then frees
+ * the waiter. */
+void past_answer(struct http *http, uint32_t run_id,
+                 struct past_waiter *waiter);
+
 /* A replay failed. */
 void reply_no_past(struct request *rq, enum pt_err err, const char *message);
 
