@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, beforeEach, test } from "node:test";
 
-import { api, axe, isLive, launch, open, shot, URL } from "./lib.mjs";
+import { api, axe, isLive, launch, open, shot, sql, URL } from "./lib.mjs";
 
 let browser, page;
 
@@ -95,11 +95,15 @@ test("the past: units are where their tracks had them", async () => {
         if (pathname === "/v1/coverage" && searchParams.has("at"))
             answers.set(searchParams.get("at"), await got.json());
     });
+    /* the slider goes by half minutes, and the town has stood for seconds only */
+    while (Number(sql(`SELECT count(DISTINCT unit_id) FROM patrol.position
+        WHERE fix_time < now() - interval '32 s'`)) < 4)
+        await page.waitForTimeout(500);
     await page.locator("#moment-past").focus();
     await page.keyboard.press("Enter");
     await page.waitForFunction(() => !document.querySelector("#map-badge").hidden);
     await page.locator("#past-time").focus();
-    await page.keyboard.press("End"); /* the town has stood for seconds only */
+    await page.keyboard.press("End");
     await page.waitForFunction(() => document.querySelector("#past-note").textContent === "");
     const { ms, fleet } = await page.evaluate(async () => {
         const { fleetAt } = await import("/console/tracks.js");

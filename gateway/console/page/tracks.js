@@ -10,7 +10,7 @@ const JOINED_MS = 120000;
 const LOST_MS = 900000;
 const OLD_MS = 90000;
 
-const pieces = new Map(); /* when it begins -> {tracks: Map, ready, failed, old} */
+const pieces = new Map(); /* when it begins -> {of: Set, tracks: Map, ready, failed, old} */
 
 /* Each of `names` in turn, some at once. */
 async function eachOf(names, work) {
@@ -39,8 +39,9 @@ function forgetOldest() {
 
 async function readPiece(start, names) {
     const known = pieces.get(start);
-    if (known && !known.old) return known.ready;
-    const piece = { tracks: new Map(known?.tracks), failed: null, old: false,
+    /* units may have come since */
+    if (known && !known.old && names.every((name) => known.of.has(name))) return known.ready;
+    const piece = { of: new Set(names), tracks: new Map(known?.tracks), failed: null, old: false,
         complete: start + PIECE_MS < Date.now() };
     pieces.set(start, piece);
     forgetOldest();
