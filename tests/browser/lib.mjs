@@ -58,6 +58,16 @@ export async function isLive(page) {
     await page.waitForFunction(() => document.body.dataset.live === "live");
 }
 
+/** Waits for what a page's modules say: the browser's own waiting takes a
+ * promise for "yes". */
+export async function until(page, met, told) {
+    for (let i = 0; i < 600; i++) {
+        if (await page.evaluate(met, told)) return;
+        await sleep(100);
+    }
+    throw new Error(`in vain: ${met} ${JSON.stringify(told)}`);
+}
+
 export async function shot(page, name) {
     await page.screenshot({ path: `${process.env.PATROL_SHOTS}/${name}.png` });
 }

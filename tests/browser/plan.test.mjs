@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, beforeEach, test } from "node:test";
 
-import { api, axe, isLive, launch, open, shot, sql, URL } from "./lib.mjs";
+import { api, axe, isLive, launch, open, shot, sql, until, URL } from "./lib.mjs";
 
 let browser, page;
 
@@ -35,8 +35,12 @@ async function figures() {
         timeZone: "America/Havana", timeStyle: "medium", hourCycle: "h23",
     }).format(new Date(coverage.answered_at));
     await askedNow();
-    await page.waitForFunction((wanted) =>
-        document.querySelector("#figures").textContent.includes(wanted), time);
+    /* another answer of the same second is not this one */
+    await until(page, async (wanted) => {
+        const { situation } = await import("/console/situation.js");
+        return situation().coverage?.answered_at === wanted;
+    }, coverage.answered_at);
+    assert.ok((await textOf("#figures")).includes(time));
     return coverage;
 }
 
@@ -127,7 +131,7 @@ test("the past: units are where their tracks had them", async () => {
         assert.ok(inside(a.lat, lat, b.lat) && inside(a.lon, lon, b.lon), `${name} ${lat} ${lon}`);
     }
     /* the figures are of that moment, as they were answered */
-    await page.waitForFunction(async (at) => {
+    await until(page, async (at) => {
         const { situation } = await import("/console/situation.js");
         return situation().coverage?.at === at;
     }, new Date(ms).toISOString());
@@ -221,9 +225,11 @@ test("what if: pulled by hand, taken away and closed by keys, undone", async () 
     assert.deepEqual(sent.units.map(({ call_sign: name }) => name).sort(),
         [place.name, other].sort());
     assert.ok(sent.units.some(({ removed }) => removed === true));
-    await page.waitForFunction((name) =>
-        document.querySelector("#try-list").textContent.includes(name),
-    answer.closures[0].street);
+    await until(page, async ({ as_of: at, closures: [{ street }] }) => {
+        const { situation } = await import("/console/situation.js");
+        return situation().coverage?.answered_at === at &&
+            document.querySelector("#try-list").textContent.includes(street);
+    }, answer);
     /* before and after, as they were answered */
     const rows = new Map((await rowsOf("#compare-zones")).map(([name, ...cells]) => [name, cells]));
     for (const { zone_id: zone, name } of answer.after.zones) {

@@ -14,6 +14,7 @@ const KEPT_MS = 180000;
 let shown = empty("live", null);
 let zonePercent = 100; /* that of now */
 let askingPast = false, pastAsked = null;
+let asked = 0, answered = 0; /* of now: the last question, the one that is shown */
 let turn = 0; /* what comes back from an older question is dropped */
 const listeners = [];
 
@@ -47,12 +48,14 @@ function fleetNow() {
 }
 
 async function askLive() {
-    const mine = turn;
+    const mine = turn, question = ++asked;
     try {
         const [coverage, gaps] = await Promise.all([
             fetchJson("/v1/coverage", ANSWER_WITHIN_MS),
             fetchJson("/v1/coverage/gaps", ANSWER_WITHIN_MS)]);
-        if (mine !== turn) return;
+        /* an older question may be answered after a newer one */
+        if (mine !== turn || question < answered) return;
+        answered = question;
         zonePercent = coverage.zone_percent;
         shown = {
             ...shown, coverage, gaps, problem: null, at: new Date(coverage.answered_at),

@@ -20,7 +20,8 @@ const added = new Map(); /* label -> {lat, lon} */
 let closed = []; /* {id, lat, lon, street: its name once it is known} */
 let count = 0;
 let trying = false, closing = false;
-let resting = null, asking = 0;
+let resting = null;
+let turn = 0, asking = false; /* only the last question's answer counts */
 let problem = null;
 let leave = () => {};
 
@@ -92,12 +93,13 @@ function takeStreets({ closures }) {
 }
 
 async function ask() {
-    const mine = ++asking;
+    const mine = ++turn;
+    asking = true;
     const percent = situation().coverage?.zone_percent ?? 100;
     showList();
     try {
         const answer = await postJson("/v1/coverage/what-if", wish(), ANSWER_WITHIN_MS);
-        if (mine !== asking) return;
+        if (mine !== turn) return;
         problem = null;
         takeStreets(answer);
         const before = coverageOf(answer, "before", percent);
@@ -105,11 +107,11 @@ async function ask() {
             () => say("as_it_is", { time: clock(new Date(answer.as_of)) }));
         showWhatIf(coverageOf(answer, "after", percent), answer.gaps);
     } catch (failed) {
-        if (mine !== asking) return;
+        if (mine !== turn) return;
         problem = failed;
         showProblem(failed);
     }
-    asking = 0;
+    asking = false;
     showList();
 }
 
@@ -144,7 +146,7 @@ function showList() {
             () => { closed = closed.filter(({ id }) => id !== closure.id); }));
     refill(byId("try-list"), rows);
     byId("try-note").textContent = problem !== null ? problemText(problem)
-        : asking !== 0 ? say("working_out") : rows.length === 0 ? say("try_nothing") : "";
+        : asking ? say("working_out") : rows.length === 0 ? say("try_nothing") : "";
     byId("try-note").classList.toggle("warning-text", problem !== null);
 }
 
@@ -223,7 +225,8 @@ export function endTrying() {
     if (!trying) return;
     trying = closing = false;
     clearTimeout(resting);
-    asking++;
+    turn++;
+    asking = false;
     moved.clear();
     added.clear();
     closed = [];
