@@ -272,6 +272,8 @@ static void write_answer(struct study *study) /* on the pool */
     jw_object_end(json);
 }
 
+static const struct study_kind kind = {run, write_answer, refuse, release};
+
 void answer_moves(struct request *rq)
 {
     const struct http *http = rq->http;
@@ -281,16 +283,9 @@ void answer_moves(struct request *rq)
         reply_no_coverage(rq);
         return;
     }
-    struct moves_job *job = calloc(1, sizeof *job);
-    if (job == NULL) {
-        reply_problem(rq, PROBLEM_FAILED, "out of memory");
+    struct moves_job *job = study_new(rq, sizeof *job, &kind);
+    if (job == NULL)
         return;
-    }
-    job->study.run = run;
-    job->study.write = write_answer;
-    job->study.made.refuse = refuse;
-    job->study.made.content_type = PLAIN_JSON;
-    job->study.release = release;
     if (study_room(rq) && plan(rq, job))
         study_begin(rq, &job->study);
     else

@@ -145,20 +145,15 @@ static bool read_moment(struct request *rq, const char *at,
     return past_clock(rq, &wish->clock);
 }
 
+static const struct study_kind kind = {run, write_answer, refuse, release};
+
 void answer_coverage_at(struct request *rq, const char *at)
 {
     const struct catalog_zone *zone;
-    struct moment_job *job = calloc(1, sizeof *job);
+    struct moment_job *job = study_new(rq, sizeof *job, &kind);
 
-    if (job == NULL) {
-        reply_problem(rq, PROBLEM_FAILED, "out of memory");
+    if (job == NULL)
         return;
-    }
-    job->study =
-        (struct study){.made = {.content_type = PLAIN_JSON, .refuse = refuse},
-                       .run = run,
-                       .write = write_answer,
-                       .release = release};
     if (!past_wish(rq, &job->wish) || !read_moment(rq, at, &job->wish) ||
         !request_zone(rq, &zone) || !study_room(rq)) {
         release(&job->study);

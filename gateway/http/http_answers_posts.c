@@ -385,6 +385,8 @@ static void write_answer(struct study *study) /* on the pool */
     jw_object_end(json);
 }
 
+static const struct study_kind kind = {run, write_answer, refuse, release};
+
 void answer_posts_search(struct request *rq)
 {
     const struct http *http = rq->http;
@@ -392,16 +394,9 @@ void answer_posts_search(struct request *rq)
 
     if (!request_is_json(rq))
         return;
-    struct posts_job *job = calloc(1, sizeof *job);
-    if (job == NULL) {
-        reply_problem(rq, PROBLEM_FAILED, "out of memory");
+    struct posts_job *job = study_new(rq, sizeof *job, &kind);
+    if (job == NULL)
         return;
-    }
-    job->study.run = run;
-    job->study.write = write_answer;
-    job->study.made.refuse = refuse;
-    job->study.made.content_type = PLAIN_JSON;
-    job->study.release = release;
     bool good = false;
     if (!posts_body_parse(rq->body, rq->body_bytes, &job->body, &fault))
         reply_parameter(rq, fault.member, fault.what);

@@ -498,6 +498,8 @@ static bool take_hours(struct request *rq, bool *ret)
     return false;
 }
 
+static const struct study_kind kind = {run, write_answer, refuse, release};
+
 void answer_weak(struct request *rq)
 {
     const struct http *http = rq->http;
@@ -507,16 +509,9 @@ void answer_weak(struct request *rq)
     if (!take_language(rq, &language) || !take_hours(rq, &by_hour) ||
         !request_coverage_now(rq) || !study_room(rq))
         return;
-    struct weak_job *job = calloc(1, sizeof *job);
-    if (job == NULL) {
-        reply_problem(rq, PROBLEM_FAILED, "out of memory");
+    struct weak_job *job = study_new(rq, sizeof *job, &kind);
+    if (job == NULL)
         return;
-    }
-    job->study =
-        (struct study){.made = {.content_type = PLAIN_JSON, .refuse = refuse},
-                       .run = run,
-                       .write = write_answer,
-                       .release = release};
     job->language = language;
     job->by_hour = by_hour;
     job->level = http->coverage->level;

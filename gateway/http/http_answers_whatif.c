@@ -544,22 +544,17 @@ static bool plan(struct request *rq, struct whatif_job *job)
     return err == PT_OK;
 }
 
+static const struct study_kind kind = {run, write_answer, refuse, release};
+
 void answer_whatif(struct request *rq)
 {
     struct body_fault fault;
 
     if (!request_is_json(rq))
         return;
-    struct whatif_job *job = calloc(1, sizeof *job);
-    if (job == NULL) {
-        reply_problem(rq, PROBLEM_FAILED, "out of memory");
+    struct whatif_job *job = study_new(rq, sizeof *job, &kind);
+    if (job == NULL)
         return;
-    }
-    job->study =
-        (struct study){.made = {.content_type = PLAIN_JSON, .refuse = refuse},
-                       .run = run,
-                       .write = write_answer,
-                       .release = release};
     job->catalog = catalog_ref(*rq->http->catalog);
     job->level = rq->http->coverage == NULL ? 1 : rq->http->coverage->level;
     job->now_ms = http_wall_ms();

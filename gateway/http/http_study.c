@@ -1,4 +1,5 @@
 #include "http_study.h"
+#include <stdlib.h>
 
 /* With the limit of one that is worked out (55 s at most) below
  * HTTP_ANSWER_WITHIN_MS. */
@@ -57,6 +58,22 @@ static void release(struct made *made)
     study->release(study);
     if (was_under_way)
         begin_next(http);
+}
+
+void *study_new(struct request *rq, size_t size, const struct study_kind *kind)
+{
+    struct study *study = calloc(1, size);
+
+    if (study == NULL) {
+        reply_problem(rq, PROBLEM_FAILED, "out of memory");
+        return NULL;
+    }
+    study->run = kind->run;
+    study->write = kind->write;
+    study->release = kind->release;
+    study->made.refuse = kind->refuse;
+    study->made.content_type = PLAIN_JSON;
+    return study;
 }
 
 bool study_room(struct request *rq)

@@ -26,6 +26,17 @@ struct study {
     void (*release)(struct study *study); /* what it holds, and itself */
 };
 
+/* What such answers have in common but for what they hold. */
+struct study_kind {
+    void (*run)(struct study *study);
+    void (*write)(struct study *study);
+    bool (*refuse)(struct request *rq, const struct made *made);
+    void (*release)(struct study *study);
+};
+
+/* JSON that is worked out so: `size` zeroed bytes that begin with a study; the
+ * caller's until study_begin(). NULL after a problem. */
+void *study_new(struct request *rq, size_t size, const struct study_kind *kind);
 /* Whether there is room for another; else 503, counted. */
 bool study_room(struct request *rq);
 /* The request waits for it, which is released in any case. */
