@@ -89,20 +89,22 @@ enum ctl_exit cmd_unit_show(struct ctl *ctl, int argc, char **argv)
 }
 
 /* ------------------------------------------------------- missions, zones */
-static void mission_row(struct ctl_table *table, const json_t *mission)
+/* A mission or a post. */
+static void place_row(struct ctl_table *table, const json_t *place)
 {
-    ctl_cell_number(table, mission, "mission_id", 0);
-    ctl_cell_text(table, mission, "name");
-    ctl_cell_text(table, mission, "kind");
-    ctl_cell_text(table, mission, "zone");
-    ctl_cell_point(table, mission);
-    ctl_cell_text(table, mission, "ref");
+    bool is_mission = json_object_get(place, "mission_id") != NULL;
+    ctl_cell_number(table, place, is_mission ? "mission_id" : "post_id", 0);
+    ctl_cell_text(table, place, "name");
+    ctl_cell_text(table, place, "kind");
+    ctl_cell_text(table, place, "zone");
+    ctl_cell_point(table, place);
+    ctl_cell_text(table, place, "ref");
 }
 
 enum ctl_exit cmd_missions(struct ctl *ctl, int argc, char **argv)
 {
     static const struct listing listing = {
-        "missions", ">id|name|kind|zone|place|ref", mission_row};
+        "missions", ">id|name|kind|zone|place|ref", place_row};
     const char *zone = NULL;
     enum ctl_exit end;
     const struct ctl_option options[] = {
@@ -118,20 +120,10 @@ enum ctl_exit cmd_missions(struct ctl *ctl, int argc, char **argv)
     return list(ctl, &request, &listing);
 }
 
-static void post_row(struct ctl_table *table, const json_t *post)
-{
-    ctl_cell_number(table, post, "post_id", 0);
-    ctl_cell_text(table, post, "name");
-    ctl_cell_text(table, post, "kind");
-    ctl_cell_text(table, post, "zone");
-    ctl_cell_point(table, post);
-    ctl_cell_text(table, post, "ref");
-}
-
 enum ctl_exit cmd_posts(struct ctl *ctl, int argc, char **argv)
 {
     static const struct listing listing = {
-        "posts", ">id|name|kind|zone|place|ref", post_row};
+        "posts", ">id|name|kind|zone|place|ref", place_row};
     const struct ctl_option options[] = {{.name = NULL}};
     const struct ctl_request request = {.path = "/v1/posts"};
     enum ctl_exit end;
