@@ -77,3 +77,31 @@ struct catalog *make_missions(const int *crossings, size_t count)
     catalog_finish(catalog);
     return catalog;
 }
+
+static double no_access_s(double off_road_m)
+{
+    (void)off_road_m;
+    return 0;
+}
+
+const struct coverage_settings small_town_settings = {
+    .promise_s = 70,
+    .level = 1,
+    .zone_percent = 80,
+    .reach_m = 100,
+    .access_s = no_access_s,
+    .start_share = 4,
+    .tables_max_bytes = 1 << 20,
+};
+
+struct coverage_basis *make_basis(struct roads *roads, struct catalog *catalog)
+{
+    const struct roads_metric *metric = roads_profile(roads, NULL);
+    const struct coverage_metrics metrics = {metric, metric, metric};
+    struct coverage_basis *basis;
+    assert_int_equal(
+        coverage_basis_new(&small_town_settings, catalog, &metrics, &basis),
+        PT_OK);
+    assert_int_equal(coverage_basis_fill(basis), PT_OK);
+    return basis;
+}

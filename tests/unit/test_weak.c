@@ -16,22 +16,6 @@
 #define NOW_MS INT64_C(1718000000000)
 enum { WEST, BRIDGE, EAST, UP, ROUND, DOWN }; /* edges */
 
-static double no_access_s(double off_road_m)
-{
-    (void)off_road_m;
-    return 0;
-}
-
-static const struct coverage_settings settings = {
-    .promise_s = 70,
-    .level = 1,
-    .zone_percent = 80,
-    .reach_m = 100,
-    .access_s = no_access_s,
-    .start_share = 4,
-    .tables_max_bytes = 1 << 20,
-};
-
 struct town {
     struct roads *roads;
     struct catalog *catalog;
@@ -45,12 +29,7 @@ static void build(struct town *town, size_t missions, size_t units)
     static const int crossings[] = {4, 6};
     *town = (struct town){.roads = make_small_town(),
                           .catalog = make_missions(crossings, missions)};
-    const struct roads_metric *metric = roads_profile(town->roads, NULL);
-    const struct coverage_metrics metrics = {metric, metric, metric};
-    assert_int_equal(
-        coverage_basis_new(&settings, town->catalog, &metrics, &town->basis),
-        PT_OK);
-    assert_int_equal(coverage_basis_fill(town->basis), PT_OK);
+    town->basis = make_basis(town->roads, town->catalog);
     for (int i = 0; i < 2; i++) {
         struct roads_place place =
             roads_place_on(town->roads, 2 * (i == 0 ? WEST : DOWN), 0.0);
@@ -59,7 +38,7 @@ static void build(struct town *town, size_t missions, size_t units)
     }
     town->wish = (struct weak_wish){.now_ms = NOW_MS,
                                     .basis = town->basis,
-                                    .settings = &settings,
+                                    .settings = &small_town_settings,
                                     .units = town->units,
                                     .unit_count = units,
                                     .limit_ms = 60000};

@@ -19,22 +19,6 @@
 /* Tables are in tenths of a second, points in millionths of a degree. */
 #define FUZZ_MS 100
 
-static double no_access_s(double off_road_m)
-{
-    (void)off_road_m;
-    return 0;
-}
-
-static const struct coverage_settings settings = {
-    .promise_s = 70,
-    .level = 1,
-    .zone_percent = 80,
-    .reach_m = 100,
-    .access_s = no_access_s,
-    .start_share = 4,
-    .tables_max_bytes = 1 << 20,
-};
-
 struct town {
     struct roads *roads;
     struct catalog *catalog;
@@ -43,17 +27,6 @@ struct town {
     struct whatif_wish wish; /* that it stays so */
 };
 
-static struct coverage_basis *make_basis(const struct town *town)
-{
-    const struct roads_metric *metric = roads_profile(town->roads, NULL);
-    const struct coverage_metrics metrics = {metric, metric, metric};
-    struct coverage_basis *basis;
-    assert_int_equal(
-        coverage_basis_new(&settings, town->catalog, &metrics, &basis), PT_OK);
-    assert_int_equal(coverage_basis_fill(basis), PT_OK);
-    return basis;
-}
-
 static void build(struct town *town)
 {
     static struct roads_metric *own[2]; /* none in force but the network's */
@@ -61,7 +34,7 @@ static void build(struct town *town)
     const int crossing = 4;
     town->roads = make_small_town();
     town->catalog = make_missions(&crossing, 1);
-    town->basis = make_basis(town);
+    town->basis = make_basis(town->roads, town->catalog);
     town->unit = (struct whatif_unit){
         .now = {.place = roads_place_on(town->roads, 0, 0.0),
                 .until_ms = INT64_MAX},
@@ -71,7 +44,7 @@ static void build(struct town *town)
     };
     town->wish = (struct whatif_wish){.now_ms = NOW_MS,
                                       .basis = town->basis,
-                                      .settings = &settings,
+                                      .settings = &small_town_settings,
                                       .metrics = own,
                                       .learned = own,
                                       .profile_count = 2,
