@@ -2,6 +2,8 @@
 #include "http_internal.h"
 #include "http_posts_body.h"
 #include "http_study.h"
+#include "http_terms.h"
+#include "http_words.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,8 +41,12 @@ void answer_posts(struct request *rq)
  */
 struct posts_job {
     struct study study;
-    struct coverage_basis *basis; /* counted */
-    const char *profile;
+    struct terms *terms;
+    struct coverage_settings settings;
+    struct coverage_basis *basis; /* counted; NULL until it is worked out */
+    int64_t now_ms;
+    bool hour_learned;
+    char message[256];
     struct posts_body body;
     /* As the search wants them; `named` is the post a place is, or NULL. */
     struct siting_point *kept, *candidates;
@@ -59,6 +65,7 @@ static void release(struct study *study)
     siting_clear(&job->found);
     posts_body_clear(&job->body);
     coverage_basis_unref(job->basis);
+    terms_free(job->terms);
     free(job->kept);
     free(job->candidates);
     free(job->kept_posts);
@@ -66,12 +73,31 @@ static void release(struct study *study)
     free(job);
 }
 
+static bool go_on(void *context)
+{
+    const struct posts_job *job = context;
+
+    return !atomic_load(&job->study.stop);
+}
+
 static void run(struct study *study) /* on the pool */
 {
     struct posts_job *job = (struct posts_job *)study;
 
+    const struct terms_wish terms = {
+        .now_ms = job->now_ms,
+        .settings = &job->settings,
+        .profile = job->body.profile[0] == '\0' ? NULL : job->body.profile,
+        .hour = job->body.hour,
+        .go_on = go_on,
+        .context = job,
+    };
+    job->err = terms_basis(job->terms, &terms, &job->basis, &job->hour_learned,
+                           job->message, sizeof job->message);
+    job->wish.basis = job->basis;
     job->wish.cancelled = &study->stop;
-    job->err = siting_run(&job->wish, &job->found, &job->fault);
+    if (job->err == PT_OK)
+        job->err = siting_run(&job->wish, &job->found, &job->fault);
 }
 
 static const struct catalog_post *post_by_id(const struct catalog *catalog,
@@ -137,13 +163,33 @@ static bool take_all_posts(struct request *rq, const struct catalog *catalog,
     return true;
 }
 
+/* By what it is judged; false after a problem. */
+static bool take_terms(struct request *rq, struct posts_job *job)
+{
+    const char *profile = job->body.profile;
+    struct in_force in_force;
+
+    take_in_force(rq->http, &in_force);
+    job->now_ms = http_wall_ms();
+    job->settings = *rq->http->coverage->settings;
+    enum pt_err err = terms_new(&in_force.now, &job->terms);
+    if (err != PT_OK) {
+        reply_problem(rq, PROBLEM_FAILED, "%s", pt_strerror(err));
+        return false;
+    }
+    if (*profile == '\0' || terms_knows(job->terms, profile))
+        return true;
+    reply_parameter(rq, "profile", "the network has no such profile");
+    return false;
+}
+
 /* The job's wish, from its body; false after a problem. */
 static bool plan(struct request *rq, struct posts_job *job)
 {
     const struct http_coverage *live = rq->http->coverage;
     const struct posts_body *body = &job->body;
-    struct coverage_basis *basis = coverage_basis(live->coverage);
-    const struct catalog *catalog = coverage_basis_catalog(basis);
+    const struct catalog *catalog =
+        coverage_basis_catalog(coverage_basis(live->coverage));
     const struct catalog_zone *zone = NULL;
 
     if (body->zone[0] != '\0' &&
@@ -160,12 +206,11 @@ static bool plan(struct request *rq, struct posts_job *job)
                             body->candidate_count, &job->candidates,
                             &job->candidate_posts)))
         return false;
-    job->basis = coverage_basis_ref(basis);
-    job->profile = live->profile;
+    if (!take_terms(rq, job))
+        return false;
     int64_t turnout_s =
         body->turnout_s >= 0 ? body->turnout_s : live->rule->turnout_s;
     job->wish = (struct siting_wish){
-        .basis = job->basis,
         .late_ms = (uint32_t)(1000 * turnout_s),
         .post_count = body->post_count,
         .fold = body->fold,
@@ -195,6 +240,10 @@ static void reply_failed(struct request *rq, const struct posts_job *job)
     size_t kept = job->body.kept_count;
     char where[40];
 
+    if (job->basis == NULL) {
+        reply_no_terms(rq, job->err, job->message);
+        return;
+    }
     switch (job->err) {
     case PT_E_OFFROAD:
         if (job->fault < kept)
@@ -333,8 +382,9 @@ static void write_missed(struct json *json, const struct posts_job *job)
 static void write_made_by(struct json *json, const struct posts_job *job)
 {
     const struct siting_answer *a = &job->found;
-    const struct roads *roads =
-        roads_metric_roads(coverage_basis_metrics(job->basis)->now);
+    const struct coverage_metrics *metrics = coverage_basis_metrics(job->basis);
+    const struct roads *roads = roads_metric_roads(metrics->now);
+    char hour[WORDS_HOUR_BYTES];
 
     jw_object(json, "candidates");
     jw_int(json, "count", (int64_t)a->candidate_count);
@@ -350,8 +400,15 @@ static void write_made_by(struct json *json, const struct posts_job *job)
     jw_real(json, "search", (double)a->search_ms / 1e3, 3);
     jw_object_end(json);
     jw_int(json, "network_id", roads_network_id(roads));
-    jw_text(json, "profile",
-            job->profile != NULL ? job->profile : roads_profile_name(roads, 0));
+    jw_text(json, "profile", profile_name(metrics));
+    if (job->body.hour == TERMS_NOW) {
+        jw_null(json, "at");
+        jw_null(json, "hour_learned");
+    } else {
+        words_hour(LANGUAGE_EN, (unsigned)job->body.hour, hour);
+        jw_text(json, "at", hour);
+        jw_bool(json, "hour_learned", job->hour_learned);
+    }
     jw_time(json, "answered_at", http_wall_ms());
 }
 
@@ -389,7 +446,6 @@ static const struct study_kind kind = {run, write_answer, refuse, release};
 
 void answer_posts_search(struct request *rq)
 {
-    const struct http *http = rq->http;
     struct body_fault fault;
 
     if (!request_is_json(rq))
@@ -400,11 +456,8 @@ void answer_posts_search(struct request *rq)
     bool good = false;
     if (!posts_body_parse(rq->body, rq->body_bytes, &job->body, &fault))
         reply_parameter(rq, fault.member, fault.what);
-    else if (http->coverage == NULL ||
-             coverage_basis(http->coverage->coverage) == NULL)
-        reply_no_coverage(rq);
     else
-        good = study_room(rq) && plan(rq, job);
+        good = request_coverage_now(rq) && study_room(rq) && plan(rq, job);
     if (good)
         study_begin(rq, &job->study);
     else

@@ -1,5 +1,6 @@
 /* POST /v1/coverage/what-if: cover as it is, beside what it would be. */
 #include "http_study.h"
+#include "http_terms.h"
 #include "http_whatif_body.h"
 #include "http_words.h"
 #include "pt_log.h"
@@ -244,31 +245,12 @@ static enum pt_err plan_closures(struct whatif_job *job)
 /* The job is complete but for what is in force. */
 static enum pt_err make_whatif(struct whatif_job *job, const struct http *http)
 {
-    const struct closures_view *view = *http->closures;
-    const struct roads *roads = dispatch_roads(http->dispatch);
-    struct speeds *speeds = http->speeds == NULL ? NULL : *http->speeds;
-    struct roads_metric *metrics[ROADS_PROFILES_MAX] = {NULL};
-    struct roads_metric *learned[ROADS_PROFILES_MAX] = {NULL};
-    struct roads_metric *const *known = NULL;
-    const char *name;
-    size_t count = 0, known_count = 0;
-
-    if (speeds != NULL && speeds_roads(speeds) == roads)
-        known = speeds_metrics(speeds, &known_count);
-    for (; (name = roads_profile_name(roads, count)) != NULL; count++) {
-        metrics[count] =
-            (struct roads_metric *)dispatch_metric(http->dispatch, name);
-        learned[count] = count < known_count ? known[count] : NULL;
-    }
+    struct in_force in_force;
+    take_in_force(http, &in_force);
     const struct whatif_wish wish = {
         .now_ms = job->now_ms,
-        .basis = coverage_basis(http->coverage->coverage),
+        .in_force = in_force.now,
         .settings = http->coverage->settings,
-        .closures =
-            view == NULL ? NULL : (struct closures *)closures_view_of(view),
-        .metrics = metrics,
-        .learned = learned,
-        .profile_count = count,
         .units = job->units,
         .unit_count = job->unit_count,
         .more_closures = job->closures,
@@ -278,7 +260,6 @@ static enum pt_err make_whatif(struct whatif_job *job, const struct http *http)
         .every_promise_s = job->body.every_promise_s,
         .profile = job->body.profile[0] == '\0' ? NULL : job->body.profile,
         .hour = job->body.hour,
-        .conninfo = http->coverage->conninfo,
         .limit_ms = http->coverage->study_limit_ms,
         .stop = &job->study.stop,
     };
@@ -428,14 +409,10 @@ static void write_made_by(struct json *json, const struct whatif_job *job)
         coverage_basis_metrics(coverage_basis(whatif_after(job->whatif)));
     const struct roads *roads = roads_metric_roads(metrics->now);
     char hour[WORDS_HOUR_BYTES];
-    const char *name = NULL;
 
-    for (size_t i = 0; (name = roads_profile_name(roads, i)) != NULL; i++)
-        if (roads_profile(roads, name) == metrics->open)
-            break;
     jw_int(json, "level", job->level);
-    jw_text(json, "profile", name);
-    if (job->body.hour == WHATIF_NOW) {
+    jw_text(json, "profile", profile_name(metrics));
+    if (job->body.hour == TERMS_NOW) {
         jw_null(json, "at");
         jw_null(json, "hour_learned");
     } else {
@@ -464,25 +441,7 @@ static void reply_failed(struct request *rq, const struct whatif_job *job)
             reply_no_street(rq, job->err, fault.found, member);
         return;
     }
-    switch (job->err) {
-    case PT_E_AGAIN:
-        reply_problem(rq, PROBLEM_BUSY,
-                      "it took longer than coverage.study_limit_s");
-        return;
-    case PT_E_FULL:
-        reply_problem(rq, PROBLEM_BUSY,
-                      "the time tables would be larger than "
-                      "coverage.tables_max_mb");
-        return;
-    case PT_E_DB:
-        reply_problem(rq, PROBLEM_DATABASE,
-                      "the times of that hour could not be read: %s",
-                      whatif_message(job->whatif));
-        return;
-    default:
-        pt_log(PT_LOG_WARN, "http: a what-if: %s", pt_strerror(job->err));
-        reply_problem(rq, PROBLEM_FAILED, "%s", pt_strerror(job->err));
-    }
+    reply_no_terms(rq, job->err, whatif_message(job->whatif));
 }
 
 static bool refuse(struct request *rq, const struct made *made)

@@ -1,5 +1,7 @@
 #include "http_posts_body.h"
 
+#include "http_whatif_body.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -223,8 +225,8 @@ static bool take_all(const json_t *body, struct posts_body *ret,
                      struct body_fault *fault)
 {
     static const char *const names[] = {
-        "posts",   "fold",   "keep",      "candidates", "spacing_m",
-        "weights", "points", "turnout_s", "limit_s",    "zone"};
+        "posts",   "fold",   "keep",      "candidates", "spacing_m", "at",
+        "weights", "points", "turnout_s", "limit_s",    "zone",      "profile"};
 
     if (!body_known(body, names, sizeof names / sizeof *names, fault) ||
         !take_numbers(body, ret, fault) ||
@@ -232,7 +234,9 @@ static bool take_all(const json_t *body, struct posts_body *ret,
                      &ret->kept_count, fault) ||
         !take_candidates(body, ret, fault) || !take_weights(body, ret, fault) ||
         !take_points(body, ret, fault) ||
-        !body_text(body, "zone", ret->zone, sizeof ret->zone, fault))
+        !body_text(body, "zone", ret->zone, sizeof ret->zone, fault) ||
+        !body_text(body, "profile", ret->profile, sizeof ret->profile, fault) ||
+        !whatif_hour_take(body, &ret->hour, fault))
         return false;
     if (ret->kept_count > ret->post_count)
         return body_refuse(fault, "keep", "more are kept than posts asked for");
@@ -246,7 +250,7 @@ bool posts_body_parse(const char *bytes, size_t size, struct posts_body *ret,
 {
     json_t *body = body_parse(bytes, size, fault);
 
-    *ret = (struct posts_body){.mission_weight = 1};
+    *ret = (struct posts_body){.mission_weight = 1, .hour = TERMS_NOW};
     bool good = body != NULL && take_all(body, ret, fault);
     json_decref(body);
     if (!good)

@@ -4,6 +4,7 @@
  * apart and checked. Pure, any thread. Private to http. */
 #include "http_body.h"
 #include "siting.h"
+#include "terms.h"
 
 #define POSTS_BODY_ZONE_BYTES 256
 #define POSTS_BODY_SECONDS_MAX 60 /* of the search */
@@ -31,8 +32,10 @@ struct posts_body {
     struct siting_weight *weights;
     size_t point_count;
     struct siting_point *points;
-    int turnout_s; /* -1: as for an available unit */
-    int seconds;   /* of the search at most */
+    int turnout_s;                    /* -1: as for an available unit */
+    int seconds;                      /* of the search at most */
+    int hour;                         /* of the week, or TERMS_NOW */
+    char profile[ROADS_PROFILE_NAME]; /* "": not given */
 };
 
 /* False with the reason in `fault`; `ret` is cleared then. */

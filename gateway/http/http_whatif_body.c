@@ -187,11 +187,11 @@ static bool take_lists(const json_t *body, struct whatif_body *ret,
 
 /* ------------------------------------------------------------------ the whole
  */
-static bool take_hour(const json_t *body, int *ret, struct body_fault *fault)
+bool whatif_hour_take(const json_t *body, int *ret, struct body_fault *fault)
 {
     char text[16];
 
-    *ret = WHATIF_NOW;
+    *ret = TERMS_NOW;
     if (!body_text(body, "at", text, sizeof text, fault))
         return false;
     return text[0] == '\0' || whatif_hour_parse(text, ret) ||
@@ -211,7 +211,7 @@ static bool take_rest(const json_t *body, struct whatif_body *ret,
             take_seconds(body, &ret->every_promise_s, fault)) &&
            body_text(body, "profile", ret->profile, sizeof ret->profile,
                      fault) &&
-           take_hour(body, &ret->hour, fault);
+           whatif_hour_take(body, &ret->hour, fault);
 }
 
 bool whatif_body_parse(const char *bytes, size_t size, struct whatif_body *ret,
@@ -220,7 +220,7 @@ bool whatif_body_parse(const char *bytes, size_t size, struct whatif_body *ret,
     static const char *const names[] = {
         "units", "closures", "promises", "promise_s", "profile", "at", "gaps"};
 
-    *ret = (struct whatif_body){.hour = WHATIF_NOW};
+    *ret = (struct whatif_body){.hour = TERMS_NOW};
     *fault = (struct body_fault){.what = ""};
     json_t *body = body_parse(bytes, size, fault);
     bool good = body != NULL &&

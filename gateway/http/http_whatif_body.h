@@ -36,7 +36,7 @@ struct whatif_body {
     struct whatif_zone_promise *promises;
     int every_promise_s;              /* 0: not given */
     char profile[ROADS_PROFILE_NAME]; /* "": not given */
-    int hour;                         /* of the week, or WHATIF_NOW */
+    int hour;                         /* of the week, or TERMS_NOW */
     bool gaps;
 };
 
@@ -48,5 +48,7 @@ void whatif_body_clear(struct whatif_body *body);
 /* "Mon 08:00", as 0 to 167 from Monday's first hour on; the minutes do not
  * matter. */
 bool whatif_hour_parse(const char *text, int *ret);
+/* The member `at` as such an hour; `ret` stays as it is when not given. */
+bool whatif_hour_take(const json_t *body, int *ret, struct body_fault *fault);
 
 #endif

@@ -11,6 +11,7 @@
 struct wish {
     long posts, fold, spacing_m, turnout_s, limit_s;
     const char *candidates, *points, *zone, *mission_weight, *km_weight;
+    const char *at, *profile;
     struct ctl_list keep;
 };
 
@@ -121,6 +122,10 @@ static json_t *body_of(const struct wish *wish, enum ctl_exit *end)
     add_number(body, "limit_s", wish->limit_s, 0);
     if (wish->zone != NULL)
         json_object_set_new(body, "zone", json_string(wish->zone));
+    if (wish->at != NULL)
+        json_object_set_new(body, "at", json_string(wish->at));
+    if (wish->profile != NULL)
+        json_object_set_new(body, "profile", json_string(wish->profile));
     *end = CTL_USAGE;
     if (add_kept(body, &wish->keep) &&
         add_weight(weights, "mission-weight", "mission",
@@ -239,6 +244,10 @@ enum ctl_exit cmd_coverage_posts(struct ctl *ctl, int argc, char **argv)
          "more to cover: places of a CSV or GeoJSON, 1 each", 0, 0},
         {"turnout", 0, CTL_NUMBER, &wish.turnout_s, "SECONDS",
          "from the order until a unit drives (as the gateway has it)", 0, 3600},
+        {"at", 0, CTL_TEXT, &wish.at, "HOUR",
+         "another hour of the week, local: \"Mon 08:00\"", 0, 0},
+        {"profile", 0, CTL_TEXT, &wish.profile, "NAME", "by this profile", 0,
+         0},
         {"limit", 0, CTL_NUMBER, &wish.limit_s, "SECONDS",
          "then the best so far is the answer (20)", 1, 60},
         {.name = NULL},

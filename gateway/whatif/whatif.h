@@ -16,13 +16,13 @@
 #include "geo.h"
 #include "pt_err.h"
 #include "roads.h"
+#include "terms.h"
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define WHATIF_CLOSURES_MAX 20u
-#define WHATIF_NOW (-1) /* no other hour */
 
 struct whatif_unit {
     /* As it counts now; edge ROADS_NONE: it does not. */
@@ -45,15 +45,8 @@ struct whatif_closure {
 
 struct whatif_wish {
     int64_t now_ms; /* UTC */
-    /* What is in force now: the live coverage's basis and settings, and by
-     * profile the metrics and the learned times below them; NULL: the network's
-     * own. All of one network. */
-    struct coverage_basis *basis;
-    const struct coverage_settings *settings; /* copied */
-    struct closures *closures;                /* NULL: there are none */
-    struct roads_metric *const *metrics;
-    struct roads_metric *const *learned;
-    size_t profile_count;
+    struct terms_now in_force;
+    const struct coverage_settings *settings; /* of the live one; copied */
 
     /* Slots of both coverages are indexes. Copied. */
     const struct whatif_unit *units;
@@ -63,11 +56,10 @@ struct whatif_wish {
     size_t more_closure_count; /* up to WHATIF_CLOSURES_MAX */
     const struct coverage_promise *promises;
     size_t promise_count;
-    int every_promise_s;  /* 0: as they are */
-    const char *profile;  /* NULL: as now */
-    int hour;             /* of the week, as speeds_load_hour(); WHATIF_NOW */
-    const char *conninfo; /* for another hour */
-    int64_t limit_ms;     /* after so long no further step is begun ... */
+    int every_promise_s;     /* 0: as they are */
+    const char *profile;     /* NULL: as now */
+    int hour;                /* of the week, as speeds_load_hour(); TERMS_NOW */
+    int64_t limit_ms;        /* after so long no further step is begun ... */
     const atomic_bool *stop; /* ... nor once this is set; NULL: never */
 };
 

@@ -38,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; taken && i < body.promise_count; i++)
         FUZZ_CHECK(body.promises[i].promise_s >= 1 &&
                    body.promises[i].promise_s <= 86400);
-    if (taken && body.hour != WHATIF_NOW) {
+    if (taken && body.hour != TERMS_NOW) {
         words_hour(LANGUAGE_EN, (unsigned)body.hour, hour);
         FUZZ_CHECK(whatif_hour_parse(hour, &again) && again == body.hour);
     }

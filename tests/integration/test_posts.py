@@ -24,14 +24,14 @@ def zone_of(at):
     return "West" if at[0] <= 4 else "East"
 
 
-def covers(post, mission, turnout_s=0):
+def covers(post, mission, turnout_s=0, street_s=10):
     streets = abs(post[0] - mission[0]) + abs(post[1] - mission[1])
-    return 10 * streets + turnout_s <= PROMISE_S[zone_of(mission)]
+    return street_s * streets + turnout_s <= PROMISE_S[zone_of(mission)]
 
 
-def covered(posts, fold=1, turnout_s=0):
+def covered(posts, fold=1, turnout_s=0, street_s=10):
     return [m for m in MISSIONS
-            if sum(covers(p, m, turnout_s) for p in posts) >= fold]
+            if sum(covers(p, m, turnout_s, street_s) for p in posts) >= fold]
 
 
 def best(count, kept=(), fold=1):
@@ -117,6 +117,31 @@ def test_weights_zones_and_points(gateway):
     assert answer["covered"]["weight"] == 2 * best(1)
 
 
+def test_another_hour_drives_by_its_learned_times(gateway, database):
+    def most(street_s):
+        return max(len(covered(posts, street_s=street_s))
+                   for posts in itertools.combinations(PLACES, 2))
+    wish = {"posts": 2, "candidates": [place(p) for p in PLACES]}
+    answer = found(gateway, at="Tue 17:00", profile="patrol", **wish)
+    assert (answer["at"], answer["hour_learned"]) == ("Tue 17:00", False)
+    assert answer["covered"]["missions"] == most(10)
+    # on Tuesday from 17 to 18 h everything takes twice as long: 1 * 24 + 17
+    database.query("INSERT INTO patrol.learned_profile VALUES ('patrol', now(), now(), now(),"
+                   " 9, 'UTC', 0, 0)")
+    database.query("INSERT INTO patrol.learned_hour SELECT 'patrol', h, CASE h WHEN 41 THEN 2"
+                   " ELSE 1 END, 0, 0, 0, 0, 0 FROM generate_series(0, 167) h")
+    try:
+        answer = found(gateway, at="tue 17:30", **wish)
+        assert (answer["at"], answer["hour_learned"]) == ("Tue 17:00", True)
+        assert answer["covered"]["missions"] == most(20) < most(10)
+        answer = found(gateway, at="Tue 18:00", **wish)
+        assert answer["covered"]["missions"] == most(10)
+    finally:
+        database.query("DELETE FROM patrol.learned_profile")
+    answer = found(gateway, **wish)
+    assert (answer["at"], answer["hour_learned"], answer["profile"]) == (None, None, "patrol")
+
+
 def test_any_street_is_at_least_as_good(gateway):
     """Pieces of street stand for all of them: within 60 m of every street."""
     answer = found(gateway, posts=4, spacing_m=60, weights={"street_km": 0.5})
@@ -172,6 +197,8 @@ def test_what_is_wrong_is_said(gateway):
     refused(gateway, 400, "candidates", posts=1, candidates=[])
     refused(gateway, 400, "spacing_m", posts=1, spacing_m=5)
     refused(gateway, 400, "zone", posts=1, zone="North")
+    refused(gateway, 400, "profile", posts=1, profile="horse")
+    refused(gateway, 400, "at", posts=1, at="tomorrow")
     refused(gateway, 400, "street_km", posts=1, weights={"street_km": -1})
     refused(gateway, 400, "points[0].lat", posts=1, points=[{"weight": 1}])
     refused(gateway, 422, None, posts=1, candidates=[{"lat": 24.9, "lon": -82.4}])

@@ -43,14 +43,14 @@ static void build(struct town *town)
         .stood = roads_place_on(town->roads, 0, 0.0),
     };
     town->wish = (struct whatif_wish){.now_ms = NOW_MS,
-                                      .basis = town->basis,
+                                      .in_force = {.basis = town->basis,
+                                                   .metrics = own,
+                                                   .learned = own,
+                                                   .profile_count = 2},
                                       .settings = &small_town_settings,
-                                      .metrics = own,
-                                      .learned = own,
-                                      .profile_count = 2,
                                       .units = &town->unit,
                                       .unit_count = 1,
-                                      .hour = WHATIF_NOW,
+                                      .hour = TERMS_NOW,
                                       .limit_ms = 60000};
 }
 
@@ -136,12 +136,13 @@ static void streets_closed(void **state)
                                  .street = (char *)(uintptr_t) "Round",
                                  .piece_count = 1,
                                  .pieces = &piece};
-    assert_int_equal(closures_new(&live, 1, &town.wish.closures), PT_OK);
+    assert_int_equal(closures_new(&live, 1, &town.wish.in_force.closures),
+                     PT_OK);
     closures[0] =
         (struct whatif_closure){.where = {.street = "Bridge"}, .closed = true};
     town.wish.more_closure_count = 1;
     check_after(run(&town), ROADS_NONE, 0);
-    closures_unref(town.wish.closures);
+    closures_unref(town.wish.in_force.closures);
     tear_down(&town);
 }
 
@@ -219,7 +220,7 @@ static void what_is_wrong_is_told(void **state)
     whatif_free(whatif);
     town.wish.stop = NULL;
     town.wish.hour = 8;
-    town.wish.conninfo = "host=/nowhere";
+    town.wish.in_force.conninfo = "host=/nowhere";
     assert_int_equal(refused(&town, &whatif), PT_E_DB);
     assert_true(whatif_message(whatif)[0] != '\0');
     whatif_free(whatif);
