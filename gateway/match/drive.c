@@ -98,11 +98,12 @@ static enum pt_err connect(struct work *w, size_t link)
     struct match_layer to = {.fix = w->fixes[w->links[link].fix], .count = 1};
     const struct match_candidate *a = &w->candidates[w->chosen[link - 1]];
     const struct match_candidate *b = &w->candidates[w->chosen[link]];
-    bool straight = false;
+    bool straight = false, over;
     to.candidates[0] = *b;
     size_t wanted = match_want(w->match, &to);
-    enum pt_err err =
-        match_search(w->match, a, match_limit_m(&from, &to), wanted);
+    enum pt_err err = match_search(w->match, a, wanted);
+    if (err == PT_OK)
+        err = match_search_to(w->match, match_limit_m(&from, &to), &over);
     if (err != PT_OK)
         return err;
     (void)match_way_m(w->match, a, b, 2.0 * match_spread_m(w->match, &to.fix),

@@ -24,6 +24,11 @@ const struct match_settings match_defaults = {
 #define NOT_YET_ENTERED 0.5
 /* Candidates so much unlikelier than the best are not gone on from. */
 #define HOPELESS 25.0
+/* How far a search goes at first: a little more than the straight line. */
+#define NEAR_SHARE 1.25
+#define NEAR_M 50.0
+/* More than all that is lost by rounding in lengths of ways. */
+#define ROUNDING_M 0.01
 
 double match_spread_m(const struct match *match, const struct match_fix *fix)
 {
@@ -101,29 +106,96 @@ double match_limit_m(const struct match_layer *from,
     return fmin(4.0 * straight_m + 200.0, straight_m + 2000.0);
 }
 
+/* The moves to a fix's candidates, as far as they are known. */
+struct moves {
+    double limit_m, straight_m, slack_m;
+    double detour_m;
+    double best[MATCH_CANDIDATES];
+    uint32_t best_from[MATCH_CANDIDATES];
+    double top; /* the best move with how well its end fits */
+};
+
+static struct moves moves_between(const struct match *match,
+                                  const struct match_layer *from,
+                                  const struct match_layer *to)
+{
+    struct moves moves = {
+        .limit_m = match_limit_m(from, to),
+        .straight_m = geo_distance_m(from->fix.at, to->fix.at),
+        .slack_m = 2.0 * match_spread_m(match, &to->fix),
+        .top = -INFINITY,
+    };
+    /* The longer the way unseen, the more it may wind. */
+    moves.detour_m =
+        match->settings.detour_m * (1.0 + moves.straight_m / 200.0);
+    for (size_t i = 0; i < to->count; i++)
+        moves.best[i] = -INFINITY;
+    return moves;
+}
+
+/* Of equally good moves that of the first counts, in whatever order they are
+ * looked at. */
+static void take_moves(const struct match *match, struct moves *moves,
+                       const struct match_candidate *c, uint32_t index,
+                       const struct match_layer *to)
+{
+    for (size_t i = 0; i < to->count; i++) {
+        bool straight;
+        double way_m = match_way_m(match, c, &to->candidates[i], moves->slack_m,
+                                   &straight);
+        double score =
+            c->score - fabs(way_m - moves->straight_m) / moves->detour_m;
+        if (to->candidates[i].travelled <= 0.0)
+            score -= NOT_YET_ENTERED;
+        if (score == -INFINITY || score < moves->best[i] ||
+            (score == moves->best[i] && index > moves->best_from[i]))
+            continue;
+        moves->best[i] = score;
+        moves->best_from[i] = index;
+        moves->top = fmax(moves->top, to->candidates[i].score + score);
+    }
+}
+
+/* Edges that begin farther from a candidate are not worth looking for: by such
+ * a way nothing at their end comes to more than it has, or it stays hopeless.
+ */
+static double worth_m(const struct match *match, const struct moves *moves,
+                      const struct match_candidate *c,
+                      const struct match_layer *to)
+{
+    double most_m = 0.0;
+    for (size_t i = 0; i < to->count; i++) {
+        const struct match_candidate *end = &to->candidates[i];
+        double needed =
+            fmax(moves->best[i], moves->top - HOPELESS - end->score);
+        double on_m =
+            end->travelled * (double)match->labels[end->directed].length_m;
+        most_m = fmax(most_m, moves->straight_m - on_m +
+                                  (c->score - needed) * moves->detour_m);
+    }
+    return fmin(moves->limit_m, most_m + ROUNDING_M);
+}
+
+/* First to where the true way mostly ends, which then says how far others are
+ * worth it. */
 static enum pt_err score_from(struct match *match,
                               const struct match_layer *from, size_t index,
                               const struct match_layer *to, size_t wanted,
-                              double best[MATCH_CANDIDATES],
-                              uint32_t best_from[MATCH_CANDIDATES])
+                              struct moves *moves)
 {
     const struct match_candidate *c = &from->candidates[index];
-    double straight_m = geo_distance_m(from->fix.at, to->fix.at);
-    double slack_m = 2.0 * match_spread_m(match, &to->fix);
-    /* The longer the way unseen, the more it may wind. */
-    double detour_m = match->settings.detour_m * (1.0 + straight_m / 200.0);
-    enum pt_err err = match_search(match, c, match_limit_m(from, to), wanted);
-    for (size_t i = 0; i < to->count && err == PT_OK; i++) {
-        bool straight;
-        double way_m =
-            match_way_m(match, c, &to->candidates[i], slack_m, &straight);
-        double score = c->score - fabs(way_m - straight_m) / detour_m;
-        if (to->candidates[i].travelled <= 0.0)
-            score -= NOT_YET_ENTERED;
-        if (score > best[i]) {
-            best[i] = score;
-            best_from[i] = (uint32_t)index;
-        }
+    double near_m = NEAR_SHARE * moves->straight_m + NEAR_M;
+    bool over = false;
+    enum pt_err err = match_search(match, c, wanted);
+    double reach_m = fmin(worth_m(match, moves, c, to), near_m);
+    while (err == PT_OK) {
+        err = match_search_to(match, reach_m, &over);
+        if (err == PT_OK)
+            take_moves(match, moves, c, (uint32_t)index, to);
+        double worth = worth_m(match, moves, c, to);
+        if (over || worth <= reach_m)
+            break;
+        reach_m = worth;
     }
     return err;
 }
@@ -148,25 +220,38 @@ static void take_scores(struct match_layer *to, const double *best,
         to->candidates[i].score -= top;
 }
 
+/* Indexes of those to go on from, the best first: what it leaves for the others
+ * to improve on spares most of their searches. */
+static size_t sort_hopeful(const struct match_layer *from,
+                           uint8_t order[MATCH_CANDIDATES])
+{
+    double top = from->candidates[match_best(from)].score;
+    size_t count = 0;
+    for (size_t i = 0; i < from->count; i++) {
+        double score = from->candidates[i].score;
+        if (!(score > top - HOPELESS))
+            continue;
+        size_t at = count++;
+        for (; at > 0 && from->candidates[order[at - 1]].score < score; at--)
+            order[at] = order[at - 1];
+        order[at] = (uint8_t)i;
+    }
+    return count;
+}
+
 enum pt_err match_step(struct match *match, const struct match_layer *from,
                        struct match_layer *to, bool *reached)
 {
-    double best[MATCH_CANDIDATES];
-    uint32_t best_from[MATCH_CANDIDATES] = {0};
-    double top = from->candidates[match_best(from)].score;
+    uint8_t order[MATCH_CANDIDATES];
+    struct moves moves = moves_between(match, from, to);
+    size_t count = sort_hopeful(from, order);
     size_t wanted = match_want(match, to);
     enum pt_err err = PT_OK;
-    for (size_t i = 0; i < to->count; i++)
-        best[i] = -INFINITY;
-    for (size_t i = 0; i < from->count && err == PT_OK; i++) {
-        if (from->candidates[i].score > top - HOPELESS)
-            err = score_from(match, from, i, to, wanted, best, best_from);
-    }
-    *reached = false;
-    for (size_t i = 0; i < to->count; i++)
-        *reached = *reached || best[i] > -INFINITY;
+    for (size_t i = 0; i < count && err == PT_OK; i++)
+        err = score_from(match, from, order[i], to, wanted, &moves);
+    *reached = moves.top > -INFINITY;
     if (err == PT_OK && *reached)
-        take_scores(to, best, best_from);
+        take_scores(to, moves.best, moves.best_from);
     return err;
 }
 

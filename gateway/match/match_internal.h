@@ -7,10 +7,14 @@
 /* Turning round in mid-street costs as much as this many metres of detour. */
 #define MATCH_TURN_ROUND_M 60.0
 
+/* Of a directed edge: what a search needs of it, in one place. */
 struct match_label {
-    uint32_t search; /* that wrote it */
+    uint32_t first_turn; /* those out of it, up to the next label's */
+    float length_m;
+    uint32_t search; /* that wrote the rest */
     uint32_t wanted; /* layer that has a candidate here */
     uint32_t before; /* directed edge one came by */
+    bool driven;
     bool settled;
     bool first;     /* `before` is where the search began */
     double start_m; /* from the beginning to this edge's start */
@@ -24,25 +28,27 @@ struct match_queued {
 struct match {
     struct roads *roads;
     struct match_settings settings;
-    /* Turns out of directed edge d: turns[first_turn[d] .. first_turn[d+1]) */
-    uint32_t *first_turn;
     uint32_t *turns;
-    struct match_label *labels; /* for each directed edge */
+    struct match_label *labels; /* for each directed edge, and one */
     uint32_t search, layer;     /* counters */
+    size_t wanted;              /* edges that the search has not come to */
     size_t heap_count, heap_room;
     struct match_queued *heap;
 };
 
 /* Marks the edges where searches may end, until the next call; how many. */
 size_t match_want(struct match *match, const struct match_layer *layer);
-/* Shortest ways in metres from a place, no farther than `limit_m`, until the
- * `wanted` edges are all known. PT_E_NOMEM. */
+/* Shortest ways in metres from a place, for `wanted` edges to be known. */
 PT_MUST_CHECK enum pt_err match_search(struct match *match,
                                        const struct match_candidate *from,
-                                       double limit_m, size_t wanted);
-/* After match_search(): metres to a place; INFINITY when not found. Slipping
- * back by at most `slack_m` on the same edge is standing still. `straight`:
- * not by the search, but on within the street. */
+                                       size_t wanted);
+/* Goes on with it until all are known that begin no farther than `limit_m`:
+ * what was asked before, or more. `over`: there are no others. PT_E_NOMEM. */
+PT_MUST_CHECK enum pt_err match_search_to(struct match *match, double limit_m,
+                                          bool *over);
+/* As far as it was searched: metres to a place; INFINITY when not found.
+ * Slipping back by at most `slack_m` on the same edge is standing still.
+ * `straight`: not by the search, but on within the street. */
 double match_way_m(const struct match *match,
                    const struct match_candidate *from,
                    const struct match_candidate *to, double slack_m,

@@ -66,16 +66,12 @@ static enum pt_err reach(struct match *m, uint32_t directed, double start_m,
 static enum pt_err go_on(struct match *m, uint32_t directed, double end_m,
                          bool first)
 {
+    const struct match_label *label = &m->labels[directed];
     enum pt_err err = PT_OK;
-    for (uint32_t i = m->first_turn[directed];
-         i < m->first_turn[directed + 1] && err == PT_OK; i++)
+    for (uint32_t i = label->first_turn;
+         i < label[1].first_turn && err == PT_OK; i++)
         err = reach(m, m->turns[i], end_m, directed, first);
     return err;
-}
-
-static bool is_driven(const struct match *m, uint32_t directed)
-{
-    return roads_edge_ms(m->roads, directed) != ROADS_NONE;
 }
 
 size_t match_want(struct match *m, const struct match_layer *layer)
@@ -91,30 +87,36 @@ size_t match_want(struct match *m, const struct match_layer *layer)
 }
 
 enum pt_err match_search(struct match *m, const struct match_candidate *from,
-                         double limit_m, size_t wanted)
+                         size_t wanted)
 {
-    double length_m = roads_edge_length_m(m->roads, from->directed);
+    double length_m = (double)m->labels[from->directed].length_m;
     uint32_t back = roads_reverse(from->directed);
     m->search++;
     m->heap_count = 0;
+    m->wanted = wanted;
     enum pt_err err =
         go_on(m, from->directed, (1.0 - from->travelled) * length_m, true);
-    if (err == PT_OK && is_driven(m, back))
+    if (err == PT_OK && m->labels[back].driven)
         err = go_on(m, back, from->travelled * length_m + MATCH_TURN_ROUND_M,
                     true);
-    while (err == PT_OK && m->heap_count > 0 && wanted > 0) {
+    return err;
+}
+
+enum pt_err match_search_to(struct match *m, double limit_m, bool *over)
+{
+    enum pt_err err = PT_OK;
+    while (err == PT_OK && m->heap_count > 0 && m->wanted > 0 &&
+           m->heap[0].start_m <= limit_m) {
         struct match_queued next = pop(m);
         struct match_label *label = &m->labels[next.directed];
         if (label->settled)
             continue;
-        if (next.start_m > limit_m)
-            break;
         label->settled = true;
-        wanted -= label->wanted == m->layer;
-        err = go_on(m, next.directed,
-                    next.start_m + roads_edge_length_m(m->roads, next.directed),
+        m->wanted -= label->wanted == m->layer;
+        err = go_on(m, next.directed, next.start_m + (double)label->length_m,
                     false);
     }
+    *over = m->heap_count == 0 || m->wanted == 0;
     return err;
 }
 
@@ -123,7 +125,7 @@ double match_way_m(const struct match *m, const struct match_candidate *from,
                    bool *straight)
 {
     const struct match_label *label = &m->labels[to->directed];
-    double length_m = roads_edge_length_m(m->roads, to->directed);
+    double length_m = (double)label->length_m;
     double way_m = INFINITY;
     if (label->search == m->search && label->settled)
         way_m = label->start_m + to->travelled * length_m;
@@ -164,25 +166,31 @@ static void for_each_turn(const struct match *m, uint32_t *next,
 
 static enum pt_err turn_round(struct match *m)
 {
-    size_t count = 2 * roads_edge_count(m->roads);
-    uint32_t *next = calloc(count + 1, sizeof(*next));
-    m->first_turn = calloc(count + 1, sizeof(*m->first_turn));
-    if (next == NULL || m->first_turn == NULL) {
-        free(next);
+    uint32_t count = (uint32_t)(2 * roads_edge_count(m->roads));
+    uint32_t *next = calloc((size_t)count + 1, sizeof(*next));
+    if (next == NULL)
         return PT_E_NOMEM;
-    }
     for_each_turn(m, next, NULL);
     uint32_t sum = 0;
-    for (size_t d = 0; d <= count; d++) {
-        m->first_turn[d] = sum;
+    for (uint32_t d = 0; d <= count; d++) {
+        m->labels[d].first_turn = sum;
         sum += next[d];
-        next[d] = m->first_turn[d];
+        next[d] = m->labels[d].first_turn;
     }
     m->turns = calloc(sum > 0 ? sum : 1, sizeof(*m->turns));
     if (m->turns != NULL)
         for_each_turn(m, next, m->turns);
     free(next);
     return m->turns == NULL ? PT_E_NOMEM : PT_OK;
+}
+
+static void know_edges(struct match *m)
+{
+    uint32_t count = (uint32_t)(2 * roads_edge_count(m->roads));
+    for (uint32_t d = 0; d < count; d++) {
+        m->labels[d].length_m = (float)roads_edge_length_m(m->roads, d);
+        m->labels[d].driven = roads_edge_ms(m->roads, d) != ROADS_NONE;
+    }
 }
 
 /* ------------------------------------------------------------- start and end
@@ -195,12 +203,13 @@ enum pt_err match_new(struct roads *roads,
         return PT_E_NOMEM;
     m->roads = roads_ref(roads);
     m->settings = *settings;
-    m->labels = calloc(2 * roads_edge_count(roads), sizeof(*m->labels));
+    m->labels = calloc(2 * roads_edge_count(roads) + 1, sizeof(*m->labels));
     enum pt_err err = m->labels == NULL ? PT_E_NOMEM : turn_round(m);
     if (err != PT_OK) {
         match_free(m);
         return err;
     }
+    know_edges(m);
     *ret = m;
     return PT_OK;
 }
@@ -210,7 +219,6 @@ void match_free(struct match *m)
     if (m == NULL)
         return;
     roads_unref(m->roads);
-    free(m->first_turn);
     free(m->turns);
     free(m->labels);
     free(m->heap);
