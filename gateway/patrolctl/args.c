@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 void ctl_complain(const char *format, ...)
 {
@@ -88,8 +89,25 @@ static bool set_number(const struct ctl_option *option, const char *value)
     return true;
 }
 
+static bool set_time(const struct ctl_option *option, const char *value)
+{
+    struct ctl_time *ret = option->value;
+    enum ctl_tense tense = option->type == CTL_SINCE ? CTL_PAST : CTL_COMING;
+    if (!ctl_read_time(value, time(NULL), tense, ret->text)) {
+        ctl_complain("--%s: \"%s\" is not a time: 90m, 2h, 3d, 18:30, "
+                     "2026-01-31, \"2026-01-31 18:30\" or "
+                     "2026-01-31T18:30:00Z",
+                     option->name, value);
+        return false;
+    }
+    ret->at = ret->text;
+    return true;
+}
+
 static bool set_option(const struct ctl_option *option, const char *value)
 {
+    if (option->type == CTL_SINCE || option->type == CTL_UNTIL)
+        return set_time(option, value);
     if (option->type == CTL_TEXT) {
         *(const char **)option->value = value;
         return true;

@@ -6,69 +6,6 @@
 #include <time.h>
 
 /* ----------------------------------------------------------------- as typed */
-static bool two_digits(const char *text, int most, int *ret)
-{
-    if (text[0] < '0' || text[0] > '9' || text[1] < '0' || text[1] > '9')
-        return false;
-    *ret = (text[0] - '0') * 10 + text[1] - '0';
-    return *ret <= most;
-}
-
-/* By the terminal's clock: today, or tomorrow when that is over. */
-static bool next_time_of_day(const char *text, time_t now, time_t *ret)
-{
-    struct tm local;
-    int hour, minute;
-    if (strlen(text) != 5 || text[2] != ':' || !two_digits(text, 23, &hour) ||
-        !two_digits(text + 3, 59, &minute))
-        return false;
-    localtime_r(&now, &local);
-    for (int day = 0; day < 2; day++) {
-        struct tm at = {.tm_year = local.tm_year,
-                        .tm_mon = local.tm_mon,
-                        .tm_mday = local.tm_mday + day,
-                        .tm_hour = hour,
-                        .tm_min = minute,
-                        .tm_isdst = -1};
-        *ret = mktime(&at);
-        if (*ret > now)
-            return true;
-    }
-    return false;
-}
-
-static bool so_long_from_now(const char *text, time_t now, time_t *ret)
-{
-    char *end = NULL;
-    long count = *text >= '0' && *text <= '9' ? strtol(text, &end, 10) : 0;
-    long each = 0;
-    if (end == NULL || count < 1 || count > 100000 || strlen(end) != 1)
-        return false;
-    if (*end == 'm')
-        each = 60;
-    else if (*end == 'h')
-        each = 3600;
-    else if (*end == 'd')
-        each = 86400;
-    *ret = now + count * each;
-    return each != 0;
-}
-
-bool ctl_parse_when(const char *text, char *ret, size_t size)
-{
-    struct tm utc;
-    time_t now = time(NULL);
-    time_t when;
-    /* The gateway reads what begins like a date, and says what is wrong. */
-    if (strlen(text) >= 20 && text[4] == '-' && text[10] == 'T')
-        return (size_t)snprintf(ret, size, "%s", text) < size;
-    if (!next_time_of_day(text, now, &when) &&
-        !so_long_from_now(text, now, &when))
-        return false;
-    gmtime_r(&when, &utc);
-    return strftime(ret, size, "%Y-%m-%dT%H:%M:%SZ", &utc) > 0;
-}
-
 bool ctl_parse_slow(const char *text, double *factor, double *speed_mps)
 {
     char *end = NULL;

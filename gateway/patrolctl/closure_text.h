@@ -3,9 +3,6 @@
 /* What is closed, in words and by this terminal's clock. */
 #include "patrolctl_internal.h"
 
-/* "18:30" (the next one), "90m", "2h", "3d" from now, or an RFC 3339 time, as
- * RFC 3339 in UTC. False: none of them. */
-bool ctl_parse_when(const char *text, char *ret, size_t size);
 /* "50%" of the usual speed, or "20km/h". False: neither, or none between. */
 bool ctl_parse_slow(const char *text, double *factor, double *speed_mps);
 

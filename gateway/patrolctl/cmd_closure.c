@@ -6,13 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WHEN_BYTES 64
-
 /* As given on the command line. */
 struct wish {
     const char *street;
     struct ctl_list ways;
-    const char *from, *until, *slow, *one_way, *reason, *who;
+    struct ctl_time from, until;
+    const char *slow, *one_way, *reason, *who;
 };
 
 static bool add_ways(json_t *body, const struct ctl_list *ways)
@@ -50,19 +49,12 @@ static bool add_place(json_t *body, const struct wish *wish)
     return true;
 }
 
-static bool add_when(json_t *body, const char *member, const char *typed)
+static void add_when(json_t *body, const struct wish *wish)
 {
-    char when[WHEN_BYTES];
-    if (typed == NULL)
-        return true;
-    if (!ctl_parse_when(typed, when, sizeof when)) {
-        ctl_complain("--%s: \"%s\" is not a time: 18:30, 90m, 2h, 3d, or "
-                     "2026-01-31T18:30:00Z",
-                     member, typed);
-        return false;
-    }
-    json_object_set_new(body, member, json_string(when));
-    return true;
+    if (wish->from.at != NULL)
+        json_object_set_new(body, "from", json_string(wish->from.at));
+    if (wish->until.at != NULL)
+        json_object_set_new(body, "until", json_string(wish->until.at));
 }
 
 static bool add_how(json_t *body, const struct wish *wish)
@@ -123,9 +115,9 @@ enum ctl_exit cmd_closure_add(struct ctl *ctl, int argc, char **argv)
     struct wish wish = {0};
     enum ctl_exit end;
     const struct ctl_option options[] = {
-        {"until", 'u', CTL_TEXT, &wish.until, "TIME",
-         "18:30, 90m, 2h or RFC 3339; else until it is removed", 0, 0},
-        {"from", 0, CTL_TEXT, &wish.from, "TIME", "likewise; else from now on",
+        {"until", 'u', CTL_UNTIL, &wish.until, "TIME",
+         "18:30, 90m, 2h, 3d or a date; else until it is removed", 0, 0},
+        {"from", 0, CTL_UNTIL, &wish.from, "TIME", "likewise; else from now on",
          0, 0},
         {"slow", 0, CTL_TEXT, &wish.slow, "SPEED",
          "not closed: 50% of the usual speed, or 20km/h", 0, 0},
@@ -144,8 +136,8 @@ enum ctl_exit cmd_closure_add(struct ctl *ctl, int argc, char **argv)
     json_t *body = json_object();
     json_t *answer = NULL;
     end = CTL_USAGE;
-    if (add_place(body, &wish) && add_when(body, "from", wish.from) &&
-        add_when(body, "until", wish.until) && add_how(body, &wish)) {
+    if (add_place(body, &wish) && add_how(body, &wish)) {
+        add_when(body, &wish);
         add_who(body, &wish);
         const struct ctl_request request = {.path = "/v1/closures"};
         end = ctl_send(ctl, "POST", &request, body, &answer);

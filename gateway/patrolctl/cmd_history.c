@@ -285,15 +285,16 @@ static enum ctl_exit print_tables(const json_t *answer)
  */
 enum ctl_exit cmd_coverage_history(struct ctl *ctl, int argc, char **argv)
 {
-    const char *from = NULL, *to = NULL, *zone = NULL, *mission = NULL;
+    struct ctl_time from = {0}, to = {0};
+    const char *zone = NULL, *mission = NULL;
     const char *clock = NULL, *step = NULL;
     bool csv = false, geojson = false;
     enum ctl_exit end;
     json_t *answer = NULL;
     const struct ctl_option options[] = {
-        {"from", 0, CTL_TEXT, &from, "TIME",
-         "since then, RFC 3339 (a week before the end)", 0, 0},
-        {"to", 0, CTL_TEXT, &to, "TIME", "and before then (now)", 0, 0},
+        {"from", 0, CTL_SINCE, &from, "TIME",
+         "since then: 2h, 7d, 18:30, a date (a week before the end)", 0, 0},
+        {"to", 0, CTL_SINCE, &to, "TIME", "and before then (now)", 0, 0},
         {"zone", 'z', CTL_TEXT, &zone, "NAME", "only this zone", 0, 0},
         {"mission", 0, CTL_TEXT, &mission, "NAME", "only this mission", 0, 0},
         {"clock", 0, CTL_TEXT, &clock, "CLOCK",
@@ -312,8 +313,8 @@ enum ctl_exit cmd_coverage_history(struct ctl *ctl, int argc, char **argv)
         return CTL_USAGE;
     }
     const struct ctl_request request = {.path = "/v1/coverage/history",
-                                        .params = {{"from", from},
-                                                   {"to", to},
+                                        .params = {{"from", from.at},
+                                                   {"to", to.at},
                                                    {"zone", zone},
                                                    {"mission", mission},
                                                    {"clock", clock},

@@ -8,7 +8,7 @@
 #define DAYS_DEFAULT "28 days"
 #define FEW_DATES ((unsigned)LEARN_DATES)
 
-/* Times as PostgreSQL understands them, in UTC. */
+/* Since when, until when; either may be left out. */
 static const char window_sql[] =
     "SELECT (extract(epoch FROM coalesce($1::timestamptz, least(now(),"
     " coalesce($2::timestamptz, now())) - interval '" DAYS_DEFAULT "')) *"
@@ -29,15 +29,13 @@ static enum ctl_exit find_window(const struct ctl *ctl, const char *from,
     if (conn == NULL)
         return CTL_UNREACHABLE;
     enum ctl_exit ret = CTL_REFUSED;
-    if (ctl_run(conn, "SET TimeZone = 'UTC'")) {
-        PGresult *rows = ctl_query(conn, window_sql, 2, params);
-        if (rows != NULL) {
-            wish->from_ms = strtoll(PQgetvalue(rows, 0, 0), NULL, 10);
-            wish->to_ms = strtoll(PQgetvalue(rows, 0, 1), NULL, 10);
-            ret = CTL_OK;
-        }
-        PQclear(rows);
+    PGresult *rows = ctl_query(conn, window_sql, 2, params);
+    if (rows != NULL) {
+        wish->from_ms = strtoll(PQgetvalue(rows, 0, 0), NULL, 10);
+        wish->to_ms = strtoll(PQgetvalue(rows, 0, 1), NULL, 10);
+        ret = CTL_OK;
     }
+    PQclear(rows);
     PQfinish(conn);
     if (ret == CTL_OK && wish->from_ms >= wish->to_ms) {
         ctl_complain("--from is not before --to");
@@ -126,12 +124,11 @@ static enum ctl_exit exit_of(enum pt_err err)
 
 enum ctl_exit cmd_roads_learn(struct ctl *ctl, int argc, char **argv)
 {
-    const char *from = NULL;
-    const char *to = NULL;
+    struct ctl_time from = {0}, to = {0};
     const struct ctl_option options[] = {
-        {"from", 0, CTL_TEXT, &from, "TIME",
-         "fixes since then, UTC (28 days before the end)", 0, 0},
-        {"to", 0, CTL_TEXT, &to, "TIME", "fixes before then, UTC (now)", 0, 0},
+        {"from", 0, CTL_SINCE, &from, "TIME",
+         "fixes since then: 7d, a date (28 days before the end)", 0, 0},
+        {"to", 0, CTL_SINCE, &to, "TIME", "fixes before then (now)", 0, 0},
         {NULL, 0, CTL_FLAG, NULL, NULL, NULL, 0, 0}};
     enum ctl_exit ret;
     if (!ctl_parse(ctl, options, argc, argv, 0, 0, &ret))
@@ -141,7 +138,7 @@ enum ctl_exit cmd_roads_learn(struct ctl *ctl, int argc, char **argv)
         .conninfo = ctl->database, .progress = show, .context = &progress};
     struct speeds_told told;
     char message[512] = "";
-    ret = find_window(ctl, from, to, &wish);
+    ret = find_window(ctl, from.at, to.at, &wish);
     if (ret != CTL_OK)
         return ret;
     ctl_progress_start(&progress);

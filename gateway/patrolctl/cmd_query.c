@@ -215,18 +215,18 @@ enum ctl_exit cmd_track(struct ctl *ctl, int argc, char **argv)
 {
     static const struct listing listing = {
         "points", "time|place|>km/h|>course|>accuracy m|status|", point_row};
-    const char *from = NULL, *to = NULL;
+    struct ctl_time from = {0}, to = {0};
     enum ctl_exit end;
     json_t *track = NULL;
     const struct ctl_option options[] = {
-        {"from", 0, CTL_TEXT, &from, "TIME",
-         "2026-01-31T12:00:00Z (an hour before --to)", 0, 0},
-        {"to", 0, CTL_TEXT, &to, "TIME", "at most a day later (now)", 0, 0},
+        {"from", 0, CTL_SINCE, &from, "TIME",
+         "90m, 2h, 18:30, \"2026-01-31 18:30\" (an hour before --to)", 0, 0},
+        {"to", 0, CTL_SINCE, &to, "TIME", "at most a day later (now)", 0, 0},
         {.name = NULL},
     };
     if (!ctl_parse(ctl, options, argc, argv, 1, 1, &end))
         return end;
-    end = get_track(ctl, from, to, &track);
+    end = get_track(ctl, from.at, to.at, &track);
     if (end == CTL_OK && ctl->json)
         ctl_print_json(track);
     else if (end == CTL_OK)

@@ -52,19 +52,20 @@ static enum ctl_exit print_report(const json_t *answer)
 
 enum ctl_exit cmd_report_eta(struct ctl *ctl, int argc, char **argv)
 {
-    const char *from = NULL, *to = NULL;
+    struct ctl_time from = {0}, to = {0};
     enum ctl_exit end;
     json_t *answer = NULL;
     const struct ctl_option options[] = {
-        {"from", 0, CTL_TEXT, &from, "TIME",
-         "predictions since then, RFC 3339 (28 days before the end)", 0, 0},
-        {"to", 0, CTL_TEXT, &to, "TIME", "and before then (now)", 0, 0},
+        {"from", 0, CTL_SINCE, &from, "TIME",
+         "predictions since then: 7d, a date (28 days before the end)", 0, 0},
+        {"to", 0, CTL_SINCE, &to, "TIME", "and before then (now)", 0, 0},
         {.name = NULL},
     };
     if (!ctl_parse(ctl, options, argc, argv, 0, 0, &end))
         return end;
-    const struct ctl_request request = {.path = "/v1/reports/eta",
-                                        .params = {{"from", from}, {"to", to}}};
+    const struct ctl_request request = {
+        .path = "/v1/reports/eta",
+        .params = {{"from", from.at}, {"to", to.at}}};
     end = ctl_get(ctl, &request, &answer);
     if (end == CTL_OK && ctl->json)
         ctl_print_json(answer);

@@ -88,16 +88,17 @@ static enum ctl_exit write_page(struct report *r, const char *path)
 
 enum ctl_exit cmd_report_coverage(struct ctl *ctl, int argc, char **argv)
 {
-    const char *from = NULL, *to = NULL, *language = NULL, *path = NULL;
+    struct ctl_time from = {0}, to = {0};
+    const char *language = NULL, *path = NULL;
     bool only_now = false;
     struct report report = {0};
     struct answers answers = {0};
     enum ctl_exit end;
     const struct ctl_option options[] = {
         {"zone", 'z', CTL_TEXT, &report.zone, "NAME", "only this zone", 0, 0},
-        {"from", 0, CTL_TEXT, &from, "TIME",
-         "the past since then, RFC 3339 (7 days before the end)", 0, 0},
-        {"to", 0, CTL_TEXT, &to, "TIME", "and before then (now)", 0, 0},
+        {"from", 0, CTL_SINCE, &from, "TIME",
+         "the past since then: 2h, 7d, a date (7 days before the end)", 0, 0},
+        {"to", 0, CTL_SINCE, &to, "TIME", "and before then (now)", 0, 0},
         {"now", 'n', CTL_FLAG, &only_now, NULL, "without the past", 0, 0},
         {"language", 'l', CTL_TEXT, &language, "CODE",
          "en, es or fr (that of the terminal)", 0, 0},
@@ -116,7 +117,7 @@ enum ctl_exit cmd_report_coverage(struct ctl *ctl, int argc, char **argv)
         return CTL_USAGE;
     const struct ctl_request past = {
         .path = "/v1/coverage/history",
-        .params = {{"from", from}, {"to", to}, {"zone", report.zone}}};
+        .params = {{"from", from.at}, {"to", to.at}, {"zone", report.zone}}};
     end = ask_now(ctl, &report, &answers);
     if (end == CTL_OK)
         end = ask_streets(ctl, &report, &answers);

@@ -237,6 +237,22 @@ static const struct ctl_command *find(int argc, char **argv, int *words)
     return found;
 }
 
+/* Who types the last word only ("what-if") is told the whole. */
+static enum ctl_exit complain_of(const char *word)
+{
+    const char *meant = NULL;
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        const char *last = strrchr(commands[i].words, ' ');
+        if (last != NULL && strcmp(last + 1, word) == 0)
+            meant = commands[i].words;
+    }
+    if (meant == NULL)
+        ctl_complain("no command \"%s\"; --help lists them", word);
+    else
+        ctl_complain("no command \"%s\"; \"%s\" is one", word, meant);
+    return CTL_USAGE;
+}
+
 static const char *or_default(const char *value, const char *fallback)
 {
     return value != NULL && *value != 0 ? value : fallback;
@@ -268,7 +284,7 @@ int main(int argc, char **argv)
     if (ctl.command != NULL)
         return (int)ctl.command->run(&ctl, argc - 1 - words, argv + 1 + words);
     if (argc > 1)
-        ctl_complain("no command \"%s\"", argv[1]);
+        return (int)complain_of(argv[1]);
     print_usage(stderr);
     return CTL_USAGE;
 }

@@ -20,6 +20,16 @@ size_t ctl_clean(const char *text, char *out, size_t size);
  * UTF-8 one). */
 size_t ctl_cells(const char *text);
 
+/* ------------------------------------------------------------- times.c */
+enum ctl_tense { CTL_PAST, CTL_COMING };
+#define CTL_TIME_BYTES 64
+/* A time as RFC 3339, UTC. Typed as "now", "90m", "2h", "3d" ago or from now,
+ * by the terminal's clock and time zone as "18:30" (the last or the next),
+ * "2026-01-31" (its first moment) or "2026-01-31 18:30", or as RFC 3339, which
+ * is handed on as it is. `now_s`: seconds since 1970. False: none of them. */
+bool ctl_read_time(const char *text, int64_t now_s, enum ctl_tense tense,
+                   char ret[CTL_TIME_BYTES]);
+
 /* -------------------------------------------------------------- table.c */
 /* Columns as wide as their widest cell, in terminal cells. */
 struct ctl_table;

@@ -35,7 +35,14 @@ enum ctl_option_type {
     CTL_FLAG,   /* bool */
     CTL_TEXT,   /* const char * */
     CTL_NUMBER, /* long, at least `least` and at most `most` */
+    CTL_SINCE,  /* struct ctl_time: a time of the past */
+    CTL_UNTIL,  /* struct ctl_time: a time to come */
     CTL_LIST,   /* struct ctl_list: may be given several times */
+};
+
+struct ctl_time {
+    const char *at; /* RFC 3339, UTC; NULL: not given */
+    char text[CTL_TIME_BYTES];
 };
 
 #define CTL_LIST_MAX 32

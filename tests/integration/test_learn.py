@@ -125,7 +125,7 @@ def test_who_stands_does_not_drive(database, fleet):
 def test_calls_it_wrongly(database):
     assert "--from is not before --to" in learn(database, "--to", "2026-09-01",
                                                 code=2)
-    assert "invalid input syntax" in learn(database, "--to", "soon", code=1)
+    assert '"soon" is not a time' in learn(database, "--to", "soon", code=2)
 
 
 def drive_s(gateway, x, y):

@@ -435,7 +435,7 @@ def test_report_eta(gateway):
         "all           212    -4.1            21.0              74.5      81 %     86 %"
         "             -\n")
     assert gateway.asked == ["/v1/reports/eta?from=2024-05-01T00%3A00%3A00Z"]
-    assert "no unit has arrived" in ask(gateway, "report", "eta", "--from", "none").stdout
+    assert "no unit has arrived" in ask(gateway, "report", "eta", "--from", "9999-12-31").stdout
     assert json.loads(ask(gateway, "report", "eta", "--json").stdout)["profiles"] == [ERRORS]
 
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -428,6 +429,55 @@ static void parses_degrees(void **state)
 /* ------------------------------------------------------------------ sse */
 static char heard[2000];
 
+/* now: date -u -d '2026-11-21 15:00' +%s, ten o'clock in Havana; the others:
+ * date -u -d "$(TZ=America/Havana date -d '2026-11-20 18:30' +%FT%T%z)" */
+static void reads_times(void **state)
+{
+    (void)state;
+    const int64_t now_s = 1795273200;
+    static const struct {
+        const char *typed, *past, *coming;
+    } times[] = {
+        {"now", "2026-11-21T15:00:00Z", "2026-11-21T15:00:00Z"},
+        {"90m", "2026-11-21T13:30:00Z", "2026-11-21T16:30:00Z"},
+        {"2h", "2026-11-21T13:00:00Z", "2026-11-21T17:00:00Z"},
+        {"3d", "2026-11-18T15:00:00Z", "2026-11-24T15:00:00Z"},
+        {"18:30", "2026-11-20T23:30:00Z", "2026-11-21T23:30:00Z"},
+        {"09:30", "2026-11-21T14:30:00Z", "2026-11-22T14:30:00Z"},
+        {"10:00", "2026-11-21T15:00:00Z", "2026-11-22T15:00:00Z"},
+        {"2026-01-31", "2026-01-31T05:00:00Z", "2026-01-31T05:00:00Z"},
+        {"2026-07-01 18:30", "2026-07-01T22:30:00Z", "2026-07-01T22:30:00Z"},
+        {"2026-07-01T18:30", "2026-07-01T22:30:00Z", "2026-07-01T22:30:00Z"},
+        {"2026-07-01T18:30:00-04:00", "2026-07-01T18:30:00-04:00",
+         "2026-07-01T18:30:00-04:00"},
+    };
+    static const char *const wrong[] = {
+        "",           "soon",     "25:00",       "18:60",
+        "8:30",       "0m",       "-2h",         "2w",
+        "100001m",    "2h30m",    "2026-02-29",  "2026-13-01",
+        "2026-00-01", "2026-1-1", "2026-01-31x", "2026-01-31 1830",
+    };
+    char said[CTL_TIME_BYTES];
+    char *zone = getenv("TZ");
+    zone = zone == NULL ? NULL : strdup(zone);
+    setenv("TZ", "CST5CDT,M3.2.0/0,M11.1.0/1", 1); /* Havana's */
+    tzset();
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        assert_true(ctl_read_time(times[i].typed, now_s, CTL_PAST, said));
+        assert_string_equal(said, times[i].past);
+        assert_true(ctl_read_time(times[i].typed, now_s, CTL_COMING, said));
+        assert_string_equal(said, times[i].coming);
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_false(ctl_read_time(wrong[i], now_s, CTL_PAST, said));
+    if (zone != NULL)
+        setenv("TZ", zone, 1);
+    else
+        unsetenv("TZ");
+    free(zone);
+    tzset();
+}
+
 static void hear(void *context, const char *type, const char *data)
 {
     (void)context;
@@ -551,6 +601,7 @@ int main(void)
         cmocka_unit_test(reads_zones),
         cmocka_unit_test(refuses_what_is_no_geojson),
         cmocka_unit_test(parses_degrees),
+        cmocka_unit_test(reads_times),
         cmocka_unit_test(hears_events),
         cmocka_unit_test(refuses_an_endless_event),
         cmocka_unit_test(survives_any_allocation_that_fails),
