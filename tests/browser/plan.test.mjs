@@ -3,56 +3,20 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, beforeEach, test } from "node:test";
 
-import { api, axe, isLive, launch, open, shot, sql, until, URL } from "./lib.mjs";
+import { api, axe, shot, sql, until, URL } from "./lib.mjs";
+import { askedNow, figures, openPlan, rowsOf, shown, textOf, toNow } from "./plan_page.mjs";
 
 let browser, page;
 
 before(async () => {
-    browser = await launch();
-    page = await open(browser, { viewport: { width: 1400, height: 850 } });
-    await page.goto(`${URL}/#plan`);
-    await isLive(page);
+    ({ browser, page } = await openPlan());
 });
 after(() => browser?.close());
-beforeEach(async () => {
-    await page.unroute(`${URL}/v1/coverage`);
-    await page.locator("#moment-now").evaluate((button) => button.click());
-});
-
-const textOf = (selector) => page.locator(selector).innerText();
-/* Rows as lists of their cells' texts. */
-const rowsOf = (table) => page.locator(`${table} tbody tr`).evaluateAll((rows) =>
-    rows.map((row) => [...row.cells].map((cell) => cell.textContent)));
-const shown = (share) => share === null ? "–" : `${Math.floor(share * 100)} %`;
-
-/* The gateway's figures, once the page shows them; it goes on to get the same,
- * because units drive on and no two answers are alike. */
-async function figures() {
-    const coverage = await api("/v1/coverage");
-    await page.unroute(`${URL}/v1/coverage`);
-    await page.route(`${URL}/v1/coverage`, (route) => route.fulfill({ json: coverage }));
-    const time = new Intl.DateTimeFormat("en", {
-        timeZone: "America/Havana", timeStyle: "medium", hourCycle: "h23",
-    }).format(new Date(coverage.answered_at));
-    await askedNow();
-    /* another answer of the same second is not this one */
-    await until(page, async (wanted) => {
-        const { situation } = await import("/console/situation.js");
-        return situation().coverage?.answered_at === wanted;
-    }, coverage.answered_at);
-    assert.ok((await textOf("#figures")).includes(time));
-    return coverage;
-}
-
-/* Who comes back to the page is not made to wait for the next time, nor is the
- * test. */
-function askedNow() {
-    return page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
-}
+beforeEach(() => toNow(page));
 
 test("zones and missions are what the API says", async () => {
-    const coverage = await figures();
-    const rows = new Map((await rowsOf("#zone-table")).map(([name, ...cells]) => [name, cells]));
+    const coverage = await figures(page);
+    const rows = new Map((await rowsOf(page, "#zone-table")).map(([name, ...cells]) => [name, cells]));
     assert.equal(rows.size, coverage.zones.length + 1);
     for (const { name, missions, streets } of [
         { name: "Everything", ...coverage.total }, ...coverage.zones]) {
@@ -61,7 +25,7 @@ test("zones and missions are what the API says", async () => {
         assert.deepEqual(cells.slice(6), streets.share.map(shown));
     }
     const out = coverage.missions.filter(({ within }) => within < 1).map(({ name }) => name);
-    assert.deepEqual((await rowsOf("#mission-table")).map(([name]) => name).sort(), out.sort());
+    assert.deepEqual((await rowsOf(page, "#mission-table")).map(([name]) => name).sort(), out.sort());
     await page.waitForTimeout(1500); /* the map's tiles */
     await shot(page, "plan-1-now");
 });
@@ -70,18 +34,18 @@ test("by keyboard: three units, a zone, a mission", async () => {
     await page.locator('input[name="k"][value="1"]').focus();
     await page.keyboard.press("ArrowRight");
     await page.keyboard.press("ArrowRight");
-    const { missions } = await figures();
+    const { missions } = await figures(page);
     const lacking = missions.filter(({ within }) => within < 3);
-    const rows = await rowsOf("#mission-table");
+    const rows = await rowsOf(page, "#mission-table");
     assert.deepEqual(rows.map(([name]) => name).sort(), lacking.map(({ name }) => name).sort());
     await page.locator("#zone-table button", { hasText: "Miramar" }).focus();
     await page.keyboard.press("Enter");
-    assert.deepEqual((await rowsOf("#zone-table")).map(([name]) => name), ["Miramar"]);
+    assert.deepEqual((await rowsOf(page, "#zone-table")).map(([name]) => name), ["Miramar"]);
     await page.locator("#mission-all").focus();
     await page.keyboard.press("Space");
     await page.locator("#mission-words").focus();
     await page.keyboard.type("CANADÁ");
-    assert.deepEqual((await rowsOf("#mission-table")).map(([name]) => name), ["Embassy of Canada"]);
+    assert.deepEqual((await rowsOf(page, "#mission-table")).map(([name]) => name), ["Embassy of Canada"]);
     await page.locator("#mission-table button").focus();
     await page.keyboard.press("Enter");
     await page.waitForTimeout(1500);
@@ -136,12 +100,12 @@ test("the past: units are where their tracks had them", async () => {
         return situation().coverage?.at === at;
     }, new Date(ms).toISOString());
     while (!answers.has(new Date(ms).toISOString())) await page.waitForTimeout(50);
-    const rows = new Map((await rowsOf("#zone-table")).map(([name, ...cells]) => [name, cells]));
+    const rows = new Map((await rowsOf(page, "#zone-table")).map(([name, ...cells]) => [name, cells]));
     for (const { name, missions, streets } of answers.get(new Date(ms).toISOString()).zones)
         assert.deepEqual(rows.get(name).slice(2), [...missions.share.map(shown),
             rows.get(name)[5], ...streets.share.map(shown)], name);
-    assert.match(await textOf("#map-badge"), /^PAST: \d{4}-\d\d-\d\d \d\d:\d\d$/);
-    const clock = await textOf("#past-clock");
+    assert.match(await textOf(page, "#map-badge"), /^PAST: \d{4}-\d\d-\d\d \d\d:\d\d$/);
+    const clock = await textOf(page, "#past-clock");
     assert.equal(await page.locator("#past-time").getAttribute("aria-valuetext"), clock);
     await page.selectOption("#past-speed", "1");
     await page.locator("#past-play").focus();
@@ -176,7 +140,7 @@ test("a street's times are told, and are the API's", async () => {
     /* units drive on: the same street and promise, a time that some piece has */
     assert.ok(features.some(({ properties: { promise_s: promise } }) =>
         (promise ?? undefined) === told.promise_s));
-    assert.match(await textOf("#map-told"), /third unit here: \d+:\d\d.*Promise: 5:00/);
+    assert.match(await textOf(page, "#map-told"), /third unit here: \d+:\d\d.*Promise: 5:00/);
     await shot(page, "plan-3-streets");
 });
 
@@ -184,7 +148,7 @@ test("what if: pulled by hand, taken away and closed by keys, undone", async () 
     await page.locator("#try").focus();
     await page.keyboard.press("Enter");
     await page.waitForFunction(() => document.querySelector("#map-badge").textContent !== "");
-    assert.match(await textOf("#map-badge"), /^WHAT IF/);
+    assert.match(await textOf(page, "#map-badge"), /^WHAT IF/);
     /* the whole city, so that somebody is in view */
     const place = await page.evaluate(async () => {
         const { unitAt } = await import("/console/overlay.js");
@@ -231,7 +195,7 @@ test("what if: pulled by hand, taken away and closed by keys, undone", async () 
             document.querySelector("#try-list").textContent.includes(street);
     }, answer);
     /* before and after, as they were answered */
-    const rows = new Map((await rowsOf("#compare-zones")).map(([name, ...cells]) => [name, cells]));
+    const rows = new Map((await rowsOf(page, "#compare-zones")).map(([name, ...cells]) => [name, cells]));
     for (const { zone_id: zone, name } of answer.after.zones) {
         const [a, b] = [answer.before, answer.after].map(({ zones }) =>
             zones.find(({ zone_id: id }) => id === zone).streets.share);
@@ -267,7 +231,7 @@ test("hours of the week: of everything, of a mission", async () => {
         told = await levels();
     }
     assert.ok(told !== null);
-    const cells = async () => (await rowsOf("#history-hours")).flatMap(([, ...hours]) => hours);
+    const cells = async () => (await rowsOf(page, "#history-hours")).flatMap(([, ...hours]) => hours);
     for (const { hour, missions_share: [first] } of history.zones[0].hours)
         assert.equal((await cells())[hour], String(Math.floor(first * 100)));
     assert.equal((await cells()).length, 168);
@@ -294,8 +258,8 @@ test("posts with their proof, and tried at once", async () => {
     await page.keyboard.press("Enter");
     const { posts, best, covered } = await (await asked).json();
     await page.waitForSelector("#posts-table tbody tr");
-    assert.equal((await rowsOf("#posts-table")).length, posts.length);
-    assert.match(await textOf("#posts-note"), new RegExp(`^${covered.missions} of ` +
+    assert.equal((await rowsOf(page, "#posts-table")).length, posts.length);
+    assert.match(await textOf(page, "#posts-note"), new RegExp(`^${covered.missions} of ` +
         `${covered.missions_of} missions.*Proved: ${best.proved ? "no other" : "at least"}`));
     await page.locator("#posts-title").scrollIntoViewIfNeeded();
     await shot(page, "plan-5-posts");
@@ -325,17 +289,17 @@ test("days begin as the zone's clocks have it, also when they change at midnight
 
 test("two situations side by side; hostile names are text, also in a file", async () => {
     const hostile = "=HYPERLINK(\"http://x\")<img src=x onerror=alert(1)>\u202e";
-    const coverage = await figures();
+    const coverage = await figures(page);
     await page.locator("#keep").focus();
     await page.keyboard.press("Enter");
     const mission = coverage.missions.find(({ within }) => within > 0);
     Object.assign(mission, { within: 0, name: hostile });
     coverage.total.missions.share[0] -= 0.25;
     await page.waitForFunction(() => document.querySelectorAll("#compare-missions tbody tr").length === 1);
-    const [row] = await rowsOf("#compare-missions");
+    const [row] = await rowsOf(page, "#compare-missions");
     assert.equal(row[0], "=HYPERLINK(\"http://x\")<img src=x onerror=alert(1)>\ufffd");
     assert.match(row[3], /^▼ falls out$/);
-    assert.match((await rowsOf("#compare-zones"))[0][3], /^▼ 25\.0$/);
+    assert.match((await rowsOf(page, "#compare-zones"))[0][3], /^▼ 25\.0$/);
     assert.equal(await page.locator("aside img, aside script").count(), 0);
     await page.locator("#let-go").scrollIntoViewIfNeeded();
     await shot(page, "plan-4-compare");
@@ -348,7 +312,7 @@ test("two situations side by side; hostile names are text, also in a file", asyn
 });
 
 test("the map to take along: what lies on it, its picture, on paper", async () => {
-    const { missions } = await figures();
+    const { missions } = await figures(page);
     let saving = page.waitForEvent("download");
     await page.click("#save-map");
     const saved = JSON.parse(readFileSync(await (await saving).path(), "utf8"));
@@ -372,11 +336,11 @@ test("the map to take along: what lies on it, its picture, on paper", async () =
 
 test("it says when its figures are not renewed, and goes on", async () => {
     await page.route(`${URL}/v1/coverage`, (route) => route.abort());
-    await askedNow();
+    await askedNow(page);
     await page.waitForFunction(() =>
         /cannot be reached.*Figures of/.test(document.querySelector("#figures.warning-text")?.textContent));
     await page.unroute(`${URL}/v1/coverage`);
-    await askedNow();
+    await askedNow(page);
     await page.waitForFunction(() => document.querySelector("#figures:not(.warning-text)"));
 });
 

@@ -3,31 +3,21 @@
 import { byId, buttonElement, element } from "./dom.js";
 import { fetchJson } from "./feed.js";
 import { saveCsv } from "./save.js";
-import {
-    currentLanguage, lasting, number, onLanguage, plain, problemText, say, timeZone,
-} from "./say.js";
+import { lasting, number, onLanguage, plain, problemText, say, timeZone } from "./say.js";
 import { fillTable, percent, wish } from "./tables.js";
+import { drawWeek, fillWeek, HOURS, levelOf } from "./week.js";
 import { dayLater, dayOf, dayStart, minuteOf } from "./zonetime.js";
 
-const { uPlot } = globalThis;
 const ASK_AGAIN_MS = 1500;
 const ANSWER_WITHIN_MS = 30000;
 const MISSIONS_MAX = 200;
 const DAYS_MAX = 92;
-const HOURS = 168;
-const CHART_HEIGHT = 190;
-const INKS = {
-    day: { text: "#14181d", grid: "#d5d8dc", lines: ["#0b4f94", "#b35900", "#6b2a86"] },
-    night: { text: "#eef1f4", grid: "#3a444f", lines: ["#7cc0ee", "#f2a93b", "#d79bee"] },
-};
-const DASHES = [[], [8, 4], [2, 3]]; /* the lines are told apart without colours */
 
 let history = null; /* the answer for all */
 let mission = null; /* the answer for one of them */
 let subject = "zone "; /* "zone 7", "mission 12"; "zone ": everything */
 let progress = null, problem = null;
 let turn = 0;
-let chart = null;
 let showMoment = () => {};
 
 /* ---------------------------------------------------------------- questions */
@@ -105,45 +95,16 @@ export function sharesByHour(answer, of) {
     return shares;
 }
 
-const level = (share) => share >= 0.995 ? 4 : share >= 0.9 ? 3 : share >= 0.75 ? 2
-    : share >= 0.5 ? 1 : 0;
-
-function dayNames() {
-    /* 2024-01-01 was a Monday */
-    const name = new Intl.DateTimeFormat(currentLanguage(), { weekday: "short", timeZone: "UTC" });
-    return Array.from({ length: 7 }, (_, day) => name.format(Date.UTC(2024, 0, 1 + day)));
-}
-
 function showHours(shares) {
-    const names = [[say("day")], ...Array.from({ length: 24 }, (_, hour) => [String(hour)])];
-    fillTable(byId("history-hours"), names, dayNames().map((day, i) => ({
-        head: element("span", day),
-        cells: shares.slice(i * 24, i * 24 + 24).map((share) => share === null ? ["·"]
-            : [number(Math.floor(share[wish.k - 1] * 100)), `level level-${level(share[wish.k - 1])}`]),
-    })));
+    fillWeek(byId("history-hours"), shares.map((share) => share === null ? null
+        : [number(Math.floor(share[wish.k - 1] * 100)), levelOf(share[wish.k - 1])]));
 }
 
 function showChart(shares) {
-    const box = byId("history-chart");
-    const ink = INKS[document.body.dataset.theme];
-    chart?.destroy();
-    chart = null;
-    if (!uPlot) return;
-    const days = dayNames();
-    const axis = { stroke: ink.text, grid: { stroke: ink.grid, width: 1 }, ticks: { stroke: ink.grid } };
-    chart = new uPlot({
-        width: box.clientWidth || 560, height: CHART_HEIGHT, cursor: { show: false },
-        legend: { show: true, live: false },
-        scales: { x: { time: false, range: [0, HOURS] }, y: { range: [0, 100] } },
-        axes: [{ ...axis, splits: () => days.map((_, i) => i * 24), values: () => days },
-            { ...axis, size: 56, values: (_, all) => all.map((value) => `${value} %`) }],
-        series: [{}, ...[1, 2, 3].map((k) => ({
-            label: say("by_units", { n: k }), stroke: ink.lines[k - 1], width: 2,
-            dash: DASHES[k - 1], points: { show: false },
-        }))],
-    }, [shares.map((_, hour) => hour),
-        ...[0, 1, 2].map((k) => shares.map((share) => share === null ? null : share[k] * 100))],
-    box);
+    drawWeek(byId("history-chart"), [0, 1, 2].map((k) => ({
+        label: say("by_units", { n: k + 1 }),
+        values: shares.map((share) => share === null ? null : share[k] * 100),
+    })), 100, " %");
 }
 
 /* ------------------------------------------------------------------- the page */

@@ -14,7 +14,7 @@ let theme = "day";
 /* What lies over the streets, by the names of its sources. */
 const shown = {
     route: NOTHING, closures: NOTHING, gaps: NOTHING, cover: NOTHING, tried: NOTHING,
-    posts: NOTHING,
+    posts: NOTHING, weak: NOTHING,
 };
 let times = 0;
 let crossHeld = false;

@@ -12,6 +12,7 @@ import { TIMES_LAYERS } from "./style_times.js";
 import { showGaps, showMissions, showZones, wantedMissions, wish } from "./tables.js";
 import { allowTimes } from "./times.js";
 import { currentView, onView } from "./view.js";
+import { setWeakMissions, startWeak } from "./weak.js";
 import { endTrying, startWhatIf, tryPoint } from "./whatif.js";
 import { minuteOf } from "./zonetime.js";
 
@@ -172,6 +173,7 @@ function fillZoneWish() {
 export function setPlanCity(missionList, zoneList) {
     missions = new Map(missionList.map((mission) => [mission.mission_id, mission]));
     zones = new Map(zoneList.map((zone) => [zone.zone_id, zone]));
+    setWeakMissions(missions);
     fillZoneWish();
     proposeSpan();
     show();
@@ -226,6 +228,7 @@ export function startPlan() {
     startWhatIf(leavePast);
     startHistory(goToMoment);
     startPosts();
+    startWeak(goToMission);
     startCompare(titleOf);
     startSaving();
     for (const radio of document.querySelectorAll('input[name="k"]'))

@@ -7,7 +7,7 @@ import { saveCsv } from "./save.js";
 import { clock, distance, minutes, number, onLanguage, plain, problemText, say } from "./say.js";
 import { fillTable, wish } from "./tables.js";
 import { currentView, onView } from "./view.js";
-import { tryUnits } from "./whatif.js";
+import { tryChanges } from "./whatif.js";
 
 const LIMIT_S = 20;
 const ANSWER_WITHIN_MS = 100000; /* others may be before us */
@@ -145,9 +145,10 @@ function forget() {
  * that move where they would go. */
 function tryThem() {
     if (moves !== null)
-        tryUnits(moves.moves.map(({ call_sign: name, lat, lon }) => ({ name, lat, lon })), []);
-    else if (found !== null)
-        tryUnits([], found.posts.map(({ lat, lon }) => ({ lat, lon })));
+        tryChanges({
+            moves: moves.moves.map(({ call_sign: name, lat, lon }) => ({ name, lat, lon })),
+        });
+    else if (found !== null) tryChanges({ more: found.posts });
 }
 
 function save() {

@@ -8,16 +8,50 @@ const WITHIN = {
 };
 const INK = {
     day: { text: ["#ffffff", "#101418", "#101418", "#4a4a42"], edge: "#7a1f5c", gap: "#c04a00",
-        post: "#101418", number: "#ffffff" },
+        post: "#101418", number: "#ffffff", weak: "#6a00a8" },
     night: { text: ["#101418", "#101418", "#f4f6f8", "#b9c2cc"], edge: "#e3a0cf", gap: "#ff8a3d",
-        post: "#f4f6f8", number: "#101418" },
+        post: "#f4f6f8", number: "#101418", weak: "#d9a6ff" },
 };
 
 const byWithin = (values) => ["match", ["get", "within"],
     0, values[0], 1, values[1], 2, values[2], values[3]];
 
-/** Layers over sources "gaps", "cover", "tried" (what is closed only to try) and
- * "posts" (proposed ones). */
+/* Weak streets; what is closed to try lies over them. */
+function weakLines(ink) {
+    const wide = ["case", ["get", "chosen"], 9, 5];
+    const line = (id, paint) => ({
+        id, type: "line", source: "weak", filter: ["has", "number"],
+        layout: { "line-cap": "round", "line-join": "round" }, paint,
+    });
+    return [
+        line("weak-edge", { "line-color": ink.number, "line-width": ["+", wide, 4] }),
+        line("weak", { "line-color": ink.weak, "line-width": wide }),
+    ];
+}
+
+/* Their places in the list, and the missions that the chosen one would uncover. */
+function weakMarks(ink) {
+    return [{
+        id: "weak-loses", type: "circle", source: "weak", filter: ["has", "loses"],
+        paint: {
+            "circle-radius": 17, "circle-opacity": 0, "circle-stroke-width": 4,
+            "circle-stroke-color": ink.weak,
+        },
+    }, {
+        id: "weak-numbers", type: "symbol", source: "weak", filter: ["has", "number"],
+        layout: {
+            "symbol-placement": "line-center", "text-field": ["get", "number"],
+            "text-size": 15, "text-font": ["sans-serif"], "text-allow-overlap": true,
+            "text-rotation-alignment": "viewport", "text-offset": [0, -1.1],
+        },
+        paint: {
+            "text-color": ink.weak, "text-halo-color": ink.number, "text-halo-width": 2.5,
+        },
+    }];
+}
+
+/** Layers over sources "gaps", "cover", "tried" (what is closed only to try),
+ * "posts" (proposed ones) and "weak". */
 export function planLayers(theme) {
     const ink = INK[theme];
     return [{
@@ -31,7 +65,7 @@ export function planLayers(theme) {
             "line-color": ink.gap, "line-opacity": 0.9, "line-dasharray": [2, 1],
             "line-width": ["interpolate", ["linear"], ["zoom"], 10, 1, 14, 2.5, 18, 4],
         },
-    }, {
+    }, ...weakLines(ink), {
         id: "tried", type: "line", source: "tried",
         paint: { "line-color": ink.edge, "line-width": 8, "line-dasharray": [0.35, 0.5] },
     }, {
@@ -50,7 +84,7 @@ export function planLayers(theme) {
             "text-ignore-placement": true,
         },
         paint: { "text-color": byWithin(ink.text) },
-    }, {
+    }, ...weakMarks(ink), {
         id: "posts", type: "circle", source: "posts",
         paint: {
             "circle-color": ink.post, "circle-radius": 13, "circle-stroke-color": ink.number,

@@ -34,12 +34,16 @@ function bodyRow(head, cells) {
     first.scope = "row";
     first.append(head);
     row.append(first);
-    for (const [text, classes = ""] of cells) row.append(element("td", text, classes));
+    for (const [content, classes = ""] of cells) {
+        const cell = element("td", null, classes);
+        cell.append(content);
+        row.append(cell);
+    }
     return row;
 }
 
-/** A table: names are [text, classes, what is read out before], cells [text,
- * classes], rows {head, cells}. */
+/** A table: names are [text, classes, what is read out before], cells [text or
+ * element, classes], rows {head, cells}. */
 export function fillTable(table, names, rows) {
     const body = element("tbody");
     body.append(...rows.map(({ head, cells }) => bodyRow(head, cells)));

@@ -237,13 +237,20 @@ export function endTrying() {
     showFields();
 }
 
-/** Tries `places` ({name, lat, lon}) for units that there are, and one more unit
- * at each of `more`. */
-export function tryUnits(places, more) {
+/** Tries changes that are proposed elsewhere, and nothing else: `moves` ({name,
+ * lat, lon}) of units that there are, one more unit at each place of `more`,
+ * units that are `away` (call signs), `streets` to close at a place ({lat, lon,
+ * street}), the hour of the week `at` ("Mon 08:00"). */
+export function tryChanges({ moves = [], more = [], away = [], streets = [], at = "" }) {
     endTrying();
     leave();
-    for (const { name, lat, lon } of places) moved.set(name, { lat, lon });
-    for (const place of more) added.set(newLabel(), place);
+    for (const { name, lat, lon } of moves) moved.set(name, { lat, lon });
+    for (const name of away) moved.set(name, { removed: true });
+    for (const { lat, lon } of more) added.set(newLabel(), { lat, lon });
+    closed = streets.slice(0, CLOSURES_MAX).map((street) => ({ id: ++count, ...street }));
+    byId("try-promise").value = "";
+    byId("try-day").value = at.slice(0, 3);
+    if (at !== "") byId("try-hour").value = at.slice(4);
     begin();
 }
 

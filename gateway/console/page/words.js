@@ -1,5 +1,6 @@
 /* Every word of the page. A key is in all three languages. */
 import { planWords } from "./words_plan.js";
+import { weakWords } from "./words_weak.js";
 
 const en = {
     title: "Patrols",
@@ -353,5 +354,7 @@ const fr = {
 };
 
 export const words = {
-    es: { ...es, ...planWords.es }, en: { ...en, ...planWords.en }, fr: { ...fr, ...planWords.fr },
+    es: { ...es, ...planWords.es, ...weakWords.es },
+    en: { ...en, ...planWords.en, ...weakWords.en },
+    fr: { ...fr, ...planWords.fr, ...weakWords.fr },
 };
