@@ -126,6 +126,16 @@ enum pt_err closures_with(const struct closures *base,
     return err;
 }
 
+size_t closures_count(const struct closures *closures)
+{
+    return closures->count;
+}
+
+const struct closure *closures_at(const struct closures *closures, size_t index)
+{
+    return &closures->items[index];
+}
+
 struct closures *closures_ref(struct closures *closures)
 {
     atomic_fetch_add_explicit(&closures->references, 1, memory_order_relaxed);

@@ -67,6 +67,13 @@ struct closures;
 PT_MUST_CHECK enum pt_err closures_load(const char *conninfo,
                                         struct closures **ret, char *message,
                                         size_t message_size);
+/* Those of the past that were in force at any time of a span, until they were
+ * over or removed; `as_known`: and not before they were entered. Else the same.
+ */
+PT_MUST_CHECK enum pt_err
+closures_load_past(const char *conninfo, int64_t from_ms, int64_t to_ms,
+                   bool as_known, struct closures **ret, char *message,
+                   size_t message_size);
 /* From an array, whose texts and pieces are copied: for what makes its own. */
 PT_MUST_CHECK enum pt_err closures_new(const struct closure *items,
                                        size_t count, struct closures **ret);
@@ -74,6 +81,10 @@ PT_MUST_CHECK enum pt_err closures_new(const struct closure *items,
 PT_MUST_CHECK enum pt_err closures_with(const struct closures *base,
                                         const struct closure *items,
                                         size_t count, struct closures **ret);
+size_t closures_count(const struct closures *closures);
+/* By closure_id. */
+const struct closure *closures_at(const struct closures *closures,
+                                  size_t index);
 struct closures *closures_ref(struct closures *closures);
 void closures_unref(struct closures *closures); /* NULL is fine */
 

@@ -1,37 +1,49 @@
 /* The closures that are not over, from the database. */
 #include "closures_internal.h"
 
+#include <inttypes.h>
 #include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* Which closures, and from and until when they are. */
+struct span_sql {
+    const char *begins, *ends, *where;
+};
 /* A minute more than what is over by the database's clock: the gateway's own
- * decides. One row more than the limits shows that they are passed. */
-#define NOT_OVER                     \
-    "WHERE c.removed_at IS NULL AND" \
-    " (c.until IS NULL OR c.until > now() - interval '1 minute')"
-#define MS(column) "round(extract(epoch FROM " column ") * 1000)::bigint"
-#define LIMIT_TEXT(number) " LIMIT " #number " + 1"
-#define LIMIT(number) LIMIT_TEXT(number)
+ * decides. */
+static const struct span_sql not_over = {
+    .begins = "c.\"from\"",
+    .ends = "c.until",
+    .where = "c.removed_at IS NULL AND"
+             " (c.until IS NULL OR c.until > now() - interval '1 minute')"};
+#define ENDED "least(c.until, c.removed_at)"
+static const struct span_sql as_they_were = {.begins = "c.\"from\"",
+                                             .ends = ENDED};
+static const struct span_sql as_known_then = {
+    .begins = "greatest(c.\"from\", c.created_at)", .ends = ENDED};
 
+#define MS(column) "round(extract(epoch FROM " column ") * 1000)::bigint"
+/* One row more than the limits shows that they are passed. Begins, ends, where.
+ */
 static const char items_sql[] =
     "SELECT closure_id, kind = 'closed', factor, speed_mps, direction,"
-    " " MS("\"from\"") ", " MS("until") ", " MS(
-        "created_at") ","
-                      " street, who, reason FROM patrol.closure c " NOT_OVER
-                      " ORDER BY closure_id" LIMIT(CLOSURES_MAX);
-
+    " " MS("%s") ", " MS("%s") ", " MS(
+        "created_at") ", street, who, reason FROM patrol.closure c WHERE %s"
+                      " ORDER BY closure_id LIMIT %d + 1";
 static const char pieces_sql[] =
     "SELECT closure_id, way_id, from_node, to_node,"
     " (SELECT string_agg(round(ST_Y(d.geom) * 1e6)::integer || ' ' ||"
     "  round(ST_X(d.geom) * 1e6)::integer, ' ' ORDER BY d.path)"
     "  FROM ST_DumpPoints(e.geom) d)"
     " FROM patrol.closure_edge e JOIN patrol.closure c USING (closure_id)"
-    " " NOT_OVER " ORDER BY closure_id, number" LIMIT(CLOSURES_ALL_PIECES_MAX);
+    " WHERE %s ORDER BY closure_id, number LIMIT %d + 1";
+#define SQL_BYTES 1600
 
 struct loader {
     PGconn *conn;
+    struct span_sql span;
     char *message;
     size_t message_size;
     size_t count;
@@ -163,15 +175,20 @@ static enum pt_err ask(struct loader *l, const char *sql, PGresult **ret)
 
 static enum pt_err load(struct loader *l, struct closures **ret)
 {
+    char sql[SQL_BYTES];
     PGresult *begun = NULL;
     PGresult *items = NULL;
     PGresult *pieces = NULL;
     enum pt_err err =
         ask(l, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", &begun);
+    snprintf(sql, sizeof(sql), items_sql, l->span.begins, l->span.ends,
+             l->span.where, CLOSURES_MAX);
     if (err == PT_OK)
-        err = ask(l, items_sql, &items);
+        err = ask(l, sql, &items);
+    snprintf(sql, sizeof(sql), pieces_sql, l->span.where,
+             CLOSURES_ALL_PIECES_MAX);
     if (err == PT_OK)
-        err = ask(l, pieces_sql, &pieces);
+        err = ask(l, sql, &pieces);
     if (err == PT_OK)
         err = take_items(l, items);
     if (err == PT_OK)
@@ -187,15 +204,17 @@ static enum pt_err load(struct loader *l, struct closures **ret)
     return err;
 }
 
-enum pt_err closures_load(const char *conninfo, struct closures **ret,
-                          char *message, size_t message_size)
+static enum pt_err load_span(const char *conninfo, const struct span_sql *span,
+                             struct closures **ret, char *message,
+                             size_t message_size)
 {
     /* Before `dbname`, so that what the setting says prevails. */
     const char *const keys[] = {"connect_timeout", "application_name",
                                 "client_encoding", "dbname", NULL};
     const char *const values[] = {"10", "patrol closures", "UTF8", conninfo,
                                   NULL};
-    struct loader l = {.message = message, .message_size = message_size};
+    struct loader l = {
+        .span = *span, .message = message, .message_size = message_size};
     l.conn = PQconnectdbParams(keys, values, 1);
     enum pt_err err = PT_E_DB;
     if (PQstatus(l.conn) == CONNECTION_OK)
@@ -208,4 +227,25 @@ enum pt_err closures_load(const char *conninfo, struct closures **ret,
     free(l.pieces);
     free(l.items);
     return err;
+}
+
+enum pt_err closures_load(const char *conninfo, struct closures **ret,
+                          char *message, size_t message_size)
+{
+    return load_span(conninfo, &not_over, ret, message, message_size);
+}
+
+enum pt_err closures_load_past(const char *conninfo, int64_t from_ms,
+                               int64_t to_ms, bool as_known,
+                               struct closures **ret, char *message,
+                               size_t message_size)
+{
+    struct span_sql span = as_known ? as_known_then : as_they_were;
+    char where[SQL_BYTES / 2];
+    snprintf(where, sizeof(where),
+             "%s < to_timestamp(%" PRId64 " / 1000.0) AND (%s IS NULL OR"
+             " %s > greatest(%s, to_timestamp(%" PRId64 " / 1000.0)))",
+             span.begins, to_ms, span.ends, span.ends, span.begins, from_ms);
+    span.where = where;
+    return load_span(conninfo, &span, ret, message, message_size);
 }

@@ -154,33 +154,6 @@ static enum pt_err run_threads(struct job *job, struct sums *sums)
     return err;
 }
 
-/* -------------------------------------------------------------- what it needs
- */
-static enum pt_err make_basis(const struct history_wish *wish,
-                              struct coverage_basis **ret)
-{
-    const struct roads_metric *own = roads_profile(wish->roads, wish->profile);
-    const struct coverage_metrics metrics = {
-        .now = own, .open = own, .first = roads_profile(wish->roads, NULL)};
-    struct coverage_basis *basis;
-    if (wish->basis != NULL) {
-        *ret = coverage_basis_ref(wish->basis);
-        return PT_OK;
-    }
-    if (own == NULL)
-        return PT_E_RANGE;
-    enum pt_err err =
-        coverage_basis_new(&wish->coverage, wish->catalog, &metrics, &basis);
-    if (err != PT_OK)
-        return err;
-    err = coverage_basis_fill(basis);
-    if (err == PT_OK)
-        *ret = basis;
-    else
-        coverage_basis_unref(basis);
-    return err;
-}
-
 static void told_why(char *message, size_t size, enum pt_err err)
 {
     if (message[0] == '\0')
@@ -203,14 +176,19 @@ enum pt_err history_at(const struct history_wish *wish,
                        size_t message_size)
 {
     struct made_by by = {.wish = wish};
+    struct asking asking;
     struct history_moment *moment = calloc(1, sizeof(*moment));
-    enum pt_err err = moment == NULL ? PT_E_NOMEM : PT_OK;
     message[0] = '\0';
+    if (moment == NULL)
+        return PT_E_NOMEM;
+    enum pt_err err = asking_open(&asking, wish->conninfo, "patrol history",
+                                  message, message_size);
     if (err == PT_OK)
-        err = make_basis(wish, &by.basis);
+        err = then_new(&asking, wish, &by.then);
+    asking_close(&asking);
     if (err == PT_OK)
         err = replay_moment(&by, moment, message, message_size);
-    coverage_basis_unref(by.basis);
+    then_free(by.then);
     if (err == PT_OK) {
         *ret = moment;
     } else {
@@ -244,19 +222,32 @@ struct run {
     struct coverage *coverage; /* without units: what is judged */
 };
 
+/* What is judged is the same by whatever was in force. */
+static enum pt_err find_judged(struct run *run, const struct history_wish *wish,
+                               struct then *then)
+{
+    struct then_terms *terms = NULL;
+    int64_t until_ms;
+    enum pt_err err = then_at(then, wish->from_ms, &terms, &until_ms,
+                              run->asking.message, run->asking.message_size);
+    if (err == PT_OK)
+        err = coverage_new(&wish->coverage, 1, &run->coverage);
+    if (err == PT_OK)
+        err =
+            coverage_set_basis(run->coverage, then_basis(terms), wish->from_ms);
+    then_let_go(terms);
+    return err;
+}
+
 static enum pt_err prepare(struct run *run, const struct history_wish *wish)
 {
     struct made_by *by = &run->job.by;
-    enum pt_err err = make_basis(wish, &by->basis);
+    enum pt_err err = find_judged(run, wish, by->then);
     if (err == PT_OK)
         err = frontages_new(wish->roads, wish->catalog, wish->pass_m,
                             &by->frontages);
     if (err == PT_OK)
         err = hours_read(&run->asking, wish, &run->hours);
-    if (err == PT_OK)
-        err = coverage_new(&wish->coverage, 1, &run->coverage);
-    if (err == PT_OK)
-        err = coverage_set_basis(run->coverage, by->basis, wish->from_ms);
     if (err == PT_OK)
         err = sums_new(wish, &run->hours, run->coverage, &run->sums);
     if (err == PT_OK)
@@ -291,7 +282,7 @@ static void clear_run(struct run *run)
     free(run->job.done);
     frontages_free(run->job.by.frontages);
     coverage_free(run->coverage);
-    coverage_basis_unref(run->job.by.basis);
+    then_free(run->job.by.then);
     sums_free(run->sums);
     hours_clear(&run->hours);
     keep_clear(&run->kept);
@@ -319,7 +310,9 @@ enum pt_err history_run(const struct history_wish *wish, uint32_t *ret,
     enum pt_err err = asking_open(&run.asking, wish->conninfo, "patrol history",
                                   message, message_size);
     if (err == PT_OK)
-        err = keep_find(&run.asking, wish, &run.kept, &run_id);
+        err = then_new(&run.asking, wish, &run.job.by.then);
+    if (err == PT_OK)
+        err = keep_find(&run.asking, wish, run.job.by.then, &run.kept, &run_id);
     if (err == PT_OK && run_id == 0)
         err = answer(&run, wish, &run_id);
     if (err == PT_OK)

@@ -5,9 +5,15 @@
  * moving on along them, the same rule of who counts, the same coverage.
  *
  * What is judged are the missions and zones of today on the network of today:
- * of those before, no map is kept. A report counts by one of two clocks: when
- * its fix was made (where units were; late reports are in their place), or
- * when it came in (what the gateway knew then, and what it wrote of it).
+ * of those before, no map is kept. Streets are closed and slowed as they were
+ * then; what was learned for an hour of the week counts in it, as it was
+ * learned last: of what was learned before nothing is kept. The closure or hour
+ * is another at the very moment, where the live gateway takes some hundred ms.
+ *
+ * A report counts by one of two clocks: when its fix was made (where units
+ * were; late reports are in their place), or when it came in (what the gateway
+ * knew then, and what it wrote of it). A closure counts from when it began, or
+ * not before it was entered.
  *
  * Missions are followed at every report, and whenever a unit has moved on by
  * DISPATCH_RESNAP_M; streets are looked at every step_s. Positions older than
@@ -52,8 +58,8 @@ struct history_wish {
     struct catalog *catalog;
     struct roads *roads;          /* prepared */
     const char *profile;          /* NULL: the first */
-    struct coverage_basis *basis; /* of these, by the profile's own times; NULL:
-                                     to be made */
+    struct coverage_basis *basis; /* of these: all is judged by it; NULL: by the
+                                     closures and learned times of then */
     history_progress progress;
     void *context;
 };

@@ -6,6 +6,7 @@
  * replay.c   a slice of time, as the live gateway would have gone through it
  * passes.c   who comes by at which mission
  * hours.c    hours of the week by time zone
+ * then.c     times learned, and streets closed, and when that changed
  * sums.c     what happened, added up
  * keep.c     answers kept in the database, and found again
  * history.c  slices onto threads and together again */
@@ -17,6 +18,9 @@
 #include "fleet.h"
 #include "learn.h"
 #include <stdatomic.h>
+
+struct then;
+struct then_terms;
 
 #define HISTORY_FOLDS (COVERAGE_FOLD + 1u) /* 0, 1, 2, 3 or more in time */
 
@@ -88,11 +92,10 @@ struct snapshot {
     float within_m[COVERAGE_FOLD];
 };
 
-/* All slices are replayed by these; the basis and the frontages do not change.
- */
+/* All slices are replayed by these; the frontages do not change. */
 struct made_by {
     const struct history_wish *wish;
-    struct coverage_basis *basis;
+    struct then *then;
     struct frontages *frontages; /* NULL: nobody's passes are looked for */
     atomic_bool stop;
     atomic_int_fast64_t done_ms; /* of all slices, with their lead */
@@ -134,9 +137,39 @@ PT_MUST_CHECK enum pt_err hours_read(const struct asking *asking,
                                      const struct history_wish *wish,
                                      struct hours *ret);
 void hours_clear(struct hours *hours);
+/* The same of one zone alone; the span's end is in it. */
+PT_MUST_CHECK enum pt_err hours_of_zone(const struct asking *asking,
+                                        const char *time_zone, int64_t from_ms,
+                                        int64_t to_ms, struct hours *ret);
 /* The hour of the week then, and when it ends. */
 unsigned hours_at(const struct hours *hours, size_t zone, int64_t time_ms,
                   int64_t *end_ms);
+
+/* -------------------------------------------------------------------- then */
+/* What was in force when, of a wish (borrowed): its basis, throughout; else the
+ * times that were last learned for each hour of the week, and the closures of
+ * the span, by its clock: from when on they were, or from when on they were
+ * known. Any thread. */
+PT_MUST_CHECK enum pt_err then_new(const struct asking *asking,
+                                   const struct history_wish *wish,
+                                   struct then **ret);
+void then_free(struct then *then); /* NULL is fine */
+/* What made it, in words of its own. */
+const char *then_made_of(const struct then *then);
+/* What was in force at a moment of the span, and until when; made when nobody
+ * asked for the same just now: some hundred ms, with learned times a second
+ * (of a city). A thread holds one, or two while it changes. PT_E_NOMEM,
+ * PT_E_DB, PT_E_FULL (time tables), PT_E_RANGE: no such profile. */
+PT_MUST_CHECK enum pt_err then_at(struct then *then, int64_t at_ms,
+                                  struct then_terms **ret, int64_t *until_ms,
+                                  char *message, size_t message_size);
+void then_let_go(struct then_terms *terms); /* NULL is fine */
+struct coverage_basis *then_basis(const struct then_terms *terms);
+/* As dispatch takes them. */
+struct roads_metric *const *then_learned(const struct then_terms *terms,
+                                         size_t *count);
+struct roads_metric *const *then_closed(const struct then_terms *terms,
+                                        size_t *count);
 
 /* -------------------------------------------------------------------- sums */
 struct gap {
@@ -195,7 +228,8 @@ struct kept {
  * clears `ret`. */
 PT_MUST_CHECK enum pt_err keep_find(const struct asking *asking,
                                     const struct history_wish *wish,
-                                    struct kept *ret, uint32_t *run_id);
+                                    const struct then *then, struct kept *ret,
+                                    uint32_t *run_id);
 void keep_clear(struct kept *kept);
 PT_MUST_CHECK enum pt_err
 keep_write(const struct asking *asking, const struct kept *kept,

@@ -94,6 +94,25 @@ static enum pt_err read_offsets(const struct asking *asking, size_t zone,
     return PT_OK;
 }
 
+enum pt_err hours_of_zone(const struct asking *asking, const char *time_zone,
+                          int64_t from_ms, int64_t to_ms, struct hours *ret)
+{
+    struct hours hours = {.first_ms = floor_hour(from_ms)};
+    enum pt_err err = PT_E_NOMEM;
+    hours.hour_count = (size_t)((to_ms - hours.first_ms) / HOUR_MS) + 1;
+    hours.names = calloc(1, sizeof(*hours.names));
+    hours.offsets_s = calloc(hours.hour_count, sizeof(*hours.offsets_s));
+    if (hours.names != NULL && hours.offsets_s != NULL) {
+        (void)zone_index(&hours, time_zone);
+        err = read_offsets(asking, 0, &hours);
+    }
+    if (err == PT_OK)
+        *ret = hours;
+    else
+        hours_clear(&hours);
+    return err;
+}
+
 enum pt_err hours_read(const struct asking *asking,
                        const struct history_wish *wish, struct hours *ret)
 {

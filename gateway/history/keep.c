@@ -31,11 +31,11 @@ static char *settings_text(const struct history_wish *wish)
                  "{\"level\":%u,\"promise_s\":%d,\"zone_percent\":%u,"
                  "\"counts\":\"%s\",\"turnout_s\":%" PRId64
                  ",\"busy_turnout_s\":%" PRId64 ",\"position_max_s\":%" PRId64
-                 ",\"pass_m\":%.1f,\"times\":\"profile\"}",
+                 ",\"pass_m\":%.1f,\"times\":\"%s\"}",
                  c->level, c->promise_s, c->zone_percent,
                  rule->busy_too ? "available_and_busy" : "available",
                  rule->turnout_s, rule->busy_turnout_s, rule->position_max_s,
-                 wish->pass_m) < 0)
+                 wish->pass_m, wish->basis != NULL ? "given" : "then") < 0)
         return NULL;
     return text;
 }
@@ -60,7 +60,8 @@ static void write_lists(FILE *out, const struct catalog *catalog)
 }
 
 /* NULL: out of memory. */
-static char *made_of_text(const struct history_wish *wish, const char *settings)
+static char *made_of_text(const struct history_wish *wish,
+                          const struct then *then, const char *settings)
 {
     char *text = NULL;
     size_t size;
@@ -71,6 +72,7 @@ static char *made_of_text(const struct history_wish *wish, const char *settings)
             settings, wish->from_ms, wish->to_ms,
             history_clock_word(wish->clock), wish->step_s,
             roads_network_id(wish->roads), profile_of(wish));
+    fputs(then_made_of(then), out);
     write_lists(out, wish->catalog);
     if (fclose(out) == 0)
         return text;
@@ -96,13 +98,13 @@ static const char find_sql[] =
     " ORDER BY run_id DESC LIMIT 1)";
 
 enum pt_err keep_find(const struct asking *asking,
-                      const struct history_wish *wish, struct kept *ret,
-                      uint32_t *run_id)
+                      const struct history_wish *wish, const struct then *then,
+                      struct kept *ret, uint32_t *run_id)
 {
     char from[24], to[24], lead[24];
     *ret = (struct kept){.settings = settings_text(wish)};
     char *made_of =
-        ret->settings == NULL ? NULL : made_of_text(wish, ret->settings);
+        ret->settings == NULL ? NULL : made_of_text(wish, then, ret->settings);
     if (made_of == NULL)
         return PT_E_NOMEM;
     const char *const params[] = {made_of, from, to, lead,

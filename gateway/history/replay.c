@@ -23,6 +23,8 @@ struct replay {
     struct fleet *fleet;
     struct dispatch *dispatch;
     struct coverage *coverage;
+    struct then_terms *terms; /* in force */
+    int64_t change_ms;        /* until then */
     struct batch batch;
     struct passes_unit *passing; /* by slot */
     uint16_t *there;             /* by mission */
@@ -235,6 +237,48 @@ static void step(struct replay *r, int64_t now_ms)
         r->wake_ms = r->passing_ms;
 }
 
+/* How it is at each mission. */
+static void tell_all(struct replay *r, int64_t now_ms)
+{
+    size_t missions = catalog_mission_count(r->by->wish->catalog);
+    for (size_t m = 0; m < missions; m++) {
+        struct coverage_mission state = coverage_mission(r->coverage, m);
+        tell(r, EVENT_WITHIN, (uint32_t)m, (uint32_t)state.within, now_ms);
+    }
+}
+
+/* ------------------------------------------------------------ another hour */
+/* What learning and closures do in the gateway when an hour or a closure begins
+ * or ends, at the very moment. */
+static enum pt_err use_terms(struct replay *r, struct then_terms *terms,
+                             int64_t now_ms)
+{
+    size_t learned_count, closed_count;
+    struct roads_metric *const *learned = then_learned(terms, &learned_count);
+    struct roads_metric *const *closed = then_closed(terms, &closed_count);
+    enum pt_err err = dispatch_set_learned(r->dispatch, learned, learned_count);
+    if (err == PT_OK)
+        err = dispatch_set_metrics(r->dispatch, closed, closed_count, r->fleet);
+    if (err == PT_OK)
+        err = coverage_set_basis(r->coverage, then_basis(terms), now_ms);
+    return err;
+}
+
+static void change_terms(struct replay *r, int64_t now_ms)
+{
+    struct then_terms *before = r->terms;
+    fail(r, then_at(r->by->then, now_ms, &r->terms, &r->change_ms,
+                    r->slice->message, sizeof(r->slice->message)));
+    if (r->err == PT_OK && r->terms != before)
+        fail(r, use_terms(r, r->terms, now_ms));
+    then_let_go(before);
+    if (r->err != PT_OK)
+        return;
+    put_moved(r, now_ms);
+    tell_units(r, now_ms);
+    tell_all(r, now_ms);
+}
+
 static void look_whether_to_stop(struct replay *r, int64_t now_ms)
 {
     if (now_ms - r->looked_ms < LOOK_MS)
@@ -249,9 +293,13 @@ static void look_whether_to_stop(struct replay *r, int64_t now_ms)
 /* Whatever falls due by the clock alone before `until_ms`. */
 static void go_to(struct replay *r, int64_t until_ms)
 {
-    while (r->err == PT_OK && r->wake_ms < until_ms) {
-        int64_t now_ms = r->wake_ms;
-        step(r, now_ms);
+    while (r->err == PT_OK &&
+           (r->wake_ms < until_ms || r->change_ms < until_ms)) {
+        int64_t now_ms = r->wake_ms < r->change_ms ? r->wake_ms : r->change_ms;
+        if (r->change_ms <= r->wake_ms)
+            change_terms(r, now_ms);
+        if (r->err == PT_OK)
+            step(r, now_ms);
         look_whether_to_stop(r, now_ms);
     }
     look_whether_to_stop(r, until_ms);
@@ -389,18 +437,15 @@ static void take_until(struct replay *r, struct waiting *next, int64_t until_ms)
     go_to(r, until_ms);
 }
 
-/* From here on all is told, beginning with how it is. */
 static void begin_telling(struct replay *r, int64_t now_ms)
 {
     size_t missions = catalog_mission_count(r->by->wish->catalog);
     r->telling = true;
     r->units = (uint32_t)coverage_unit_count(r->coverage);
     tell(r, EVENT_UNITS, 0, r->units, now_ms);
-    for (size_t m = 0; m < missions; m++) {
-        struct coverage_mission state = coverage_mission(r->coverage, m);
-        tell(r, EVENT_WITHIN, (uint32_t)m, (uint32_t)state.within, now_ms);
+    tell_all(r, now_ms);
+    for (size_t m = 0; m < missions; m++)
         tell(r, EVENT_THERE, (uint32_t)m, r->there[m], now_ms);
-    }
 }
 
 static int64_t first_snapshot_ms(const struct replay *r)
@@ -460,9 +505,13 @@ static enum pt_err open_replay(struct replay *r)
         err = dispatch_set_roads(r->dispatch, wish->roads, r->fleet);
     if (err == PT_OK)
         err = coverage_new(&wish->coverage, r->max_units, &r->coverage);
+    /* What is in force when the slice begins is before it, too: of that time
+     * only what was matched to which street is left by then. */
     if (err == PT_OK)
-        err = coverage_set_basis(r->coverage, r->by->basis,
-                                 r->slice->from_ms - replay_lead_ms(wish));
+        err = then_at(r->by->then, r->slice->from_ms, &r->terms, &r->change_ms,
+                      r->slice->message, sizeof(r->slice->message));
+    if (err == PT_OK)
+        err = use_terms(r, r->terms, r->slice->from_ms - replay_lead_ms(wish));
     if (err == PT_OK) {
         coverage_on_turn(r->coverage, on_turn, r);
         err = rows_open(
@@ -476,6 +525,7 @@ static void close_replay(struct replay *r)
 {
     rows_close(&r->rows);
     coverage_free(r->coverage);
+    then_let_go(r->terms);
     dispatch_free(r->dispatch);
     fleet_free(r->fleet);
     batch_clear(&r->batch);

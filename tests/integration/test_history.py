@@ -165,6 +165,61 @@ def test_answers_are_kept_until_a_report_comes_late(town, make_gateway):
     assert len(history(gateway, at(0), at(60))["missions"]) == 4
 
 
+def close(database, way, start, end, created, removed=None):
+    """The streets from a crossing to the east and to the north: its number and
+    1000 are their way (lib_database.py)."""
+    closure = database.one(
+        "INSERT INTO patrol.closure (kind, \"from\", until, street, created_at, removed_at)"
+        " VALUES ('closed', %s, %s, 'Calle', %s, %s) RETURNING closure_id", start, end,
+        created, removed)
+    database.query(
+        "INSERT INTO patrol.closure_edge SELECT %s, row_number() OVER (ORDER BY edge_id),"
+        " way_id, source, target, geom FROM patrol.road_edge WHERE way_id = %s", closure, way)
+
+
+def learn(database, hour):
+    """All takes twice as long in one hour of the week, and as it does in others."""
+    database.query("INSERT INTO patrol.learned_profile VALUES ('patrol', now(), now(), now(),"
+                   " 9, 'UTC', 0, 0)")
+    database.query("INSERT INTO patrol.learned_hour SELECT 'patrol', h, CASE h WHEN %s THEN 2"
+                   " ELSE 1 END, 0, 0, 0, 0, 0 FROM generate_series(0, 167) h", hour)
+
+
+def test_closures_and_hours_are_those_of_then(town, make_gateway):
+    # three streets from Alpha, one from Beta: 30 s and 10 s of promised 30 s
+    stand(town, "A1", 30, 90, crossing(3, 0))
+    covered_s = (86 + 5 - 30) * 60  # the last report is at 01:26
+    gateway = make_gateway(**FAST).start()
+
+    def out(**params):
+        missions = by_name(history(gateway, at(0), at(120), **params))
+        return 7200 - missions["Alpha"]["out_s"], 7200 - missions["Beta"]["out_s"]
+
+    def now(minute):
+        answer = gateway.get(f"/v1/coverage?at={text(at(minute))}")
+        return {m["name"]: [round(u["eta_s"]) for u in m["units"]]
+                for m in answer["missions"]}
+    assert out() == (covered_s, covered_s)
+    # between Alpha and Beta from 00:40 to 00:50: five streets by the next avenue
+    close(town, 1002, at(40), at(50), at(45))
+    close(town, 1002, at(32), None, at(10), removed=at(35))
+    close(town, 1002, at(70), None, at(60), removed=at(65))
+    assert out() == (covered_s - 780, covered_s)
+    # it was not known before 00:45
+    assert out(clock="received") == (covered_s - 480, covered_s)
+    assert (now(39)["Alpha"], now(40)["Alpha"], now(50)["Alpha"]) == ([30], [50], [30])
+    # from 01:00 to 02:00 Alpha is a minute away, Beta 20 s
+    learn(town, 1)
+    try:
+        assert out() == (1800 - 780, covered_s)
+        assert (now(59)["Beta"], now(60)["Beta"]) == ([10], [20])
+        settings = history(gateway, at(0), at(120))["settings"]
+        assert settings["times"] == "then"
+    finally:
+        town.query("DELETE FROM patrol.learned_profile")
+    assert out() == (covered_s - 780, covered_s)
+
+
 def test_what_cannot_be_answered_is_said(town, make_gateway):
     gateway = make_gateway(**FAST).start()
     now = datetime.datetime.now(UTC)
@@ -223,15 +278,17 @@ def test_no_missions_at_all(database, make_gateway):
 
 
 # ------------------------------------------------------------------ beside live
-def drive(make_vehicle, seconds):
+def drive(make_vehicle, seconds, *acts):
     """Two cars that drive back and forth along streets, as agents report: often
     when they turn, else now and then; one loses its network for a while. All at
-    the same time, in real time."""
+    the same time, in real time, and other acts after so many seconds."""
     cars = {name: make_vehicle(name) for name in ("A1", "A2")}
     seqs = {name: itertools.count(1) for name in cars}
-    late, began = [], time.time()
+    late, began, acts = [], time.time(), list(acts)
     while time.time() < began + seconds:
         since = time.time() - began
+        if acts and since > acts[0][0]:
+            acts.pop(0)[1]()
         for name, row, pace in (("A1", 0, 1.0), ("A2", 1, 0.7)):
             # 0 to 9 streets and back, at `pace` streets a second
             along = since * pace % 18
@@ -255,11 +312,19 @@ def test_a_replay_is_what_was_written_live(town, make_gateway, make_vehicle):
     """Gaps and figures that a gateway wrote while two cars drove about, against
     the replay of that time by the clock of what came in. A tick takes some
     milliseconds, and a mission is gained or lost where a car is within metres of
-    the one place: what turns may do so a little sooner or later."""
+    the one place: what turns may do so a little sooner or later. In the middle
+    Alpha's streets are closed, when A1 is to come near to it, and opened."""
     gateway = make_gateway(coverage__position_max_s=10, **FAST).start()
     coverage_of(gateway)
-    begin = datetime.datetime.now(UTC)
-    drive(make_vehicle, 24)
+    begin, closure = datetime.datetime.now(UTC), []
+
+    def close_streets():
+        closure.append(requests.post(gateway.url + "/v1/closures", timeout=30,
+                                     json={"ways": [1001]}).json()["id"])
+
+    def open_streets():
+        requests.delete(f"{gateway.url}/v1/closures/{closure[0]}", timeout=30)
+    drive(make_vehicle, 24, (13, close_streets), (19, open_streets))
     time.sleep(11)  # what is believed of them runs out
     end = datetime.datetime.now(UTC)
     assert gateway.stop() == 0
@@ -288,6 +353,11 @@ def test_a_replay_is_what_was_written_live(town, make_gateway, make_vehicle):
                    == (units, within) for then in around(gateway, taken_at)), taken_at
         assert any(then["total"]["streets"]["within_m"] == pytest.approx(within_m, abs=250)
                    for then in around(gateway, streets_at)), streets_at
+    # and it would not be so without it
+    town.query("DELETE FROM patrol.closure")
+    opened = history(gateway, begin, end, clock="received", step=60)
+    assert (by_name(answer)["Alpha"]["out_s"] - by_name(opened)["Alpha"]["out_s"]
+            > LATE_S), (answer, opened)
 
 
 LATE_S = 2  # a machine with much else to do may be so late with a tick
