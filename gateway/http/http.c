@@ -302,7 +302,7 @@ static void on_second(uv_timer_t *timer)
     look_after_clients(http);
     closures_every_second(http);
     studies_every_second(http);
-    pasts_every_second(http);
+    longs_every_second(http);
     sse_every_second(http);
 }
 
@@ -440,10 +440,10 @@ static enum pt_err add_metrics(struct http *http)
          "Requests for long answers refused because too many waited",
          &http->studies_refused},
         {METRICS_GAUGE, "patrol_http_replays",
-         "Times of the past that are replayed or wait", &http->pasts_here},
+         "Times of the past that are replayed or wait", &http->longs_here},
         {METRICS_COUNTER, "patrol_http_replays_total",
          "Times of the past that were replayed, or found kept",
-         &http->pasts_done},
+         &http->longs_done},
         {METRICS_COUNTER, "patrol_http_cut_off_total",
          "Connections closed for being too slow", &http->cut_off},
     };
@@ -559,7 +559,7 @@ void http_close(struct http *http, void (*done)(void *), void *context)
     closures_end_all(http);
     areas_end_all(http);
     studies_end_all(http);
-    pasts_end_all(http);
+    longs_end_all(http);
     sse_end_all(http);
     if (http->open_handles > 0) {
         /* Before the daemon closes the descriptor that is watched. */

@@ -1,6 +1,6 @@
 /* Where units stand by, and where they had better stand. */
 #include "http_internal.h"
-#include "http_posts_body.h"
+#include "http_sought.h"
 #include "http_study.h"
 #include "http_terms.h"
 #include "http_words.h"
@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Any street: a thousand candidates are searched in a second or two. */
-#define CANDIDATES_MAX 1000u
 #define NAMED_MAX 100 /* missions that stay uncovered */
 
 /* ------------------------------------------------------------- where they are
@@ -41,18 +39,11 @@ void answer_posts(struct request *rq)
  */
 struct posts_job {
     struct study study;
-    struct terms *terms;
-    struct coverage_settings settings;
+    struct posts_body body;
+    struct posts_sought sought;
     struct coverage_basis *basis; /* counted; NULL until it is worked out */
-    int64_t now_ms;
     bool hour_learned;
     char message[256];
-    struct posts_body body;
-    /* As the search wants them; `named` is the post a place is, or NULL. */
-    struct siting_point *kept, *candidates;
-    const struct catalog_post **kept_posts, **candidate_posts;
-    size_t candidate_count;
-    struct siting_wish wish;
     struct siting_answer found;
     size_t fault;
     enum pt_err err;
@@ -63,13 +54,9 @@ static void release(struct study *study)
     struct posts_job *job = (struct posts_job *)study;
 
     siting_clear(&job->found);
-    posts_body_clear(&job->body);
     coverage_basis_unref(job->basis);
-    terms_free(job->terms);
-    free(job->kept);
-    free(job->candidates);
-    free(job->kept_posts);
-    free(job->candidate_posts);
+    posts_sought_clear(&job->sought);
+    posts_body_clear(&job->body);
     free(job);
 }
 
@@ -83,193 +70,22 @@ static bool go_on(void *context)
 static void run(struct study *study) /* on the pool */
 {
     struct posts_job *job = (struct posts_job *)study;
-
+    struct posts_sought *sought = &job->sought;
     const struct terms_wish terms = {
-        .now_ms = job->now_ms,
-        .settings = &job->settings,
+        .now_ms = sought->now_ms,
+        .settings = &sought->settings,
         .profile = job->body.profile[0] == '\0' ? NULL : job->body.profile,
         .hour = job->body.hour,
         .go_on = go_on,
         .context = job,
     };
-    job->err = terms_basis(job->terms, &terms, &job->basis, &job->hour_learned,
-                           job->message, sizeof job->message);
-    job->wish.basis = job->basis;
-    job->wish.cancelled = &study->stop;
+    job->err =
+        terms_basis(sought->terms, &terms, &job->basis, &job->hour_learned,
+                    job->message, sizeof job->message);
+    sought->wish.basis = job->basis;
+    sought->wish.cancelled = &study->stop;
     if (job->err == PT_OK)
-        job->err = siting_run(&job->wish, &job->found, &job->fault);
-}
-
-static const struct catalog_post *post_by_id(const struct catalog *catalog,
-                                             uint32_t id)
-{
-    for (size_t i = 0; i < catalog_post_count(catalog); i++)
-        if (catalog_post(catalog, i)->post_id == id)
-            return catalog_post(catalog, i);
-    return NULL;
-}
-
-/* False after a problem. */
-static bool find_places(struct request *rq, const struct catalog *catalog,
-                        const char *member, const struct posts_place *places,
-                        size_t count, struct siting_point **ret,
-                        const struct catalog_post ***posts)
-{
-    char where[40];
-
-    *ret = calloc(count + 1, sizeof **ret);
-    *posts = calloc(count + 1, sizeof **posts);
-    if (*ret == NULL || *posts == NULL) {
-        reply_problem(rq, PROBLEM_FAILED, "out of memory");
-        return false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        (*ret)[i].at = places[i].at;
-        if (!places[i].by_id)
-            continue;
-        (*posts)[i] = post_by_id(catalog, places[i].post_id);
-        if ((*posts)[i] == NULL) {
-            snprintf(where, sizeof where, "%s[%zu].post_id", member, i);
-            reply_parameter(rq, where, "there is no post of that number");
-            return false;
-        }
-        (*ret)[i].at = (*posts)[i]->at;
-    }
-    return true;
-}
-
-/* All posts of the catalog as candidates; false after a problem. */
-static bool take_all_posts(struct request *rq, const struct catalog *catalog,
-                           struct posts_job *job)
-{
-    size_t count = catalog_post_count(catalog);
-
-    if (count == 0) {
-        reply_parameter(rq, "candidates",
-                        "there are no posts (patrolctl posts import)");
-        return false;
-    }
-    job->candidates = calloc(count, sizeof *job->candidates);
-    job->candidate_posts = calloc(count, sizeof *job->candidate_posts);
-    if (job->candidates == NULL || job->candidate_posts == NULL) {
-        reply_problem(rq, PROBLEM_FAILED, "out of memory");
-        return false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        job->candidate_posts[i] = catalog_post(catalog, i);
-        job->candidates[i].at = job->candidate_posts[i]->at;
-    }
-    job->candidate_count = count;
-    return true;
-}
-
-/* By what it is judged; false after a problem. */
-static bool take_terms(struct request *rq, struct posts_job *job)
-{
-    const char *profile = job->body.profile;
-    struct in_force in_force;
-
-    take_in_force(rq->http, &in_force);
-    job->now_ms = http_wall_ms();
-    job->settings = *rq->http->coverage->settings;
-    enum pt_err err = terms_new(&in_force.now, &job->terms);
-    if (err != PT_OK) {
-        reply_problem(rq, PROBLEM_FAILED, "%s", pt_strerror(err));
-        return false;
-    }
-    if (*profile == '\0' || terms_knows(job->terms, profile))
-        return true;
-    reply_parameter(rq, "profile", "the network has no such profile");
-    return false;
-}
-
-/* The job's wish, from its body; false after a problem. */
-static bool plan(struct request *rq, struct posts_job *job)
-{
-    const struct http_coverage *live = rq->http->coverage;
-    const struct posts_body *body = &job->body;
-    const struct catalog *catalog =
-        coverage_basis_catalog(coverage_basis(live->coverage));
-    const struct catalog_zone *zone = NULL;
-
-    if (body->zone[0] != '\0' &&
-        (zone = zone_of(catalog, body->zone)) == NULL) {
-        reply_parameter(rq, "zone", "no zone has that number or name");
-        return false;
-    }
-    job->candidate_count = body->candidate_count;
-    if (!find_places(rq, catalog, "keep", body->kept, body->kept_count,
-                     &job->kept, &job->kept_posts) ||
-        !(body->from_posts
-              ? take_all_posts(rq, catalog, job)
-              : find_places(rq, catalog, "candidates", body->candidates,
-                            body->candidate_count, &job->candidates,
-                            &job->candidate_posts)))
-        return false;
-    if (!take_terms(rq, job))
-        return false;
-    int64_t turnout_s =
-        body->turnout_s >= 0 ? body->turnout_s : live->rule->turnout_s;
-    job->wish = (struct siting_wish){
-        .late_ms = (uint32_t)(1000 * turnout_s),
-        .post_count = body->post_count,
-        .fold = body->fold,
-        .kept_count = body->kept_count,
-        .kept = job->kept,
-        .candidate_count = job->candidate_count,
-        .candidates = job->candidates,
-        .spacing_m = body->spacing_m,
-        .candidates_max =
-            body->spacing_m > 0 ? SITING_STREETS_MAX : CANDIDATES_MAX,
-        .zone = zone,
-        .mission_weight = body->mission_weight,
-        .km_weight = body->km_weight,
-        .weight_count = body->weight_count,
-        .weights = body->weights,
-        .point_count = body->point_count,
-        .points = body->points,
-        .limit_ms = (int64_t)1000 * body->seconds,
-    };
-    return true;
-}
-
-/* ------------------------------------------------------------------- problems
- */
-static void reply_failed(struct request *rq, const struct posts_job *job)
-{
-    size_t kept = job->body.kept_count;
-    char where[40];
-
-    if (job->basis == NULL) {
-        reply_no_terms(rq, job->err, job->message);
-        return;
-    }
-    switch (job->err) {
-    case PT_E_OFFROAD:
-        if (job->fault < kept)
-            snprintf(where, sizeof where, "keep[%zu]", job->fault);
-        else
-            snprintf(where, sizeof where, "candidates[%zu]", job->fault - kept);
-        reply_problem(rq, PROBLEM_OFF_ROAD, "%s: no road within %.0f m", where,
-                      DISPATCH_ACCESS_MAX_M);
-        return;
-    case PT_E_FULL:
-        if (job->wish.candidate_count == 0 && job->body.spacing_m > 0)
-            reply_parameter(rq, "spacing_m",
-                            "more streets than can be looked at: take a wider "
-                            "one, or a zone");
-        else
-            reply_parameter(rq, "",
-                            "more than can be searched: take fewer candidates, "
-                            "or a zone");
-        return;
-    case PT_E_AGAIN:
-        reply_parameter(rq, "limit_s",
-                        "the time was over before there was an answer");
-        return;
-    default:
-        reply_problem(rq, PROBLEM_FAILED, "%s", pt_strerror(job->err));
-    }
+        job->err = siting_run(&sought->wish, &job->found, &job->fault);
 }
 
 /* ----------------------------------------------------------------- the answer
@@ -278,8 +94,10 @@ static const struct catalog_post *named(const struct posts_job *job,
                                         const struct siting_post *post)
 {
     if (post->kept)
-        return job->kept_posts[post->index];
-    return job->candidate_count > 0 ? job->candidate_posts[post->index] : NULL;
+        return job->sought.kept_posts[post->index];
+    return job->sought.candidate_count > 0
+               ? job->sought.candidate_posts[post->index]
+               : NULL;
 }
 
 static void write_post(struct json *json, const struct posts_job *job,
@@ -338,8 +156,9 @@ static double proved_share(const struct siting_answer *a)
 static void write_best(struct json *json, const struct posts_job *job)
 {
     const struct siting_answer *a = &job->found;
-    const char *of = job->candidate_count > 0 ? "of these candidates"
-                                              : "of the streets looked at";
+    const char *of = job->sought.candidate_count > 0
+                         ? "of these candidates"
+                         : "of the streets looked at";
     bool proved = a->covered >= a->bound;
     char words[120];
 
@@ -393,7 +212,7 @@ static void write_made_by(struct json *json, const struct posts_job *job)
     else
         jw_null(json, "spacing_m");
     jw_object_end(json);
-    jw_real(json, "turnout_s", job->wish.late_ms / 1e3, 0);
+    jw_real(json, "turnout_s", job->sought.wish.late_ms / 1e3, 0);
     jw_bool(json, "stopped", a->stopped);
     jw_object(json, "took_s");
     jw_real(json, "reach", (double)a->matrix_ms / 1e3, 3);
@@ -416,8 +235,10 @@ static bool refuse(struct request *rq, const struct made *made)
 {
     const struct posts_job *job = (const struct posts_job *)made;
 
-    if (job->err != PT_OK)
-        reply_failed(rq, job);
+    if (job->err != PT_OK && job->basis == NULL)
+        reply_no_terms(rq, job->err, job->message);
+    else if (job->err != PT_OK)
+        reply_not_found(rq, job->err, job->fault, &job->body, &job->sought);
     return job->err != PT_OK;
 }
 
@@ -457,7 +278,8 @@ void answer_posts_search(struct request *rq)
     if (!posts_body_parse(rq->body, rq->body_bytes, &job->body, &fault))
         reply_parameter(rq, fault.member, fault.what);
     else
-        good = request_coverage_now(rq) && study_room(rq) && plan(rq, job);
+        good = request_coverage_now(rq) && study_room(rq) &&
+               posts_seek(rq, &job->body, &job->sought);
     if (good)
         study_begin(rq, &job->study);
     else

@@ -5,7 +5,7 @@
  * http.c         the daemon, the loop, connections and their deadlines
  * http_routes.c  which handler answers which address
  * http_answers_* the handlers: each fills request.reply, none knows a socket
- * http_past.c    spans of the past, by the pool
+ * http_long.c    answers that may take minutes, by the pool
  * http_closing.c streets closed and opened, by pool and database
  * http_study.c   answers that take long, by the pool, one after the other
  * http_events.c  the event streams */
@@ -56,6 +56,10 @@
     X(ROUTE_SITING, "findPosts")           \
     X(ROUTE_MOVES, "findMoves")            \
     X(ROUTE_WEAK, "getWeakPoints")         \
+    X(ROUTE_PLANS, "listPlans")            \
+    X(ROUTE_PLAN_MAKE, "makePlan")         \
+    X(ROUTE_PLAN, "getPlan")               \
+    X(ROUTE_PLAN_REMOVE, "removePlan")     \
     X(ROUTE_ETA, "reportEta")              \
     X(ROUTE_EVENTS, "getEvents")           \
     X(ROUTE_HEALTHZ, "getHealth")          \
@@ -114,7 +118,7 @@ struct later {
 };
 struct closure_job;
 struct study;
-struct past_job;
+struct long_job;
 
 /* One request; freed with its memory when libmicrohttpd is done with it. */
 struct request {
@@ -173,8 +177,8 @@ struct http {
     struct areas_job *areas_wanted; /* answers that wait for areas of gaps */
     struct study *studies; /* the first is under way, the others wait */
     uint64_t studies_here, studies_done, studies_refused, studies_ns;
-    struct past_job *pasts; /* the first is under way, the others wait */
-    uint64_t pasts_here, pasts_done;
+    struct long_job *longs; /* one is under way, others wait or are over */
+    uint64_t longs_here, longs_done;
 
     struct http_ring *ring;
     struct stream *streams;
@@ -211,6 +215,7 @@ const char *routes_operation(enum http_route route);
     X(PROBLEM_NO_MISSION, "no-such-mission", 404, "No such mission")         \
     X(PROBLEM_NO_CLOSURE, "no-such-closure", 404, "No such closure")         \
     X(PROBLEM_NO_STREET, "no-such-street", 404, "No such street")            \
+    X(PROBLEM_NO_PLAN, "no-such-plan", 404, "No such plan")                  \
     X(PROBLEM_METHOD, "method-not-allowed", 405, "Method not allowed")       \
     X(PROBLEM_AMBIGUOUS, "ambiguous-mission", 409, "Several missions fit")   \
     X(PROBLEM_STREETS, "ambiguous-street", 409, "Several streets fit")       \
@@ -278,6 +283,10 @@ void answer_posts(struct request *rq);
 void answer_posts_search(struct request *rq);
 void answer_moves(struct request *rq);
 void answer_weak(struct request *rq);
+void answer_plans(struct request *rq);
+void answer_plan_make(struct request *rq);
+void answer_plan(struct request *rq);
+void answer_plan_remove(struct request *rq);
 void answer_missions(struct request *rq);
 void answer_places(struct request *rq);
 void answer_zones(struct request *rq);
@@ -403,9 +412,9 @@ void later_end_all(struct http *http);
 /* The reply is there: the connection goes on. */
 void later_done(struct request *rq);
 
-/* -------------------------------------------------------------------- past */
-void pasts_every_second(struct http *http);
-void pasts_end_all(struct http *http); /* after later_end_all() */
+/* --------------------------------------------------- what may take minutes */
+void longs_every_second(struct http *http);
+void longs_end_all(struct http *http); /* after later_end_all() */
 
 /* ---------------------------------------------------------------- closures */
 void closures_end_all(struct http *http); /* after later_end_all() */

@@ -3,7 +3,7 @@
 /* What questions about the past have in common. Private to http; loop thread.
  */
 #include "history.h"
-#include "http_internal.h"
+#include "http_long.h"
 
 /* What is judged, and by which rules: as it is now. The catalog and the network
  * are counted. False with a problem: there is no network yet. */
@@ -15,9 +15,7 @@ bool past_clock(struct request *rq, enum history_clock *ret);
 
 /* Somebody who waits for it, and what of it he wants. */
 struct past_waiter {
-    struct later later;
-    struct past_waiter *next;
-    int64_t since_ms;
+    struct long_waiter waiter;
     uint32_t zone_id, mission_id; /* 0: all */
 };
 

@@ -1,13 +1,10 @@
 /* What a replay found, as the database tells it. */
 #include "http_past.h"
+#include "http_sql.h"
 #include "pt_log.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#define TIME(column)                          \
-    "to_char(" column " AT TIME ZONE 'UTC', " \
-    "'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
 
 /* clang-format off */ /* it would cut the statement into syllables */
 /* $1 the run, $2 a zone, $3 a mission; null: all. The server writes it. */
@@ -47,15 +44,15 @@ static const char answer_sql[] =
     "   FROM unnest(within_m) WITH ORDINALITY AS x (w, k)) END) AS what"
     "  FROM mean JOIN patrol.coverage_run_zone z USING (zone_id)"
     "  WHERE z.run_id = $1::integer)"
-    " SELECT json_build_object('run_id', run_id, 'from', " TIME("\"from\"")
-    ", 'to', " TIME("\"to\"") ","
+    " SELECT json_build_object('run_id', run_id, 'from', " SQL_TIME("\"from\"")
+    ", 'to', " SQL_TIME("\"to\"") ","
     " 'clock', clock, 'step_s', step_s,"
     " 'network_id', network_id, 'networks_since', networks,"
-    " 'profile', profile, 'settings', settings, 'made_at', " TIME("made_at")
+    " 'profile', profile, 'settings', settings, 'made_at', " SQL_TIME("made_at")
     ","
-    " 'read_at', " TIME("read_at") ", 'took_s', round(took_s::numeric, 3),"
-    " 'fixes', fixes, 'first_fix', " TIME("first_fix") ", 'last_fix', "
-    TIME("last_fix") ","
+    " 'read_at', " SQL_TIME("read_at") ", 'took_s', round(took_s::numeric, 3),"
+    " 'fixes', fixes, 'first_fix', " SQL_TIME("first_fix") ", 'last_fix', "
+    SQL_TIME("last_fix") ","
     " 'units', json_build_object('reported', units,"
     "  'counted_mean', round(units_mean::numeric, 2),"
     "  'nobody_s', round(nobody_s::numeric, 1)),"
@@ -66,9 +63,9 @@ static const char answer_sql[] =
     "  'out_s', round(out_s::numeric, 1), 'out_share', round((out_s /"
     "   extract(epoch FROM r.\"to\" - r.\"from\"))::numeric, 5),"
     "  'outages', outages, 'longest_s', round(longest_s::numeric, 1),"
-    "  'longest_from', " TIME("longest_from") ", 'passes', passes,"
+    "  'longest_from', " SQL_TIME("longest_from") ", 'passes', passes,"
     "  'unpassed_s', round(unpassed_s::numeric, 1),"
-    "  'unpassed_from', " TIME("unpassed_from") ")"
+    "  'unpassed_from', " SQL_TIME("unpassed_from") ")"
     "  ORDER BY out_s DESC NULLS LAST, name), '[]') FROM m),"
     " 'hours', (SELECT coalesce(json_agg(json_build_object('hour', hour,"
     "  'watched_s', round(watched::numeric, 1),"
@@ -93,8 +90,8 @@ static const char answer_sql[] =
     "  WHERE z.run_id = r.run_id"
     "  AND z.zone_id = coalesce($2::integer, z.zone_id)),"
     " 'gaps', CASE WHEN $3 IS NOT NULL THEN (SELECT coalesce(json_agg("
-    "  json_build_object('from', " TIME("started_at") ", 'to', "
-    TIME("ended_at") ")"
+    "  json_build_object('from', " SQL_TIME("started_at") ", 'to', "
+    SQL_TIME("ended_at") ")"
     "  ORDER BY started_at), '[]') FROM (SELECT * FROM"
     " patrol.coverage_run_gap"
     "  WHERE run_id = r.run_id AND mission_id = $3::integer"
@@ -104,7 +101,7 @@ static const char answer_sql[] =
 static void on_answer(void *context, enum pt_err err, PGresult *result)
 {
     struct past_waiter *waiter = context;
-    struct request *rq = later_take(&waiter->later);
+    struct request *rq = later_take(&waiter->waiter.later);
 
     free(waiter);
     if (rq == NULL)
@@ -153,7 +150,7 @@ void past_answer(struct http *http, uint32_t run_id, struct past_waiter *waiter)
     snprintf(mission, sizeof mission, "%" PRIu32, waiter->mission_id);
     if (db_query(http->db, answer_sql, 3, values, on_answer, waiter) == PT_OK)
         return;
-    struct request *rq = later_take(&waiter->later);
+    struct request *rq = later_take(&waiter->waiter.later);
     if (rq != NULL) {
         reply_problem(rq, PROBLEM_DATABASE, "the database does not answer");
         later_done(rq);

@@ -245,16 +245,24 @@ static bool take_all(const json_t *body, struct posts_body *ret,
     return true;
 }
 
+bool posts_body_take(const json_t *body, struct posts_body *ret,
+                     struct body_fault *fault)
+{
+    *ret = (struct posts_body){.mission_weight = 1, .hour = TERMS_NOW};
+    bool good = take_all(body, ret, fault);
+    if (!good)
+        posts_body_clear(ret);
+    return good;
+}
+
 bool posts_body_parse(const char *bytes, size_t size, struct posts_body *ret,
                       struct body_fault *fault)
 {
     json_t *body = body_parse(bytes, size, fault);
 
-    *ret = (struct posts_body){.mission_weight = 1, .hour = TERMS_NOW};
-    bool good = body != NULL && take_all(body, ret, fault);
+    *ret = (struct posts_body){.mission_weight = 1};
+    bool good = body != NULL && posts_body_take(body, ret, fault);
     json_decref(body);
-    if (!good)
-        posts_body_clear(ret);
     return good;
 }
 

@@ -41,6 +41,9 @@ struct posts_body {
 /* False with the reason in `fault`; `ret` is cleared then. */
 bool posts_body_parse(const char *bytes, size_t size, struct posts_body *ret,
                       struct body_fault *fault);
+/* The same of an object. */
+bool posts_body_take(const json_t *body, struct posts_body *ret,
+                     struct body_fault *fault);
 void posts_body_clear(struct posts_body *body);
 
 #endif

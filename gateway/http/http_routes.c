@@ -44,6 +44,13 @@ static const struct route {
     {"/v1/coverage/moves", ROUTE_MOVES, answer_moves, {"most", "places"}},
     {"/v1/posts", ROUTE_POSTS, answer_posts, {NULL}},
     {"/v1/coverage/weak", ROUTE_WEAK, answer_weak, {"lang", "hours"}},
+    {"/v1/coverage/plans", ROUTE_PLANS, answer_plans, {NULL}},
+    {"POST /v1/coverage/plans", ROUTE_PLAN_MAKE, answer_plan_make, {NULL}},
+    {"/v1/coverage/plans/{}", ROUTE_PLAN, answer_plan, {NULL}},
+    {"DELETE /v1/coverage/plans/{}",
+     ROUTE_PLAN_REMOVE,
+     answer_plan_remove,
+     {NULL}},
     {"/v1/reports/eta", ROUTE_ETA, answer_eta_report, {"from", "to"}},
     {"/v1/events", ROUTE_EVENTS, answer_events, {NULL}},
     {"/healthz", ROUTE_HEALTHZ, answer_health, {NULL}},
@@ -187,6 +194,8 @@ void routes_answer(struct request *rq, const char *method, const char *host)
     rq->route = route->id;
     if (malformed && route->id == ROUTE_REOPEN)
         reply_problem(rq, PROBLEM_NO_CLOSURE, "its number is malformed");
+    else if (malformed && strstr(route->path, "/plans/") != NULL)
+        reply_problem(rq, PROBLEM_NO_PLAN, "its number is malformed");
     else if (malformed && route->answer == answer_page)
         reply_problem(rq, PROBLEM_NO_PATH, "the address is malformed");
     else if (malformed)

@@ -1,5 +1,5 @@
-/* What each candidate covers, and the answer. */
-#include "siting.h"
+/* What each candidate covers. */
+#include "siting_internal.h"
 
 #include "pt_room.h"
 
@@ -8,58 +8,17 @@
 #include <string.h>
 #include <time.h>
 
-#define UNITS_OF_WEIGHT 1000.0 /* the search counts in whole ones */
-/* The bound's linear relaxation takes seconds beyond. */
-#define RELAXED_PAIRS_MAX 400000u
-#define BEGINNINGS 40u
-#define SEED 1u
-
-struct demand {
-    enum siting_kind kind;
-    uint32_t index; /* mission, point or piece of street */
-    struct coverage_stop stop;
-};
-
-struct candidate {
-    struct coverage_unit unit; /* as it would stand by there */
-    bool kept;
-    size_t index;
-};
-
-struct siting {
-    const struct siting_wish *wish;
-    const struct catalog *catalog;
-    int64_t began_ms;
-    size_t demand_count, demand_room;
-    struct demand *demands; /* missions, then the others */
-    size_t mission_demands;
-    uint64_t *weight; /* by demand */
-    size_t weight_room;
-    size_t candidate_count;
-    struct candidate *candidates; /* kept ones first */
-    size_t *first;
-    uint32_t *covers;
-    size_t pair_count, pair_room;
-    uint32_t *eta_ms; /* of one candidate, by mission */
-};
-
-static int64_t clock_ms(void)
+int64_t siting_clock_ms(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static bool is_cancelled(const struct siting_wish *wish)
+static bool is_enough(const struct siting *s)
 {
-    return wish->cancelled != NULL && atomic_load(wish->cancelled);
-}
-
-static bool is_enough(void *context)
-{
-    const struct siting *s = context;
-    return is_cancelled(s->wish) ||
-           clock_ms() - s->began_ms >= s->wish->limit_ms;
+    return (s->wish->cancelled != NULL && atomic_load(s->wish->cancelled)) ||
+           siting_clock_ms() - s->began_ms >= s->wish->limit_ms;
 }
 
 /* ---------------------------------------------------------------- what counts
@@ -83,7 +42,7 @@ static enum pt_err add_demand(struct siting *s, enum siting_kind kind,
                               size_t index, const struct coverage_stop *stop,
                               double weight)
 {
-    uint64_t units = (uint64_t)llround(weight * UNITS_OF_WEIGHT);
+    uint64_t units = (uint64_t)llround(weight * SITING_UNITS_OF_WEIGHT);
     if (units == 0 || stop->promise_ms == 0)
         return PT_OK;
     enum pt_err err = pt_room(&s->demands, &s->demand_room, s->demand_count + 1,
@@ -99,7 +58,7 @@ static enum pt_err add_demand(struct siting *s, enum siting_kind kind,
     return PT_OK;
 }
 
-static enum pt_err add_missions(struct siting *s, struct siting_answer *ret)
+static enum pt_err add_missions(struct siting *s)
 {
     const struct siting_wish *wish = s->wish;
     enum pt_err err = PT_OK;
@@ -109,21 +68,21 @@ static enum pt_err add_missions(struct siting *s, struct siting_answer *ret)
         if (m->zone != wish->zone && !counts_in(wish->zone, m->at))
             continue;
         struct coverage_stop stop = coverage_stop_mission(wish->basis, i);
-        ret->off_road += stop.place.edge == ROADS_NONE;
+        s->off_road += stop.place.edge == ROADS_NONE;
         err = add_demand(s, SITING_MISSION, i, &stop, weight_of(wish, m));
     }
     s->mission_demands = s->demand_count;
     return err;
 }
 
-static enum pt_err add_others(struct siting *s, struct siting_answer *ret)
+static enum pt_err add_others(struct siting *s)
 {
     const struct siting_wish *wish = s->wish;
     enum pt_err err = PT_OK;
     for (size_t i = 0; err == PT_OK && i < wish->point_count; i++) {
         struct coverage_stop stop =
             coverage_stop_at(wish->basis, wish->points[i].at);
-        ret->off_road += stop.place.edge == ROADS_NONE;
+        s->off_road += stop.place.edge == ROADS_NONE;
         if (counts_in(wish->zone, wish->points[i].at))
             err = add_demand(s, SITING_POINT, i, &stop, wish->points[i].weight);
     }
@@ -167,17 +126,16 @@ static enum pt_err add_points(struct siting *s,
     return PT_OK;
 }
 
-static enum pt_err find_candidates(struct siting *s, struct siting_answer *ret,
-                                   size_t *fault)
+static enum pt_err find_candidates(struct siting *s, size_t *fault)
 {
     const struct siting_wish *wish = s->wish;
     struct roads_place *places = NULL;
     size_t count = 0;
     enum pt_err err = PT_OK;
     if (wish->candidate_count == 0) {
-        ret->spacing_m = wish->spacing_m;
+        s->spacing_m = wish->spacing_m;
         err = siting_sample(wish->basis, wish->zone, wish->candidates_max,
-                            &ret->spacing_m, &places, &count);
+                            &s->spacing_m, &places, &count);
     }
     if (err == PT_OK) {
         s->candidates =
@@ -257,106 +215,6 @@ static enum pt_err fill_matrix(struct siting *s)
     return err;
 }
 
-/* ----------------------------------------------------------------- the answer
- */
-static void add_sum(struct siting_sum *sum, const struct siting *s, size_t d)
-{
-    sum->count++;
-    sum->length_m += s->demands[d].stop.length_m;
-    sum->weight += (double)s->weight[d] / UNITS_OF_WEIGHT;
-}
-
-static enum pt_err tell_demand(const struct siting *s,
-                               const struct posts_answer *found,
-                               struct siting_answer *ret)
-{
-    unsigned *cover = calloc(s->demand_count + 1, sizeof(*cover));
-    ret->missed = calloc(s->mission_demands + 1, sizeof(*ret->missed));
-    if (cover == NULL || ret->missed == NULL) {
-        free(cover);
-        return PT_E_NOMEM;
-    }
-    for (size_t p = 0; p < found->count; p++) {
-        uint32_t c = found->posts[p];
-        for (size_t i = s->first[c]; i < s->first[c + 1]; i++)
-            cover[s->covers[i]]++;
-    }
-    for (size_t d = 0; d < s->demand_count; d++) {
-        enum siting_kind kind = s->demands[d].kind;
-        add_sum(&ret->all[kind], s, d);
-        if (cover[d] >= s->wish->fold)
-            add_sum(&ret->within[kind], s, d);
-        else if (kind == SITING_MISSION)
-            ret->missed[ret->missed_count++] = s->demands[d].index;
-    }
-    free(cover);
-    return PT_OK;
-}
-
-static enum pt_err tell_posts(const struct siting *s,
-                              const struct posts_answer *found,
-                              struct siting_answer *ret)
-{
-    ret->posts = calloc(found->count + 1, sizeof(*ret->posts));
-    if (ret->posts == NULL)
-        return PT_E_NOMEM;
-    for (size_t p = 0; p < found->count; p++) {
-        uint32_t c = found->posts[p];
-        struct siting_post *post = &ret->posts[ret->post_count++];
-        *post = (struct siting_post){
-            .place = s->candidates[c].unit.place,
-            .kept = s->candidates[c].kept,
-            .index = s->candidates[c].index,
-            .adds = (double)found->adds[p] / UNITS_OF_WEIGHT,
-            .holds = (double)found->holds[p] / UNITS_OF_WEIGHT,
-        };
-        for (size_t i = s->first[c]; i < s->first[c + 1]; i++)
-            post->missions += s->covers[i] < s->mission_demands;
-    }
-    return PT_OK;
-}
-
-static enum pt_err search(struct siting *s, struct siting_answer *ret)
-{
-    const struct siting_wish *wish = s->wish;
-    uint32_t kept[SITING_POSTS_MAX];
-    for (size_t i = 0; i < wish->kept_count; i++)
-        kept[i] = (uint32_t)i;
-    const struct posts_problem problem = {
-        .demand_count = s->demand_count,
-        .weight = s->weight,
-        .candidate_count = s->candidate_count,
-        .first = s->first,
-        .covers = s->covers,
-        .kept_count = wish->kept_count,
-        .kept = kept,
-        .post_count = wish->post_count,
-        .fold = wish->fold,
-    };
-    const struct posts_limits limits = {
-        .seed = SEED,
-        .beginnings = BEGINNINGS,
-        .relaxed_pairs = RELAXED_PAIRS_MAX,
-        .enough = is_enough,
-        .context = s,
-    };
-    struct posts_answer found = {0};
-    enum pt_err err = posts_solve(&problem, &limits, &found);
-    if (err == PT_OK && is_cancelled(wish))
-        err = PT_E_AGAIN;
-    if (err == PT_OK)
-        err = tell_posts(s, &found, ret);
-    if (err == PT_OK)
-        err = tell_demand(s, &found, ret);
-    ret->total = (double)found.total / UNITS_OF_WEIGHT;
-    ret->covered = (double)found.covered / UNITS_OF_WEIGHT;
-    ret->bound = (double)found.bound / UNITS_OF_WEIGHT;
-    ret->stopped = found.stopped;
-    ret->nodes = found.nodes;
-    posts_answer_clear(&found);
-    return err;
-}
-
 static bool is_within(const struct siting_wish *w)
 {
     bool streets =
@@ -373,51 +231,79 @@ static bool is_within(const struct siting_wish *w)
            w->km_weight <= SITING_WEIGHT_MAX;
 }
 
-static void clear(struct siting *s)
+void siting_free(struct siting *siting)
 {
-    free(s->demands);
-    free(s->weight);
-    free(s->candidates);
-    free(s->first);
-    free(s->covers);
-    free(s->eta_ms);
+    if (siting == NULL)
+        return;
+    free(siting->demands);
+    free(siting->weight);
+    free(siting->candidates);
+    free(siting->first);
+    free(siting->covers);
+    free(siting->eta_ms);
+    free(siting);
 }
 
-enum pt_err siting_run(const struct siting_wish *wish,
-                       struct siting_answer *ret, size_t *fault)
+enum pt_err siting_new(const struct siting_wish *wish, struct siting **ret,
+                       size_t *fault)
 {
-    struct siting s = {
-        .wish = wish,
-        .catalog = coverage_basis_catalog(wish->basis),
-        .began_ms = clock_ms(),
-    };
-    struct siting_answer answer = {0};
     if (!is_within(wish))
         return PT_E_RANGE;
-    enum pt_err err = add_missions(&s, &answer);
+    struct siting *s = calloc(1, sizeof(*s));
+    if (s == NULL)
+        return PT_E_NOMEM;
+    s->wish = wish;
+    s->catalog = coverage_basis_catalog(wish->basis);
+    s->mission_count = catalog_mission_count(s->catalog);
+    s->began_ms = siting_clock_ms();
+    enum pt_err err = add_missions(s);
     if (err == PT_OK)
-        err = add_others(&s, &answer);
+        err = add_others(s);
     if (err == PT_OK)
-        err = find_candidates(&s, &answer, fault);
+        err = find_candidates(s, fault);
     if (err == PT_OK)
-        err = fill_matrix(&s);
-    answer.candidate_count = s.candidate_count;
-    answer.matrix_ms = clock_ms() - s.began_ms;
+        err = fill_matrix(s);
+    s->catalog = NULL; /* goes with the basis */
+    s->matrix_ms = siting_clock_ms() - s->began_ms;
     if (err == PT_OK)
-        err = search(&s, &answer);
-    answer.search_ms = clock_ms() - s.began_ms - answer.matrix_ms;
-    clear(&s);
-    if (err != PT_OK) {
-        siting_clear(&answer);
-        return err;
-    }
-    *ret = answer;
-    return PT_OK;
+        *ret = s;
+    else
+        siting_free(s);
+    return err;
 }
 
-void siting_clear(struct siting_answer *answer)
+size_t siting_bytes(const struct siting *siting)
 {
-    free(answer->posts);
-    free(answer->missed);
-    *answer = (struct siting_answer){0};
+    return siting->pair_room * sizeof(*siting->covers) +
+           siting->demand_room * sizeof(*siting->demands) +
+           siting->weight_room * sizeof(*siting->weight) +
+           siting->candidate_count *
+               (sizeof(*siting->candidates) + sizeof(*siting->first)) +
+           siting->mission_count * sizeof(*siting->eta_ms);
+}
+
+static bool same_demand(const struct siting *a, const struct siting *b)
+{
+    if (a->demand_count != b->demand_count)
+        return false;
+    for (size_t d = 0; d < a->demand_count; d++)
+        if (a->demands[d].kind != b->demands[d].kind ||
+            a->demands[d].index != b->demands[d].index ||
+            a->weight[d] != b->weight[d])
+            return false;
+    return true;
+}
+
+bool siting_same(const struct siting *a, const struct siting *b)
+{
+    if (a->candidate_count != b->candidate_count ||
+        a->pair_count != b->pair_count || !same_demand(a, b))
+        return false;
+    for (size_t c = 0; c <= a->candidate_count; c++)
+        if (a->first[c] != b->first[c])
+            return false;
+    for (size_t i = 0; i < a->pair_count; i++)
+        if (a->covers[i] != b->covers[i])
+            return false;
+    return true;
 }

@@ -104,6 +104,32 @@ PT_MUST_CHECK enum pt_err siting_run(const struct siting_wish *wish,
                                      struct siting_answer *ret, size_t *fault);
 void siting_clear(struct siting_answer *answer); /* cleared is fine */
 
+/* The same in two steps, for several searches: what each candidate covers by
+ * the wish's basis, which is not needed afterwards; all else of the wish is
+ * borrowed while there is a siting. Its post_count does not matter, but that
+ * the kept ones are no more. */
+struct siting;
+PT_MUST_CHECK enum pt_err siting_new(const struct siting_wish *wish,
+                                     struct siting **ret, size_t *fault);
+void siting_free(struct siting *siting);          /* NULL is fine */
+size_t siting_bytes(const struct siting *siting); /* of memory */
+/* Whether every candidate covers the same by both bases. */
+bool siting_same(const struct siting *a, const struct siting *b);
+
+/* Several hours at once: what is in cover by each, so many times over. */
+struct siting_part {
+    const struct siting *siting; /* of one wish but for its basis */
+    unsigned times;              /* 1 at least */
+};
+/* Posts that cover most by all parts together: all sums of the answer are over
+ * the parts and their times; `missed` are those that are not covered by some
+ * part. One part at least. Errors as above; PT_E_RANGE, too: parts of other
+ * candidates. */
+PT_MUST_CHECK enum pt_err siting_search(const struct siting_part *parts,
+                                        size_t part_count, size_t post_count,
+                                        int64_t limit_ms,
+                                        struct siting_answer *ret);
+
 /* The middles of pieces of street in `zone` (NULL: anywhere), no two nearer to
  * each other than the spacing and no other piece farther than it from one;
  * `*spacing_m` 0: the least of 20 m and up by quarters of which there are no

@@ -124,9 +124,11 @@ static enum pt_err take_hour(struct making *m, bool *hour_learned,
 {
     struct speeds *speeds = NULL;
     size_t count = 0;
-    enum pt_err err = speeds_load_hour(m->terms->conninfo, m->terms->roads,
-                                       (unsigned)m->wish->hour, &speeds,
-                                       message, message_size);
+    enum pt_err err = PT_E_NOTFOUND;
+    if (m->terms->conninfo != NULL)
+        err = speeds_load_hour(m->terms->conninfo, m->terms->roads,
+                               (unsigned)m->wish->hour, &speeds, message,
+                               message_size);
     if (err != PT_OK && err != PT_E_NOTFOUND)
         return err == PT_E_AGAIN ? PT_E_DB : err;
     let_go(m->learned);

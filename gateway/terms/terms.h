@@ -24,7 +24,8 @@ struct terms_now {
     struct roads_metric *const *metrics;
     struct roads_metric *const *learned;
     size_t profile_count;
-    const char *conninfo; /* for another hour; borrowed */
+    const char *conninfo; /* for another hour; borrowed; NULL: nothing was
+                             learned of any */
 };
 
 struct terms;
