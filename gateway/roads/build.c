@@ -111,6 +111,7 @@ static enum pt_err copy_edges(struct roads *roads,
         roads->edges[e].way_id = rows[e].way_id;
         roads->edges[e].length_m = rows[e].length_m;
         roads->edges[e].apart = rows[e].apart;
+        roads->edges[e].bridge = rows[e].bridge;
     }
     copy_lines(roads, rows);
     return copy_names(roads, rows);

@@ -90,7 +90,8 @@ void roads_climb_start(struct roads_search *search)
         search->number = 1;
     }
     search->reached_count = 0;
-    roads_each_goal(search, reach_goal, &a);
+    roads_each_goal(search->roads, search->target.edge, search->goal_ms,
+                    reach_goal, &a);
     while (a.count > 0) {
         uint32_t rank = heap_take(search->stack, a.count--);
         search->reached[search->reached_count++] = rank;

@@ -74,6 +74,11 @@ bool roads_edge_apart(const struct roads *roads, uint32_t directed)
     return roads->edges[directed >> 1].apart;
 }
 
+bool roads_edge_bridge(const struct roads *roads, uint32_t directed)
+{
+    return roads->edges[directed >> 1].bridge;
+}
+
 double roads_edge_length_m(const struct roads *roads, uint32_t directed)
 {
     const struct roads_edge *edge = edge_of(roads, directed);

@@ -95,8 +95,8 @@ static enum pt_err take_name(struct loader *l, const struct cursor *field,
 #define EDGE_COLUMNS 10
 static const char edge_sql[] =
     "COPY (SELECT edge_id, way_id, source, target, forward_ms, backward_ms,"
-    " length_m, (NOT is_main)::integer, name, geom FROM patrol.road_edge ORDER "
-    "BY edge_id)"
+    " length_m, (NOT is_main)::integer + 2 * bridge::integer, name, geom"
+    " FROM patrol.road_edge ORDER BY edge_id)"
     " TO STDOUT (FORMAT binary)";
 
 /* Appends the edge whose fields stand at the cursor; nothing when it comes
@@ -114,7 +114,9 @@ static enum pt_err edge_row(void *context, struct cursor *c)
     int64_t forward = copy_column(c, 4, &not_allowed);
     int64_t backward = copy_column(c, 4, &not_allowed);
     uint32_t length_bits = (uint32_t)copy_column(c, 4, NULL);
-    row.apart = copy_column(c, 4, NULL) != 0;
+    int64_t flags = copy_column(c, 4, NULL);
+    row.apart = flags & 1;
+    row.bridge = flags & 2;
     bool named = copy_field(c, &name);
     bool drawn = copy_field(c, &line);
     if (c->short_of || c->malformed)

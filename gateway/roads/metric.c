@@ -50,17 +50,26 @@ static bool goes_on(const struct roads_metric *metric, uint32_t arc)
     return false;
 }
 
-void roads_metric_settle(struct roads_metric *metric)
+void roads_metric_settle_at(struct roads_metric *metric, uint32_t node)
 {
-    uint32_t arcs = metric->roads->arc_count;
-    uint32_t longest = 0;
-    uint32_t turn = 0;
-    for (uint32_t arc = 0; arc < arcs; arc++) {
+    const struct roads *roads = metric->roads;
+    for (uint32_t arc = roads->first_in[node]; arc < roads->first_in[node + 1];
+         arc++) {
         uint64_t bit = UINT64_C(1) << (arc % 64);
         if (goes_on(metric, arc))
             metric->at_end[arc / 64] &= ~bit;
         else
             metric->at_end[arc / 64] |= bit;
+    }
+}
+
+void roads_metric_settle(struct roads_metric *metric)
+{
+    uint32_t longest = 0;
+    uint32_t turn = 0;
+    for (uint32_t node = 0; node < metric->roads->node_count; node++)
+        roads_metric_settle_at(metric, node);
+    for (uint32_t arc = 0; arc < metric->roads->arc_count; arc++) {
         if (metric->ms[arc] != ROADS_NONE && metric->ms[arc] > longest)
             longest = metric->ms[arc];
     }
@@ -141,19 +150,17 @@ const char *roads_profile_name(const struct roads *roads, size_t index)
     return index < roads->profile_count ? roads->profiles[index]->name : NULL;
 }
 
-/* Times at one directed edge, its ghosts too. */
-static void slow(struct roads_metric *metric,
-                 const struct roads_slowing *slowing)
+void roads_metric_set(struct roads_metric *metric, uint32_t directed,
+                      uint32_t ms)
 {
     const struct roads *roads = metric->roads;
-    uint32_t directed = slowing->directed;
     uint32_t arc = roads->edges[directed >> 1].arc[directed & 1u];
-    if (arc == ROADS_NONE || metric->ms[arc] == ROADS_NONE)
+    if (arc == ROADS_NONE)
         return;
-    metric->ms[arc] = slowing->ms;
+    metric->ms[arc] = ms;
     for (uint32_t i = roads_first_ghost(roads, directed);
          i < roads->ghost_count && roads->ghosts[i].directed == directed; i++)
-        metric->ms[roads->ghosts[i].arc] = slowing->ms;
+        metric->ms[roads->ghosts[i].arc] = ms;
 }
 
 /* Those that `base` does not allow stay closed, and of one edge the last
@@ -169,9 +176,28 @@ static enum pt_err slow_all(struct roads_metric *metric,
         bool again = false;
         for (size_t j = i + 1; j < count && !again; j++)
             again = slowings[j].directed == s->directed;
-        if (!again)
-            slow(metric, s);
+        if (!again && roads_metric_ms(metric, s->directed) != ROADS_NONE)
+            roads_metric_set(metric, s->directed, s->ms);
     }
+    return PT_OK;
+}
+
+enum pt_err roads_metric_copy(const struct roads_metric *base,
+                              struct roads_metric **ret)
+{
+    struct roads_metric *metric = NULL;
+    size_t arcs = base->roads->arc_count;
+    enum pt_err err = roads_metric_new(base->roads, &metric);
+    if (err != PT_OK)
+        return err;
+    memcpy(metric->name, base->name, sizeof(metric->name));
+    memcpy(metric->turn_ms, base->turn_ms, sizeof(metric->turn_ms));
+    metric->start_ms = base->start_ms;
+    metric->longest_ms = base->longest_ms;
+    memcpy(metric->ms, base->ms, arcs * sizeof(*metric->ms));
+    memcpy(metric->at_end, base->at_end,
+           (arcs / 64 + 1) * sizeof(*metric->at_end));
+    *ret = metric;
     return PT_OK;
 }
 
@@ -180,13 +206,9 @@ enum pt_err roads_metric_slowed(const struct roads_metric *base,
                                 size_t count, struct roads_metric **ret)
 {
     struct roads_metric *metric = NULL;
-    enum pt_err err = roads_metric_new(base->roads, &metric);
+    enum pt_err err = roads_metric_copy(base, &metric);
     if (err != PT_OK)
         return err;
-    memcpy(metric->name, base->name, sizeof(metric->name));
-    memcpy(metric->turn_ms, base->turn_ms, sizeof(metric->turn_ms));
-    metric->start_ms = base->start_ms;
-    memcpy(metric->ms, base->ms, base->roads->arc_count * sizeof(*metric->ms));
     err = slow_all(metric, slowings, count);
     if (err != PT_OK) {
         roads_metric_free(metric);

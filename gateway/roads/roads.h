@@ -34,7 +34,8 @@ struct roads_edge_row {
     int64_t source, target;           /* node ids */
     uint32_t forward_ms, backward_ms; /* 0: not allowed that way */
     float length_m;
-    bool apart;                     /* not of the main part: see roads_snap() */
+    bool apart; /* not of the main part: see roads_snap() */
+    bool bridge;
     uint32_t point_count;           /* 2 or more */
     const char *name;               /* NULL: none; copied */
     const struct geo_point *points; /* from source to target; copied */
@@ -145,6 +146,7 @@ static inline uint32_t roads_reverse(uint32_t directed)
  * allowed that way. */
 uint32_t roads_edge_ms(const struct roads *roads, uint32_t directed);
 bool roads_edge_apart(const struct roads *roads, uint32_t directed);
+bool roads_edge_bridge(const struct roads *roads, uint32_t directed);
 double roads_edge_length_m(const struct roads *roads, uint32_t directed);
 const char *roads_edge_name(const struct roads *roads, uint32_t directed);
 int64_t roads_edge_way(const struct roads *roads, uint32_t directed);
@@ -377,6 +379,47 @@ void roads_tables_from(const struct roads_tables *tables,
 /* The same to one of them. */
 uint32_t roads_tables_one(const struct roads_tables *tables,
                           const struct roads_place *from, size_t index);
+
+/* ---------------------------------------------------------- streets on trial
+ */
+/* What if these were closed: a metric with some streets closed for a moment,
+ * both ways, and who is where in time on it, by the times that tables of such a
+ * metric would tell. Closing takes microseconds where a metric and its tables
+ * take a second. One thread at a time. */
+struct roads_trial;
+
+/* Counts the metric, which need not be prepared; nothing is closed. */
+PT_MUST_CHECK enum pt_err roads_trial_new(const struct roads_metric *metric,
+                                          struct roads_trial **ret);
+void roads_trial_free(struct roads_trial *trial); /* NULL is fine */
+/* Opens what it closed before, and closes these edges. PT_E_RANGE: one is none
+ * of the network; PT_E_NOMEM: nothing is closed. */
+PT_MUST_CHECK enum pt_err roads_trial_close(struct roads_trial *trial,
+                                            const uint32_t *edges,
+                                            size_t count);
+/* For roads_snap_open() and the like: changes with roads_trial_close(), lives
+ * as long as the trial, and is not to be counted or searched on. */
+const struct roads_metric *roads_trial_metric(const struct roads_trial *trial);
+
+/* By one search backwards from the target: `met` is called for each slot that
+ * has at most limit_ms[slot] to drive to it (ROADS_NONE: it is not asked
+ * about), in no order, once for each direction in which it may set out for
+ * that: by directed edge. `ahead`: the target lies before it on this edge.
+ * False ends the search. PT_E_RANGE: the target or `standing` is of another
+ * network; PT_E_NOMEM. */
+typedef bool (*roads_met)(void *context, uint32_t slot, uint32_t directed,
+                          bool ahead);
+PT_MUST_CHECK enum pt_err
+roads_trial_reach(struct roads_trial *trial,
+                  const struct roads_standing *standing,
+                  const struct roads_place *target, const uint32_t *limit_ms,
+                  roads_met met, void *context);
+/* The edges on whose being open it depends that one who was met is there in
+ * that time, setting out so; some perhaps twice. After the search, until the
+ * next. */
+void roads_trial_way(const struct roads_trial *trial, uint32_t directed,
+                     bool ahead, void (*each)(void *context, uint32_t edge),
+                     void *context);
 
 /* ---------------------------------------------------------------- spreads */
 /* The first few units to arrive at every street, by one sweep from all of

@@ -32,7 +32,7 @@ struct roads_edge {
     uint32_t name;        /* into names; 0: none */
     uint32_t arc[2];      /* forward, backward; or ROADS_NONE */
     float length_m;
-    bool apart;
+    bool apart, bridge;
 };
 
 /* A turn in a byte: what it costs is up to the metric. */
@@ -133,6 +133,15 @@ PT_MUST_CHECK enum pt_err roads_tree_build(struct roads *roads);
 PT_MUST_CHECK enum pt_err roads_metric_new(struct roads *roads,
                                            struct roads_metric **ret);
 void roads_metric_settle(struct roads_metric *metric);
+/* All of `base` but what makes it fast; NULL for its weights. */
+PT_MUST_CHECK enum pt_err roads_metric_copy(const struct roads_metric *base,
+                                            struct roads_metric **ret);
+/* The time of a directed edge, its ghosts too. */
+void roads_metric_set(struct roads_metric *metric, uint32_t directed,
+                      uint32_t ms);
+/* Notes at which arcs into a junction turning round is all, as
+ * roads_metric_settle() does at every junction. */
+void roads_metric_settle_at(struct roads_metric *metric, uint32_t node);
 /* One whose times are all set: settled, made fast if the network is, counts
  * the network. Taken over, also when it fails. */
 PT_MUST_CHECK enum pt_err roads_metric_made(struct roads_metric *metric,
@@ -215,6 +224,25 @@ static inline uint32_t roads_ms_to(uint32_t ms, double travelled)
 
 bool roads_place_valid(const struct roads *roads,
                        const struct roads_place *place);
+/* A time as tables keep it: in tenths; ROADS_TABLE_UNKNOWN beyond
+ * ROADS_TABLE_MS. */
+#define ROADS_TABLE_UNKNOWN 65535u
+#define ROADS_TENTH_MS 100u
+static inline uint16_t roads_in_tenths(uint32_t ms)
+{
+    if (ms > ROADS_TABLE_MS)
+        return ROADS_TABLE_UNKNOWN;
+    return (uint16_t)((ms + ROADS_TENTH_MS / 2) / ROADS_TENTH_MS);
+}
+/* What is left to drive of such a time from the start of an arc, for one who
+ * has so much of it behind; ROADS_NONE. */
+static inline uint32_t roads_left_ms(uint32_t tenths, uint32_t gone_ms)
+{
+    uint32_t start_ms = tenths * ROADS_TENTH_MS;
+    if (tenths == ROADS_TABLE_UNKNOWN)
+        return ROADS_NONE;
+    return start_ms > gone_ms ? start_ms - gone_ms : 0;
+}
 /* The first ghost of a directed edge, or ghost_count; more may follow. */
 uint32_t roads_first_ghost(const struct roads *roads, uint32_t directed);
 
@@ -373,10 +401,14 @@ struct roads_search {
     struct roads_standing *alone; /* where roads_route() starts */
 };
 
-/* The arcs a target lies on, each with the time from its start. */
+/* The arcs a target lies on, each with the time from its start: `goal_ms` for
+ * the two directions of its edge, of which one that is not driven has
+ * ROADS_NONE. */
 typedef void (*roads_goal)(void *context, uint32_t arc, uint32_t ms);
-void roads_each_goal(const struct roads_search *search, roads_goal call,
-                     void *context);
+void roads_each_goal(const struct roads *roads, uint32_t edge,
+                     const uint32_t goal_ms[2], roads_goal call, void *context);
+void roads_goal_ms(const struct roads_metric *metric,
+                   const struct roads_place *target, uint32_t ret[2]);
 
 /* Makes a place the target. */
 void roads_search_aim(struct roads_search *search,

@@ -249,29 +249,33 @@ void roads_search_aim(struct roads_search *s, const struct roads_place *target)
         atomic_load_explicit(&s->metric->weights, memory_order_acquire);
     s->hierarchy =
         atomic_load_explicit(&s->roads->hierarchy, memory_order_acquire);
+    roads_goal_ms(s->metric, target, s->goal_ms);
+}
+
+void roads_goal_ms(const struct roads_metric *metric,
+                   const struct roads_place *target, uint32_t ret[2])
+{
     for (uint32_t way = 0; way < 2; way++) {
-        uint32_t ms = roads_metric_ms(s->metric, 2 * target->edge + way);
-        s->goal_ms[way] =
+        uint32_t ms = roads_metric_ms(metric, 2 * target->edge + way);
+        ret[way] =
             ms == ROADS_NONE
                 ? ROADS_NONE
                 : roads_ms_to(ms, roads_travelled(way, target->fraction));
     }
 }
 
-void roads_each_goal(const struct roads_search *search, roads_goal call,
-                     void *context)
+void roads_each_goal(const struct roads *roads, uint32_t edge,
+                     const uint32_t goal_ms[2], roads_goal call, void *context)
 {
-    const struct roads *roads = search->roads;
     for (uint32_t way = 0; way < 2; way++) {
-        uint32_t directed = 2 * search->target.edge + way;
-        if (search->goal_ms[way] == ROADS_NONE)
+        uint32_t directed = 2 * edge + way;
+        if (goal_ms[way] == ROADS_NONE)
             continue;
-        call(context, roads->edges[directed >> 1].arc[way],
-             search->goal_ms[way]);
+        call(context, roads->edges[edge].arc[way], goal_ms[way]);
         for (uint32_t i = roads_first_ghost(roads, directed);
              i < roads->ghost_count && roads->ghosts[i].directed == directed;
              i++)
-            call(context, roads->ghosts[i].arc, search->goal_ms[way]);
+            call(context, roads->ghosts[i].arc, goal_ms[way]);
     }
 }
 
@@ -413,7 +417,7 @@ static bool search_backwards(struct nearest *n, uint32_t most)
     uint32_t first =
         s->goal_ms[0] < s->goal_ms[1] ? s->goal_ms[0] : s->goal_ms[1];
     queue_start(&s->queue, first);
-    roads_each_goal(s, settle_goal, n);
+    roads_each_goal(s->roads, s->target.edge, s->goal_ms, settle_goal, n);
     for (uint32_t count = 0; s->queue.heap_count > 0 || queue_refill(s);) {
         uint64_t key = heap_pop(&s->queue);
         uint32_t ms = (uint32_t)(key >> 32);

@@ -13,8 +13,6 @@
 
 #define LANES 8u
 #define NO_WAY 0x3fffffff /* two of them fit into an int32_t */
-#define UNKNOWN 65535u
-#define TENTH_MS 100u
 
 /* Signed: that comparison is in every x86-64. */
 typedef int32_t lanes __attribute__((vector_size(LANES * sizeof(int32_t))));
@@ -66,13 +64,6 @@ static void start_lane(struct roads_search *search,
     }
 }
 
-static uint16_t in_tenths(int32_t ms)
-{
-    if (ms > (int32_t)ROADS_TABLE_MS)
-        return UNKNOWN;
-    return (uint16_t)(((uint32_t)ms + TENTH_MS / 2) / TENTH_MS);
-}
-
 static void write_lanes(struct roads_tables *tables, size_t first,
                         size_t lane_count, const lanes *times)
 {
@@ -82,9 +73,10 @@ static void write_lanes(struct roads_tables *tables, size_t first,
         uint32_t arc = roads->edges[d >> 1].arc[d & 1u];
         uint16_t *row = tables->tenths + d * tables->count + first;
         for (size_t lane = 0; lane < lane_count; lane++)
-            row[lane] = arc == ROADS_NONE
-                            ? UNKNOWN
-                            : in_tenths(times[h->rank[arc]][lane]);
+            row[lane] =
+                arc == ROADS_NONE
+                    ? ROADS_TABLE_UNKNOWN
+                    : roads_in_tenths((uint32_t)times[h->rank[arc]][lane]);
     }
 }
 
@@ -242,11 +234,10 @@ uint32_t roads_tables_one(const struct roads_tables *tables,
         if (ms == ROADS_NONE)
             continue;
         double gone = roads_travelled(way, from->fraction);
-        uint32_t tenths = tables->tenths[directed * tables->count + index];
-        uint32_t behind = roads_ms_to(ms, gone), start = tenths * TENTH_MS;
-        uint32_t left = start > behind ? start - behind : 0;
-        if (tenths != UNKNOWN && left < best)
-            best = left;
+        uint32_t left =
+            roads_left_ms(tables->tenths[directed * tables->count + index],
+                          roads_ms_to(ms, gone));
+        best = left < best ? left : best;
         for (size_t i = first_on(tables, from->edge);
              i < tables->count && tables->targets[i].edge == from->edge; i++) {
             const struct target *t = &tables->targets[i];
@@ -272,10 +263,8 @@ void roads_tables_from(const struct roads_tables *tables,
         const uint16_t *row = tables->tenths + directed * tables->count;
         uint32_t gone = roads_ms_to(ms, roads_travelled(way, from->fraction));
         for (size_t i = 0; i < tables->count; i++) {
-            uint32_t start = row[i] * TENTH_MS;
-            uint32_t left = start > gone ? start - gone : 0;
-            if (row[i] != UNKNOWN && left < ret[i])
-                ret[i] = left;
+            uint32_t left = roads_left_ms(row[i], gone);
+            ret[i] = left < ret[i] ? left : ret[i];
         }
         straight(tables, from, way, ms, ret);
     }

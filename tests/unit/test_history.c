@@ -54,9 +54,9 @@ static struct roads *make_streets(void)
     struct geo_point east[2] = {corner, at_m(400, 0)};
     struct geo_point lane[2] = {at_m(0, 70), at_m(400, 70)};
     const struct roads_edge_row rows[] = {
-        {1, 1, 2, 60000, 60000, 400, false, 2, "North", north},
-        {2, 1, 3, 60000, 60000, 400, false, 2, "East", east},
-        {3, 4, 5, 60000, 60000, 400, false, 2, "Lane", lane},
+        {1, 1, 2, 60000, 60000, 400, false, false, 2, "North", north},
+        {2, 1, 3, 60000, 60000, 400, false, false, 2, "East", east},
+        {3, 4, 5, 60000, 60000, 400, false, false, 2, "Lane", lane},
     };
     const struct roads_rows all = {.edges = rows, .edge_count = 3};
     struct roads *roads;

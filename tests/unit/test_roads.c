@@ -1076,6 +1076,258 @@ static void other_times_are_as_if_built_so(void **state)
         check_as_if_built_so(all_timed);
 }
 
+/* ---------------------------------------------------------- streets on trial
+ */
+/* Some streets closed for a moment, against tables of a metric without them. */
+struct trial_model {
+    struct roads *roads;
+    struct roads_place targets[3], units[MAX_UNITS];
+    uint32_t limit_ms[MAX_UNITS];
+    uint32_t closed[4];
+    size_t closed_count;
+    struct roads_trial *trial;
+    /* Of the last search: by unit, a bit for each edge that every way of it
+     * depends on, and how many ways it has. */
+    uint64_t needs[MAX_UNITS], way_needs;
+    unsigned ways[MAX_UNITS];
+};
+
+static struct roads *roads_with_turns(const struct town *t)
+{
+    struct roads *roads = NULL;
+    uint32_t round_ms = any(2) ? 1 + any(3000) : ROADS_NONE;
+    const struct roads_profile profile = {
+        .name = "patrol",
+        .turn_ms = {[ROADS_LEFT] = any(2000),
+                    [ROADS_ROUND_AT_END] = any(3000),
+                    [ROADS_ROUND] = round_ms},
+        .forbidden_ms = any(2) ? any(9000) : ROADS_NONE};
+    assert_int_equal(roads_new(&(struct roads_rows){.edges = t->rows,
+                                                    .edge_count = t->edges,
+                                                    .turns = t->banned,
+                                                    .turn_count = t->turns,
+                                                    .profiles = &profile,
+                                                    .profile_count = 1},
+                               &roads),
+                     PT_OK);
+    assert_int_equal(roads_prepare(roads), PT_OK);
+    return roads;
+}
+
+/* By tables of a metric with these and one more (ROADS_NONE) closed: a bit for
+ * each unit that is at a target in time. */
+static uint32_t in_time_without(const struct trial_model *m, size_t target,
+                                uint32_t more)
+{
+    struct roads_slowing closed[10];
+    struct roads_metric *metric = NULL;
+    struct roads_tables *tables = NULL;
+    size_t count = 0;
+    uint32_t in_time = 0;
+    for (size_t i = 0; i <= m->closed_count; i++) {
+        uint32_t edge = i < m->closed_count ? m->closed[i] : more;
+        for (uint32_t way = 0; way < 2 && edge != ROADS_NONE; way++)
+            closed[count++] =
+                (struct roads_slowing){2 * edge + way, ROADS_NONE};
+    }
+    assert_int_equal(roads_metric_slowed(roads_profile(m->roads, NULL), closed,
+                                         count, &metric),
+                     PT_OK);
+    assert_int_equal(roads_tables_new(metric, &m->targets[target], 1, &tables),
+                     PT_OK);
+    for (uint32_t u = 0; u < MAX_UNITS; u++) {
+        uint32_t ms = roads_tables_one(tables, &m->units[u], 0);
+        if (m->limit_ms[u] != ROADS_NONE && ms <= m->limit_ms[u])
+            in_time |= 1u << u;
+    }
+    roads_tables_free(tables);
+    roads_metric_unref(metric);
+    return in_time;
+}
+
+static void note_need(void *context, uint32_t edge)
+{
+    struct trial_model *m = context;
+    m->way_needs |= UINT64_C(1) << edge;
+}
+
+static bool note_met(void *context, uint32_t slot, uint32_t directed,
+                     bool ahead)
+{
+    struct trial_model *m = context;
+    assert_int_equal(directed / 2, m->units[slot].edge);
+    m->way_needs = 0;
+    roads_trial_way(m->trial, directed, ahead, note_need, m);
+    m->needs[slot] =
+        m->ways[slot]++ == 0 ? m->way_needs : m->needs[slot] & m->way_needs;
+    return true;
+}
+
+static void check_on_trial(struct trial_model *m,
+                           const struct roads_standing *standing)
+{
+    for (size_t t = 0; t < 3; t++) {
+        uint32_t met = 0;
+        memset(m->ways, 0, sizeof(m->ways));
+        assert_int_equal(roads_trial_reach(m->trial, standing, &m->targets[t],
+                                           m->limit_ms, note_met, m),
+                         PT_OK);
+        for (uint32_t u = 0; u < MAX_UNITS; u++)
+            met |= (m->ways[u] > 0 ? 1u : 0) << u;
+        assert_int_equal(met, in_time_without(m, t, ROADS_NONE));
+        /* who does not depend on a street is there in time without it */
+        uint32_t edge = any((uint32_t)roads_edge_count(m->roads));
+        uint32_t still = in_time_without(m, t, edge);
+        for (uint32_t u = 0; u < MAX_UNITS; u++)
+            if (met >> u & 1u && !(m->needs[u] >> edge & 1u))
+                assert_true(still >> u & 1u);
+    }
+}
+
+static void trials_are_as_if_closed(void **state)
+{
+    (void)state;
+    static struct town town;
+    random_state = 79;
+    for (int round = 0; round < 300; round++) {
+        struct trial_model m = {0};
+        struct roads_standing *standing = NULL;
+        random_town(&town, (struct geo_point){-33900000, 18400000}, 5000);
+        m.roads = roads_with_turns(&town);
+        assert_int_equal(
+            roads_trial_new(roads_profile(m.roads, NULL), &m.trial), PT_OK);
+        assert_int_equal(roads_standing_new(m.roads, MAX_UNITS, &standing),
+                         PT_OK);
+        for (uint32_t u = 0; u < MAX_UNITS; u++) {
+            m.units[u] = random_place(&town);
+            m.limit_ms[u] = any(8) ? any(20000) : ROADS_NONE;
+            roads_standing_put(standing, u, &m.units[u]);
+        }
+        for (int query = 0; query < 4; query++) {
+            m.closed_count = any(5);
+            for (size_t i = 0; i < m.closed_count; i++)
+                m.closed[i] = any((uint32_t)town.edges);
+            for (size_t t = 0; t < 3; t++)
+                m.targets[t] = random_place(&town);
+            assert_int_equal(
+                roads_trial_close(m.trial, m.closed, m.closed_count), PT_OK);
+            check_on_trial(&m, standing);
+        }
+        const uint32_t none[] = {0, (uint32_t)town.edges};
+        assert_int_equal(roads_trial_close(m.trial, none, 2), PT_E_RANGE);
+        m.closed_count = 0;
+        check_on_trial(&m, standing);
+        roads_standing_free(standing);
+        roads_trial_free(m.trial);
+        roads_unref(m.roads);
+    }
+}
+
+/* 1 > 2 - 3 - 5 and 2 - 4, of a second each; from 1 one may not turn to 4, and
+ * has to turn round for it: at 3 while that is allowed or 3 - 5 is closed, else
+ * at 5. */
+static void a_closing_changes_where_to_turn_round(void **state)
+{
+    (void)state;
+    static struct town t;
+    enum { TO_5 = 2 };
+    static const struct {
+        uint32_t anywhere_ms, at_end_ms, open_ms, closed_ms;
+    } rows[] = {{ROADS_NONE, 0, 6000, 4000}, {100, 3000, 4100, 7000}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct trial_model m = {.closed = {TO_5}};
+        struct roads_standing *standing = NULL;
+        memset(&t, 0, sizeof(t));
+        street(&t, 1, 2, 1000, 0);
+        street(&t, 2, 3, 1000, 1000);
+        street(&t, 3, 5, 1000, 1000);
+        street(&t, 2, 4, 1000, 1000);
+        t.turns = 1;
+        t.banned[0] = (struct roads_turn_row){.from = 0, .to = 6};
+        const struct roads_profile profile = {
+            .name = "patrol",
+            .turn_ms = {[ROADS_ROUND_AT_END] = rows[i].at_end_ms,
+                        [ROADS_ROUND] = rows[i].anywhere_ms},
+            .forbidden_ms = ROADS_NONE};
+        const struct roads_rows all = {t.rows, 4, t.banned, 1,
+                                       NULL,   0, &profile, 1};
+        assert_int_equal(roads_new(&all, &m.roads), PT_OK);
+        assert_int_equal(
+            roads_trial_new(roads_profile(m.roads, NULL), &m.trial), PT_OK);
+        assert_int_equal(roads_standing_new(m.roads, MAX_UNITS, &standing),
+                         PT_OK);
+        memset(m.limit_ms, 0xff, sizeof(m.limit_ms));
+        for (uint32_t u = 0; u < 4; u++)
+            roads_standing_put(standing, u, &m.units[u]);
+        m.limit_ms[0] = rows[i].open_ms;
+        m.limit_ms[1] = rows[i].open_ms - 100;
+        m.limit_ms[2] = rows[i].closed_ms;
+        m.limit_ms[3] = rows[i].closed_ms - 100;
+        const struct roads_place target = {.edge = 3, .fraction = 1};
+        for (size_t closed = 0; closed < 2; closed++) {
+            memset(m.ways, 0, sizeof(m.ways));
+            assert_int_equal(roads_trial_close(m.trial, m.closed, closed),
+                             PT_OK);
+            assert_int_equal(roads_trial_reach(m.trial, standing, &target,
+                                               m.limit_ms, note_met, &m),
+                             PT_OK);
+            assert_int_equal(m.ways[2 * closed], 1);
+            assert_int_equal(m.ways[2 * closed + 1], 0);
+            if (closed == 0)
+                assert_true(m.needs[0] >> TO_5 & 1);
+        }
+        roads_standing_free(standing);
+        roads_trial_free(m.trial);
+        roads_unref(m.roads);
+    }
+}
+
+static bool nobody_more(void *context, uint32_t slot, uint32_t directed,
+                        bool ahead)
+{
+    (void)slot;
+    (void)directed;
+    (void)ahead;
+    ++*(unsigned *)context;
+    return false;
+}
+
+static void a_trial_ends_when_it_is_told_to(void **state)
+{
+    (void)state;
+    static struct town t;
+    const uint32_t limit_ms[] = {60000, 60000, 60000};
+    struct roads_standing *standing = NULL, *other = NULL;
+    struct roads_trial *trial = NULL;
+    unsigned met = 0;
+    star(&t);
+    struct roads *roads = town_roads(&t), *another = town_roads(&t);
+    const struct roads_place place = {.edge = 0, .fraction = 0.5};
+    const struct roads_place nowhere = {.edge = 1000};
+    assert_int_equal(roads_trial_new(roads_profile(roads, NULL), &trial),
+                     PT_OK);
+    assert_int_equal(roads_standing_new(roads, 3, &standing), PT_OK);
+    assert_int_equal(roads_standing_new(another, 3, &other), PT_OK);
+    for (uint32_t slot = 0; slot < 3; slot++)
+        roads_standing_put(standing, slot, &place);
+    assert_int_equal(
+        roads_trial_reach(trial, standing, &place, limit_ms, nobody_more, &met),
+        PT_OK);
+    assert_int_equal(met, 1);
+    assert_int_equal(roads_trial_reach(trial, standing, &nowhere, limit_ms,
+                                       nobody_more, &met),
+                     PT_E_RANGE);
+    assert_int_equal(
+        roads_trial_reach(trial, other, &place, limit_ms, nobody_more, &met),
+        PT_E_RANGE);
+    assert_int_equal(met, 1);
+    roads_standing_free(standing);
+    roads_standing_free(other);
+    roads_trial_free(trial);
+    roads_unref(roads);
+    roads_unref(another);
+}
+
 static void refuses_impossible_closures(void **state)
 {
     (void)state;
@@ -1608,7 +1860,10 @@ static enum pt_err make_everything(const struct town *t)
     struct roads_metric *timed = NULL;
     struct roads_tables *tables = NULL;
     struct roads_spread *spread = NULL;
+    struct roads_trial *trial = NULL;
     struct roads_place place = {.edge = 0, .fraction = 0.5};
+    const uint32_t edge = 0, limits_ms[5] = {9000};
+    unsigned met = 0;
     enum pt_err err = roads_new(&(struct roads_rows){.edges = t->rows,
                                                      .edge_count = t->edges,
                                                      .turns = t->banned,
@@ -1630,6 +1885,16 @@ static enum pt_err make_everything(const struct town *t)
         err = roads_tables_new(metric, &place, 1, &tables);
     if (err == PT_OK)
         err = roads_spread_new(roads, 5, 3, &spread);
+    if (err == PT_OK)
+        err = roads_trial_new(metric, &trial);
+    if (err == PT_OK)
+        err = roads_trial_close(trial, &edge, 1);
+    if (err == PT_OK)
+        err = roads_trial_close(trial, &edge, 0);
+    if (err == PT_OK)
+        err = roads_trial_reach(trial, standing, &place, limits_ms, nobody_more,
+                                &met);
+    roads_trial_free(trial);
     roads_spread_free(spread);
     roads_tables_free(tables);
     roads_metric_unref(timed);
@@ -1675,6 +1940,9 @@ int main(void)
         cmocka_unit_test(remembers_forbidden_sequences),
         cmocka_unit_test(closures_are_as_if_built_so),
         cmocka_unit_test(other_times_are_as_if_built_so),
+        cmocka_unit_test(trials_are_as_if_closed),
+        cmocka_unit_test(a_closing_changes_where_to_turn_round),
+        cmocka_unit_test(a_trial_ends_when_it_is_told_to),
         cmocka_unit_test(refuses_impossible_closures),
         cmocka_unit_test(follows_the_line),
         cmocka_unit_test(tells_facts),
