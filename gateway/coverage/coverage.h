@@ -281,6 +281,10 @@ struct coverage_stop {
 /* A point as a mission there would be. */
 struct coverage_stop coverage_stop_at(const struct coverage_basis *basis,
                                       struct geo_point at);
+/* The same while other streets are open: `first` instead of the basis' own. */
+struct coverage_stop coverage_stop_on(const struct coverage_basis *basis,
+                                      const struct roads_metric *first,
+                                      struct geo_point at);
 struct coverage_stop coverage_stop_mission(const struct coverage_basis *basis,
                                            size_t index);
 /* The pieces of street: how many, and the middle of one. */
@@ -291,6 +295,10 @@ struct coverage_stop coverage_stop_street(const struct coverage_basis *basis,
 /* A drive of so many ms with what it takes beside the driving; ROADS_NONE. */
 uint32_t coverage_drive_ms(const struct coverage_basis *basis,
                            uint32_t drive_ms);
+/* The other way about: the longest drive that takes no more than so much with
+ * what it takes beside. */
+uint32_t coverage_longest_drive_ms(const struct coverage_basis *basis,
+                                   uint32_t with_start_ms);
 /* When a unit would be at each mission, in ms, as coverage_mission() has it;
  * ROADS_NONE: never. `ret` has room for all. */
 void coverage_reach_missions(const struct coverage_basis *basis,

@@ -9,8 +9,15 @@
 struct coverage_stop coverage_stop_at(const struct coverage_basis *basis,
                                       struct geo_point at)
 {
+    return coverage_stop_on(basis, basis->metrics.first, at);
+}
+
+struct coverage_stop coverage_stop_on(const struct coverage_basis *basis,
+                                      const struct roads_metric *first,
+                                      struct geo_point at)
+{
     struct coverage_stop stop = {.place = {.edge = ROADS_NONE}};
-    if (roads_snap_open(basis->metrics.first, at, basis->settings.reach_m, NULL,
+    if (roads_snap_open(first, at, basis->settings.reach_m, NULL,
                         &stop.place) != PT_OK) {
         stop.place.edge = ROADS_NONE;
         return stop;
@@ -54,6 +61,19 @@ uint32_t coverage_drive_ms(const struct coverage_basis *basis,
                            uint32_t drive_ms)
 {
     return coverage_with_start(basis, drive_ms);
+}
+
+/* Of d + min(start, share * d), which grows with d: with the whole of a start
+ * it is what is left beside that, unless so short a drive has not the whole. */
+uint32_t coverage_longest_drive_ms(const struct coverage_basis *basis,
+                                   uint32_t with_start_ms)
+{
+    uint32_t start_ms = basis->start_ms;
+    uint64_t share = basis->settings.start_share;
+    if (with_start_ms >= start_ms &&
+        share * (with_start_ms - start_ms) >= start_ms)
+        return with_start_ms - start_ms;
+    return (uint32_t)(with_start_ms / (1 + share));
 }
 
 void coverage_reach_missions(const struct coverage_basis *basis,

@@ -82,6 +82,9 @@ static const char *const nameless[LANGUAGE_COUNT] = {
     "a street without a name (way {way} of OpenStreetMap)",
     "une rue sans nom (chemin {way} d'OpenStreetMap)"};
 
+static const char *const bridges[LANGUAGE_COUNT] = {
+    "{name} (puente)", "{name} (bridge)", "{name} (pont)"};
+
 /* One line of the list, however it came about. */
 struct point {
     enum kind kind;
@@ -152,26 +155,35 @@ static const struct roads *roads_of(const struct weak_job *job)
     return roads_metric_roads(coverage_basis_metrics(job->basis)->now);
 }
 
+static void name_street(const struct weak_job *job, uint32_t edge, char *out,
+                        size_t size)
+{
+    char way[24], plain[400];
+    const char *name = roads_edge_name(roads_of(job), 2 * edge);
+
+    snprintf(way, sizeof way, "%lld",
+             (long long)roads_edge_way(roads_of(job), 2 * edge));
+    const struct words_figure by_way = {"way", way}, by_name = {"name", plain};
+    if (name != NULL && *name != '\0')
+        snprintf(plain, sizeof plain, "%s", name);
+    else
+        words_fill(plain, sizeof plain, nameless[job->language], &by_way, 1);
+    words_fill(out, size,
+               roads_edge_bridge(roads_of(job), 2 * edge)
+                   ? bridges[job->language]
+                   : "{name}",
+               &by_name, 1);
+}
+
 /* What fails, is closed or passes, by name. */
 static void name_point(const struct weak_job *job, const struct point *point,
                        char *out, size_t size)
 {
-    char way[24];
-
     out[0] = '\0';
     if (point->kind == UNIT) {
         snprintf(out, size, "%s", job->names[point->loss->what]);
     } else if (point->kind == STREET) {
-        const char *name =
-            roads_edge_name(roads_of(job), 2 * point->loss->what);
-        snprintf(
-            way, sizeof way, "%lld",
-            (long long)roads_edge_way(roads_of(job), 2 * point->loss->what));
-        const struct words_figure figure = {"way", way};
-        if (name != NULL && *name != '\0')
-            snprintf(out, size, "%s", name);
-        else
-            words_fill(out, size, nameless[job->language], &figure, 1);
+        name_street(job, point->loss->what, out, size);
     } else if (point->kind != OUT_NOW) {
         words_hour(job->language, (unsigned)weak_hours(job->weak)->worst, out);
     }
@@ -197,15 +209,13 @@ static void write_reason(struct json *json, const struct weak_job *job,
     jw_text(json, "reason", reason);
 }
 
-static void write_street(struct json *json, const struct weak_job *job,
-                         uint32_t edge)
+/* The object is begun, and ended here. */
+static void write_piece(struct json *json, const struct roads *roads,
+                        uint32_t edge)
 {
-    const struct roads *roads = roads_of(job);
     size_t count = 0;
     const struct geo_point *line = roads_edge_line(roads, edge, &count);
 
-    jw_object(json, "street");
-    jw_text(json, "name", roads_edge_name(roads, 2 * edge));
     jw_int(json, "way_id", roads_edge_way(roads, 2 * edge));
     jw_real(json, "length_m", roads_edge_length_m(roads, 2 * edge), 0);
     jw_object(json, "geometry");
@@ -216,6 +226,23 @@ static void write_street(struct json *json, const struct weak_job *job,
     jw_array_end(json);
     jw_object_end(json);
     jw_object_end(json);
+}
+
+static void write_street(struct json *json, const struct weak_job *job,
+                         const struct weak_loss *loss)
+{
+    const struct roads *roads = roads_of(job);
+
+    jw_object(json, "street");
+    jw_text(json, "name", roads_edge_name(roads, 2 * loss->what));
+    jw_bool(json, "bridge", roads_edge_bridge(roads, 2 * loss->what));
+    jw_array(json, "with");
+    for (size_t i = 0; i < loss->with_count; i++) {
+        jw_object(json, NULL);
+        write_piece(json, roads, loss->with[i]);
+    }
+    jw_array_end(json);
+    write_piece(json, roads, loss->what);
 }
 
 static void write_named(struct json *json, const struct weak_job *job,
@@ -266,7 +293,7 @@ static void write_point(struct json *json, const struct weak_job *job,
     write_reason(json, job, point);
     jw_real(json, "missions_out", point->missions, is_hour ? 2 : 0);
     if (point->kind == STREET)
-        write_street(json, job, point->loss->what);
+        write_street(json, job, point->loss);
     if (point->kind == UNIT)
         jw_text(json, "call_sign", job->names[point->loss->what]);
     if (is_hour) {
@@ -384,10 +411,6 @@ static bool refuse(struct request *rq, const struct made *made)
     if (job->err == PT_E_AGAIN)
         reply_problem(rq, PROBLEM_BUSY,
                       "it took longer than coverage.study_limit_s");
-    else if (job->err == PT_E_FULL)
-        reply_problem(rq, PROBLEM_BUSY,
-                      "the time tables would be larger than "
-                      "coverage.tables_max_mb");
     else if (job->err == PT_E_DB)
         reply_problem(rq, PROBLEM_DATABASE, "past cover could not be read: %s",
                       weak_message(job->weak));

@@ -96,10 +96,12 @@ static void print_notes(const json_t *answer)
     const json_t *hours = json_object_get(answer, "hours");
     double candidates = 0, count = 0;
     if (ctl_number(tried, "candidates", &candidates) &&
-        ctl_number(tried, "tried", &count) &&
-        json_is_false(json_object_get(tried, "is_worst")))
-        printf("streets: %.0f of %.0f were tried; another may uncover more\n",
-               count, candidates);
+        ctl_number(tried, "tried", &count))
+        printf("streets: %.0f of %.0f that could uncover any were tried%s\n",
+               count, candidates,
+               json_is_false(json_object_get(tried, "is_worst"))
+                   ? "; another may uncover more"
+                   : "");
     if (!json_is_object(hours))
         puts("hours: nothing of the past is stored yet");
 }

@@ -47,10 +47,16 @@ enum pt_err weak_new(const struct weak_wish *wish, struct weak **ret)
     return PT_OK;
 }
 
+void weak_loss_clear(struct weak_loss *loss)
+{
+    free(loss->missions);
+    free(loss->with);
+}
+
 static void free_losses(struct weak_loss *list, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        free(list[i].missions);
+        weak_loss_clear(&list[i]);
     free(list);
 }
 
@@ -76,16 +82,15 @@ bool weak_same(const struct weak_loss *a, const struct weak_loss *b)
                                           a->count * sizeof(*a->missions)) == 0;
 }
 
-void weak_note(struct weak_loss *list, size_t *count,
-               const struct weak_loss *loss)
+void weak_note(struct weak_loss *list, size_t *count, struct weak_loss *loss)
 {
     size_t at = *count;
     if (at == WEAK_LIST_MAX) {
         if (list[at - 1].count >= loss->count) {
-            free(loss->missions);
+            weak_loss_clear(loss);
             return;
         }
-        free(list[--at].missions);
+        weak_loss_clear(&list[--at]);
     } else {
         ++*count;
     }
@@ -218,7 +223,7 @@ static enum pt_err look_at_now(struct weak *weak)
         err = try_units(weak, in_time);
     }
     if (err == PT_OK)
-        err = weak_try_streets(weak, in_time);
+        err = weak_try_streets(weak);
     free(units);
     free(in_time);
     return err;

@@ -5,20 +5,25 @@
  * week in which there was least.
  *
  * Units and streets are those of now, by the code of the live coverage. What is
- * closed is one piece of street from junction to junction, both ways. Which
- * pieces are tried: a mission can be uncovered by a closing only if the fastest
- * ways of so many of its units in time go over it that, without them, too few
- * are left; so for each piece it is known how many missions it could uncover at
- * most, and the pieces are tried from the most on, each by time tables of its
- * own, until none that is left could uncover more than the worst that was
- * found, or WEAK_TRIED_MAX of them, or half of the time, is spent (`is_worst`
- * false). Missions that more than WEAK_WAYS_MAX units reach in time are taken
- * to lose none by one closing.
+ * closed is one piece of street from junction to junction, both ways, and with
+ * it the pieces that are its other carriageways: those of which it, or which of
+ * it, lie alongside for half of their length at least (within 30 degrees of its
+ * course), where both are driven one way only or are bridges, and
+ *   - have the same name and are within WEAK_BESIDE_M of each other; or
+ *   - are both bridges, or both nameless and driven opposite ways, and within
+ *     WEAK_CLOSE_BESIDE_M.
+ * A mission can be uncovered by a closing only if so many of its units in time
+ * depend on what is closed that, without them, too few are left; so for each
+ * piece it is known which missions those are, and it is closed on trial: a
+ * search backwards from each of them tells how many units are still in time,
+ * to the tenth of a second as time tables of a network without it would. All
+ * such pieces are tried, those that could uncover most first, unless half of
+ * the time is spent before (`is_worst` false if another could be worse).
  *
  * The past is that of the newest run of past cover (patrol.coverage_run), which
  * knows each mission by hour; without one, of the stored snapshots, of all
- * missions together. One thread at a time. Memory: beside the missions' time
- * tables once more what they take, and a metric. */
+ * missions together. One thread at a time. Memory: two metrics and what a
+ * search takes, some 30 bytes an arc. */
 #include "coverage.h"
 #include "pt_err.h"
 #include "roads.h"
@@ -27,10 +32,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WEAK_WAYS_MAX \
-    16u /* units in time of a mission whose ways are looked at */
-#define WEAK_TRIED_MAX 40u /* pieces of street */
-#define WEAK_LIST_MAX 10u  /* units, and streets, that are told of */
+#define WEAK_BESIDE_M 40.0
+#define WEAK_CLOSE_BESIDE_M 25.0
+#define WEAK_LIST_MAX 10u /* units, and streets, that are told of */
 #define WEAK_HOURS 168u
 #define WEAK_PAST_DAYS 28 /* of the stored snapshots */
 /* An hour's units are those that were there for this share of its time. */
@@ -70,6 +74,8 @@ struct weak_mission {
 /* What is uncovered if it fails or is closed; missions by index, ascending. */
 struct weak_loss {
     uint32_t what; /* index of the unit; undirected edge */
+    size_t with_count;
+    uint32_t *with; /* edges that are closed with it: other carriageways */
     size_t count;
     uint32_t *missions;
 };
@@ -89,9 +95,10 @@ struct weak;
 PT_MUST_CHECK enum pt_err weak_new(const struct weak_wish *wish,
                                    struct weak **ret);
 void weak_free(struct weak *weak); /* NULL is fine */
-/* On the pool, once: the tables' time for each piece of street that is tried.
- * PT_E_DB: the past could not be read (weak_message()); PT_E_AGAIN: stopped, or
- * too late before there was anything; PT_E_FULL: the tables; PT_E_NOMEM. */
+/* On the pool, once: some ms a mission, and for each piece that is tried up to
+ * as much for each mission that it could uncover. PT_E_DB: the past could not
+ * be read (weak_message()); PT_E_AGAIN: stopped, or too late before there was
+ * anything; PT_E_NOMEM. */
 PT_MUST_CHECK enum pt_err weak_run(struct weak *weak);
 const char *weak_message(const struct weak *weak);
 

@@ -3,7 +3,9 @@
 /* What the files of weak share.
  *
  * weak.c    units in time at each mission, and units that fail
- * streets.c which streets to try, and what their closing uncovers
+ * pieces.c  which pieces of street are closed together
+ * streets.c which of them to try
+ * trial.c   what their closing uncovers
  * past.c    hours of the week, from the database */
 #include "weak.h"
 
@@ -36,14 +38,46 @@ PT_MUST_CHECK enum pt_err weak_in_time(const struct weak *weak,
                                        const struct coverage_unit *units,
                                        uint64_t *ret);
 size_t weak_count(const uint64_t *bits, size_t words);
-/* Adds to a list that is kept sorted, of WEAK_LIST_MAX; takes `missions` over.
- */
-void weak_note(struct weak_loss *list, size_t *count,
-               const struct weak_loss *loss);
+/* Adds to a list that is kept sorted, of WEAK_LIST_MAX; takes what it holds
+ * over. */
+void weak_note(struct weak_loss *list, size_t *count, struct weak_loss *loss);
 bool weak_same(const struct weak_loss *a, const struct weak_loss *b);
 
-PT_MUST_CHECK enum pt_err weak_try_streets(struct weak *weak,
-                                           const uint64_t *in_time);
+void weak_loss_clear(struct weak_loss *loss);
+
+/* pieces.c: the other carriageways of a piece; worked out when first asked
+ * for. If one is another's, the other is its. */
+struct weak_pieces;
+PT_MUST_CHECK enum pt_err weak_pieces_new(const struct roads_metric *metric,
+                                          struct weak_pieces **ret);
+void weak_pieces_free(struct weak_pieces *pieces); /* NULL is fine */
+/* Borrowed until the next call. */
+PT_MUST_CHECK enum pt_err weak_pieces_beside(struct weak_pieces *pieces,
+                                             uint32_t edge,
+                                             const uint32_t **ret,
+                                             size_t *count);
+
+/* trial.c: streets closed for a moment. */
+struct weak_trial;
+PT_MUST_CHECK enum pt_err weak_trial_new(const struct weak *weak,
+                                         struct weak_trial **ret);
+void weak_trial_free(struct weak_trial *trial); /* NULL is fine */
+PT_MUST_CHECK enum pt_err weak_trial_close(struct weak_trial *trial,
+                                           const uint32_t *edges, size_t count);
+/* Every unit in time at a mission is met, for each direction in which it may
+ * set out for that; false ends it. */
+PT_MUST_CHECK enum pt_err weak_trial_meet(struct weak_trial *trial,
+                                          size_t mission, roads_met met,
+                                          void *context);
+/* After it: see roads_trial_way(). */
+void weak_trial_way(const struct weak_trial *trial, uint32_t directed,
+                    bool ahead, void (*each)(void *context, uint32_t edge),
+                    void *context);
+/* Whether fewer units than the level are in time at a mission. */
+PT_MUST_CHECK enum pt_err weak_trial_uncovers(struct weak_trial *trial,
+                                              size_t mission, bool *ret);
+
+PT_MUST_CHECK enum pt_err weak_try_streets(struct weak *weak);
 PT_MUST_CHECK enum pt_err weak_read_past(struct weak *weak);
 
 #endif
