@@ -8,6 +8,11 @@ import { openPlan, rowsOf, textOf } from "./plan_page.mjs";
 
 let browser, page, answer;
 
+/* A street with its other carriageways. */
+function linesOf({ geometry, with: others }) {
+    return [geometry, ...others.map(({ geometry: line }) => line)].map(({ coordinates }) => coordinates);
+}
+
 /* Asked by keyboard; what the page was answered. */
 async function ask() {
     const asked = page.waitForResponse((got) => got.url().endsWith("/v1/coverage/weak") &&
@@ -64,7 +69,7 @@ test("by keyboard: a street on the map, with the missions that it would uncover"
     assert.equal(drawn.filter(({ properties }) => properties.number).length, lines.length);
     assert.deepEqual(drawn.filter(({ properties }) => properties.chosen)
         .map(({ properties, geometry }) => [properties.number, geometry]),
-    [[String(street.rank), street.street.geometry]]);
+    [[String(street.rank), { type: "MultiLineString", coordinates: linesOf(street.street) }]]);
     assert.equal(drawn.filter(({ properties }) => properties.loses).length, street.missions.length);
     await until(page, async () => {
         const { featuresAt } = await import("/console/map.js");
@@ -88,12 +93,11 @@ test("tried: the very street is closed in what if", async () => {
     await page.locator(`[data-key="weak try ${rank}"]`).focus();
     await page.keyboard.press("Enter");
     const { closures } = await (await asked).json();
-    const ends = ({ coordinates }) => {
-        const lines = typeof coordinates[0][0] === "number" ? [coordinates] : coordinates;
-        return lines.map((line) => [line[0], line.at(-1)].map(String).sort().join(" ")).sort();
-    };
-    assert.equal(closures.length, 1);
-    assert.deepEqual(ends(closures[0].geometry), ends(street.geometry));
+    const ends = (lines) =>
+        lines.map((line) => [line[0], line.at(-1)].map(String).sort().join(" ")).sort();
+    assert.equal(closures.length, 1 + street.with.length);
+    assert.deepEqual(ends(closures.flatMap(({ geometry: { coordinates } }) =>
+        typeof coordinates[0][0] === "number" ? [coordinates] : coordinates)), ends(linesOf(street)));
     await page.waitForFunction((name) => document.querySelector("#try-list").textContent.includes(name),
         closures[0].street);
     assert.match(await textOf(page, "#map-badge"), /^WHAT IF/);
@@ -122,7 +126,7 @@ test("hostile names are text; what is saved is the list", async () => {
                 missions: [{ mission_id: 1, name: hostile }] },
             { rank: 2, code: "street_closed", reason: "", missions_out: 1,
                 missions: [{ mission_id: 2, name: hostile }], street: {
-                    name: hostile, way_id: 1, length_m: 10,
+                    name: hostile, bridge: false, with: [], way_id: 1, length_m: 10,
                     geometry: { type: "LineString", coordinates: [[-82.42, 23.11], [-82.419, 23.11]] },
                 } }],
         missions: [{ mission_id: 1, name: hostile, zone: hostile, in_time: 0, can_fail: -1, past: null }],

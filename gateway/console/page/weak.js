@@ -67,8 +67,9 @@ function namesOf({ missions = [], missions_out: out }) {
 }
 
 /* ---------------------------------------------------------------- on the map */
-function linesOf({ geometry }) {
-    return geometry.type === "LineString" ? [geometry.coordinates] : geometry.coordinates;
+/* With the other carriageways, that are closed with it. */
+function linesOf({ geometry, with: others = [] }) {
+    return [geometry, ...others.map(({ geometry: line }) => line)].map(({ coordinates }) => coordinates);
 }
 
 function missionsOf(point) {
@@ -83,7 +84,7 @@ function draw() {
     showOnMap("weak", {
         type: "FeatureCollection", features: [
             ...drawn.filter(({ street }) => street).map(({ street, rank }) =>
-                feature(street.geometry, { number: String(rank), chosen: rank === chosen })),
+                feature({ type: "MultiLineString", coordinates: linesOf(street) }, { number: String(rank), chosen: rank === chosen })),
             ...missionsOf(looked).map(({ place }) => feature(
                 { type: "Point", coordinates: [place.lon, place.lat] }, { loses: true })),
         ],
