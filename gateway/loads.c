@@ -198,7 +198,8 @@ static const char state_sql[] =
     " ORDER BY seq DESC LIMIT 1) e ON true"
     " CROSS JOIN LATERAL (SELECT e.seq IS NOT NULL AND (l.seq IS NULL OR"
     " CASE WHEN e.time_from_gateway AND e.generation = l.generation"
-    " THEN e.seq > l.seq ELSE e.event_time > l.fix_time END) AS by_event) w"
+    " THEN e.seq > l.seq ELSE (e.event_time, e.generation, e.seq) >"
+    " (l.fix_time, l.generation, l.seq) END) AS by_event) w"
     " WHERE l.unit_id IS NOT NULL OR e.unit_id IS NOT NULL";
 
 static int64_t int_at(const PGresult *rows, int row, int column)

@@ -222,8 +222,7 @@ static bool is_position(const struct planned *planned)
 static bool is_event(const struct planned *planned)
 {
     return planned->verdict == VERDICT_ACT ||
-           (planned->verdict == VERDICT_STORE &&
-            planned->item->entry.kind != PT_KIND_FIX);
+           (planned->verdict == VERDICT_STORE && plan_has_event(planned->item));
 }
 
 static bool is_quarantine(const struct planned *planned)

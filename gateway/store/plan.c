@@ -31,10 +31,9 @@ bool plan_has_position(const struct batch_item *item)
     return (item->entry.flags & PT_FLAG_POSITION) != 0;
 }
 
-/* Whether a row of position or unit_event was made of it. */
-static bool left_a_row(const struct batch_item *item)
+bool plan_has_event(const struct batch_item *item)
 {
-    return plan_has_position(item) || item->entry.kind != PT_KIND_FIX;
+    return item->entry.kind != PT_KIND_FIX || !plan_has_position(item);
 }
 
 /* Without these there is nothing a ledger or a receipt could name. */
@@ -232,8 +231,7 @@ static void judge_item(struct plan *plan, struct plan_group *group, size_t at,
                            : VERDICT_DIFFERS;
     } else if (ledger_has(&group->ledger, seq)) {
         now->verdict = VERDICT_REPEAT;
-        now->ask = group->has_row && left_a_row(now->item) &&
-                   plan_reason(plan, now) == REFUSED_NOT;
+        now->ask = group->has_row && plan_reason(plan, now) == REFUSED_NOT;
     } else if (enter(plan, group, seq, lowest)) {
         now->verdict = verdict_of_new(plan, now);
         group->changed = true;

@@ -401,9 +401,10 @@ static void put_event(struct columns *c, const struct plan *plan,
 {
     column(c);
     for (size_t i = 0; i < count; i++) {
-        const struct pt_entry *e = &plan->items[indexes[i]].item->entry;
+        const struct batch_item *item = plan->items[indexes[i]].item;
+        const struct pt_entry *e = &item->entry;
 
-        if (e->kind == PT_KIND_FIX)
+        if (!plan_has_event(item))
             put_null(cell(c));
         else
             put_text(cell(c), kind ? pt_kind_name(e->kind) : e->detail);

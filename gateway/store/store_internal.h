@@ -109,6 +109,10 @@ void plan_judge(struct plan *plan);
 
 /* Whether it goes into the position table. */
 bool plan_has_position(const struct batch_item *item);
+/* Whether it goes into unit_event: what the crew did, and the status that an
+ * entry without a fix says, which stands nowhere else. An act with a fix goes
+ * into both. */
+bool plan_has_event(const struct batch_item *item);
 
 /* The receipt that `group` is due. */
 void plan_receipt(const struct plan *plan, const struct plan_group *group,

@@ -229,6 +229,31 @@ def test_status_without_a_fix_and_panic(database, make_gateway, make_vehicle):
                                                (3, "panic", "en_route")]
 
 
+def test_a_status_without_a_fix_is_known_later(database, make_gateway, make_vehicle):
+    """By whoever starts after it, and by a replay: both read the database."""
+    database.add_unit("A1")
+    gateway = make_gateway().start()
+    car = make_vehicle("A1")
+    first = entry(1, crossing(1, 1))
+    car.send(first)
+    # Neither an act nor a fix, and of the same moment as that one.
+    said = entry(2, status="busy", time_ms=first["time_ms"])
+    car.send(said)
+    car.wait_stored(2)
+    rows = "SELECT seq, kind, status FROM patrol.unit_event"
+    assert database.query(rows) == [(2, "fix", "busy")]
+    car.send(said)  # a repeat is the same, and one that differs is not
+    car.send(entry(2, crossing(5, 5), time_ms=said["time_ms"]),
+             entry(3, crossing(1, 1), status="busy", time_ms=now_ms() - 60000))
+    car.wait_stored(3)
+    assert database.query(rows) == [(2, "fix", "busy")]
+    assert database.query("SELECT seq, reason FROM patrol.quarantine") == [
+        (2, "repeat_differs")]
+    gateway.kill()
+    again = make_gateway().start()
+    assert again.get("/v1/units/A1")["status"] == "busy"
+
+
 def test_an_act_outlives_its_place_and_time(database, make_gateway, make_vehicle):
     """Whatever receiver and clock say, what the crew did is stored and shown;
     where it was and when go to quarantine, as they were sent."""

@@ -426,6 +426,23 @@ static void the_newest_fix_of_each_unit(void **state)
     plan_clear(&plan);
 }
 
+/* Nowhere else would the status stand that an entry without a fix says. */
+static void what_leaves_which_row(void **state)
+{
+    struct batch_item item = fix(1, 7, 1);
+
+    (void)state;
+    assert_true(plan_has_position(&item));
+    assert_false(plan_has_event(&item));
+    item.entry.kind = PT_KIND_PANIC;
+    assert_true(plan_has_event(&item));
+    item.entry.flags = 0;
+    assert_true(plan_has_event(&item));
+    item.entry.kind = PT_KIND_FIX;
+    assert_false(plan_has_position(&item));
+    assert_true(plan_has_event(&item));
+}
+
 static void rows_that_were_not_asked_for_are_an_error(void **state)
 {
     struct batch_item items[] = {fix(1, 7, 1)};
@@ -698,6 +715,7 @@ int main(void)
         cmocka_unit_test(holes_close_before_anything_is_sent_away),
         cmocka_unit_test(acts_and_backlogs_are_told),
         cmocka_unit_test(the_newest_fix_of_each_unit),
+        cmocka_unit_test(what_leaves_which_row),
         cmocka_unit_test(rows_that_were_not_asked_for_are_an_error),
         cmocka_unit_test(random_repeats_are_stored_once),
         cmocka_unit_test(positions_are_written_as_postgresql_does),
