@@ -144,7 +144,8 @@ struct loads {
     bool catalog_loaded; /* once, at least */
 
     struct loading state;
-    bool state_loaded;
+    struct loading said; /* follows the state, and on its own */
+    bool state_loaded;   /* both */
 
     struct loading roads;
     uv_work_t roads_work;
@@ -326,6 +327,7 @@ struct gateway {
     uint64_t ticks;
     uint64_t dropped; /* entries that the store's queue had no room for */
     bool dropping;
+    uint64_t seen_told; /* to vehicles */
     uint64_t stage_ns[TICK_STAGES_MAX];
 };
 
@@ -382,6 +384,14 @@ PT_MUST_CHECK enum pt_err closures_metrics(struct gateway *gw);
 bool loads_install_roads(struct gateway *gw, const struct closures_view *view);
 void loads_failed(struct gateway *gw, struct loading *loading, const char *what,
                   const char *why);
+/* said_load() has ended well. */
+void loads_said(struct gateway *gw);
+
+/* Reads what crews said last and what was heard and seen of it. */
+void said_load(struct gateway *gw);
+/* Tick step: vehicles are told what was seen of what their crews said. */
+void said_follow(struct gateway *gw);
+PT_MUST_CHECK enum pt_err said_metrics(struct gateway *gw);
 
 /* Tick step: which units are where it was said that they would be; what came
  * true is written to patrol.eta_prediction. */

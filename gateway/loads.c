@@ -33,6 +33,8 @@ static void load_wanted(struct gateway *gw)
         load_catalog(gw);
     if (loads->state.wanted && !loads->state.under_way)
         load_state(gw);
+    if (loads->said.wanted && !loads->said.under_way)
+        said_load(gw);
     if (loads->roads.wanted && !loads->roads.under_way)
         load_roads(gw);
     closures_turn(gw);
@@ -166,11 +168,10 @@ enum state_column {
     COL_STATUS_GENERATION,
     COL_STATUS_SEQ,
     COL_STATUS_GATEWAY_TIME,
-    COL_PANIC,
 };
 
 /* The newest fix of each unit, and the newest status: the fix's, or that of
- * an event after it; the panic of the last day. Where an event's time is the
+ * an event after it. Where an event's time is the
  * gateway's, numbers tell what came after what, as in fleet_apply(). */
 static const char state_sql[] =
     "SELECT u.unit_id,"
@@ -183,10 +184,7 @@ static const char state_sql[] =
     " ELSE l.fix_time END) * 1000)::bigint,"
     " CASE WHEN by_event THEN e.generation ELSE l.generation END,"
     " CASE WHEN by_event THEN e.seq ELSE l.seq END,"
-    " (by_event AND e.time_from_gateway)::integer,"
-    " (SELECT round(extract(epoch FROM max(event_time)) * 1000)::bigint"
-    " FROM patrol.unit_event p WHERE p.unit_id = u.unit_id"
-    " AND kind = 'panic' AND event_time > now() - interval '1 day')"
+    " (by_event AND e.time_from_gateway)::integer"
     " FROM patrol.unit u"
     " LEFT JOIN patrol.latest_position l USING (unit_id)"
     " LEFT JOIN LATERAL (SELECT generation, seq, time_from_gateway"
@@ -233,7 +231,6 @@ static struct fleet_unit unit_from_row(const PGresult *rows, int row)
         .status_seq = (uint64_t)int_at(rows, row, COL_STATUS_SEQ),
         .status_gateway_time = int_at(rows, row, COL_STATUS_GATEWAY_TIME) != 0,
         .status = PT_STATUS_UNKNOWN,
-        .panic_ms = int_at(rows, row, COL_PANIC),
     };
     (void)pt_status_parse(PQgetvalue(rows, row, COL_STATUS), &unit.status);
     return unit;
@@ -259,10 +256,18 @@ static void state_answer(void *context, enum pt_err err, PGresult *rows)
                      err == PT_E_DB ? db_error(gw->db) : pt_strerror(err));
         return;
     }
+    said_load(gw);
+}
+
+void loads_said(struct gateway *gw)
+{
+    struct loads *loads = &gw->loads;
+    if (!loads->state_loaded)
+        pt_log(PT_LOG_INFO, "gateway: live state of %zu units",
+               fleet_count(gw->fleet));
     loads->state_loaded = true;
-    pt_log(PT_LOG_INFO, "gateway: live state of %zu units",
-           fleet_count(gw->fleet));
     closures_turn(gw);
+    load_wanted(gw);
 }
 
 static void load_state(struct gateway *gw)
@@ -414,6 +419,7 @@ static void listening(void *context, enum pt_err err, PGresult *result)
                db_error(gw->db));
     loads->catalog.wanted = true;
     loads->state.wanted = !loads->state_loaded;
+    loads->said.wanted = loads->state_loaded;
     loads->roads.wanted = true;
     loads->closures.wanted = true;
     load_wanted(gw);
@@ -443,6 +449,9 @@ void loads_notified(void *gateway, const char *channel, const char *payload)
             uv_timer_start(&loads->debounce, on_timer, DEBOUNCE_MS, 0);
     } else if (strcmp(payload, "roads") == 0) {
         loads->roads.wanted = true;
+        load_wanted(gw);
+    } else if (strcmp(payload, "said") == 0) {
+        loads->said.wanted = loads->state_loaded;
         load_wanted(gw);
     } else if (strcmp(payload, "speeds") == 0) {
         learning_load(gw);

@@ -110,6 +110,7 @@ static const struct stage {
     {"stage=\"store_append\"", append_to_store},
     {"stage=\"receipts\"", send_receipts},
     {"stage=\"settings\"", send_settings},
+    {"stage=\"said\"", said_follow},
     {"stage=\"events\"", tell_events},
     {"stage=\"http_serve\"", serve},
     {"stage=\"coverage_serve\"", cover_serve},
@@ -189,6 +190,8 @@ enum pt_err tick_metrics(struct gateway *gw)
         err = metrics_add_call(gw->metrics, METRICS_GAUGE, "patrol_units_live",
                                NULL, "Units in live state", units_live,
                                gw->fleet);
+    if (err == PT_OK)
+        err = said_metrics(gw);
     if (err == PT_OK)
         err = watch_metrics(gw);
     if (err == PT_OK)

@@ -339,6 +339,16 @@ static void on_disconnected(void *context, bool taken_over)
     agent_pump(agent);
 }
 
+static void take_seen(struct agent *agent, const struct pt_receipt *receipt)
+{
+    for (size_t i = 0; i < receipt->seen_count; i++) {
+        const struct pt_seen *seen = &receipt->seen[i];
+        if (crew_seen(&agent->crew, receipt->generation, seen->seq,
+                      seen->time_ms))
+            pt_log(PT_LOG_INFO, "crew: the control room has seen it");
+    }
+}
+
 static void take_receipt(struct agent *agent, const struct pt_receipt *receipt)
 {
     struct pt_receipt placed;
@@ -375,6 +385,7 @@ static void on_receipt(struct agent *agent, const void *payload, size_t size)
         pt_log(PT_LOG_WARN, "receipt refused: %s", pt_strerror(err));
         return;
     }
+    take_seen(agent, &receipt);
     take_receipt(agent, &receipt);
     agent_pump(agent);
 }

@@ -132,15 +132,25 @@ static const char *text_in(const json_t *object, const char *name)
     return text != NULL ? text : "-";
 }
 
-static void print_since(const json_t *object, const char *name)
+#define CLOCK_BYTES 16
+
+/* The local time of a member in milliseconds; false and "": not there. */
+static bool clock_in(const json_t *object, const char *name,
+                     char ret[CLOCK_BYTES])
 {
-    char clock[16] = "";
     struct tm tm;
     time_t at =
         (time_t)(json_integer_value(json_object_get(object, name)) / 1000);
-    if (at > 0 && localtime_r(&at, &tm) != NULL)
-        strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
-    printf("%s%s", clock[0] != '\0' ? "  since " : "", clock);
+    ret[0] = '\0';
+    return at > 0 && localtime_r(&at, &tm) != NULL &&
+           strftime(ret, CLOCK_BYTES, "%H:%M:%S", &tm) > 0;
+}
+
+static void print_since(const json_t *object, const char *name)
+{
+    char clock[CLOCK_BYTES];
+    bool known = clock_in(object, name, clock);
+    printf("%s%s", known ? "  since " : "", clock);
 }
 
 static void print_known(const char *name, const json_t *object,
@@ -171,14 +181,12 @@ static void print_acts(const json_t *acts)
     {
         const char *what = text_in(act, "act");
         bool status = strcmp(what, "status") == 0;
-        char clock[16] = "";
-        struct tm tm;
-        time_t at =
-            (time_t)(json_integer_value(json_object_get(act, "at")) / 1000);
-        if (localtime_r(&at, &tm) != NULL)
-            strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
-        printf("%s  %-6s  %-6s  %s\n", clock, text_in(act, "delivery"), what,
-               text_in(act, status ? "status" : "text"));
+        char clock[CLOCK_BYTES], seen[CLOCK_BYTES];
+        bool is_seen = clock_in(act, "seen_at", seen);
+        (void)clock_in(act, "at", clock);
+        printf("%s  %-6s  %-6s  %s%s%s\n", clock, text_in(act, "delivery"),
+               what, text_in(act, status ? "status" : "text"),
+               is_seen ? "  seen at " : "", seen);
     }
 }
 

@@ -14,6 +14,14 @@
 
 /* --- begin --------------------------------------------------------------- */
 
+static struct crew_held held_of(const struct agent *agent, uint64_t number)
+{
+    struct pt_entry entry = {.seq = number};
+    struct pt_report report = {.count = 1, .entries = &entry};
+    (void)outbox_sign(agent->outbox, &report);
+    return (struct crew_held){number, report.generation, entry.seq};
+}
+
 static void find_acts(struct agent *agent)
 {
     struct crew_outbox box = agent_outbox_now(agent);
@@ -25,8 +33,10 @@ static void find_acts(struct agent *agent)
                         &count) != PT_OK ||
             outbox_numbering(agent->outbox) != box.numbering)
             return;
-        for (size_t i = 0; i < count; i++)
-            crew_found(&agent->crew, &agent->entries[i], &box);
+        for (size_t i = 0; i < count; i++) {
+            struct crew_held held = held_of(agent, agent->entries[i].seq);
+            crew_found(&agent->crew, &agent->entries[i], &held, &box);
+        }
         if (count > 0)
             from = agent->entries[count - 1].seq + 1;
     } while (count > 0);
@@ -96,7 +106,8 @@ enum pt_err agent_say(struct agent *agent, const struct crew_say *say)
     enum pt_err err = agent_put_act(agent, &entry, &number, &box);
     if (err != PT_OK)
         return err;
-    crew_said(&agent->crew, say, &entry, number, &box);
+    struct crew_held held = held_of(agent, number);
+    crew_said(&agent->crew, say, &entry, &held, &box);
     agent_assign(agent);
     keep(agent);
     if (say->ago_ms > 0)
@@ -189,12 +200,13 @@ static json_t *acts_state(const struct agent *agent, bool locked)
         if (locked && act->what != CREW_PANIC)
             continue;
         if (json_array_append_new(
-                acts, json_pack("{s:s, s:s, s:s, s:o, s:I, s:s}", "key",
+                acts, json_pack("{s:s, s:s, s:s, s:o, s:I, s:s, s:o}", "key",
                                 act->key, "act", crew_what_name(act->what),
                                 "status", pt_status_name(act->status), "text",
                                 text_or_null(act->text), "at",
                                 (json_int_t)act->time_ms, "delivery",
-                                crew_delivery_name(act->delivery))) != 0) {
+                                crew_delivery_name(act->delivery), "seen_at",
+                                time_or_null(act->seen_ms))) != 0) {
             json_decref(acts);
             return NULL;
         }

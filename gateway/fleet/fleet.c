@@ -86,15 +86,16 @@ void fleet_free(struct fleet *fleet)
 {
     if (fleet == NULL)
         return;
+    for (size_t slot = 0; slot < fleet->count; slot++)
+        fleet_words_unref(fleet->slots[slot].unit.words);
     free(fleet->slots);
     free(fleet->changes);
     free(fleet->index);
     free(fleet);
 }
 
-/* The unit's slot, made when it is not there yet. */
-static enum pt_err slot_get(struct fleet *fleet, uint32_t unit_id,
-                            struct slot **ret)
+enum pt_err fleet_slot_get(struct fleet *fleet, uint32_t unit_id,
+                           struct slot **ret)
 {
     uint32_t known = slot_of(fleet, unit_id);
     if (known != NO_SLOT) {
@@ -221,14 +222,6 @@ static bool take_status(struct fleet_unit *unit, const struct batch_item *item)
     return true;
 }
 
-static bool take_panic(struct fleet_unit *unit, int64_t time_ms)
-{
-    if (time_ms <= unit->panic_ms)
-        return false;
-    unit->panic_ms = time_ms;
-    return true;
-}
-
 static bool counts(const struct batch_item *item)
 {
     return item->unit_id != BATCH_NO_UNIT &&
@@ -243,16 +236,18 @@ enum pt_err fleet_apply(struct fleet *fleet, const struct batch *batch)
         if (!counts(item))
             continue;
         struct slot *slot;
-        enum pt_err err = slot_get(fleet, item->unit_id, &slot);
+        enum pt_err err = fleet_slot_get(fleet, item->unit_id, &slot);
         if (err != PT_OK) {
             worst = err;
             continue;
         }
         bool fix = take_fix(&slot->unit, item);
         bool status = take_status(&slot->unit, item);
-        bool panic = item->entry.kind == PT_KIND_PANIC &&
-                     take_panic(&slot->unit, batch_act_ms(item));
-        if (fix || status || panic)
+        bool words = false;
+        err = fleet_take_words(&slot->unit, item, &words);
+        if (err != PT_OK)
+            worst = err;
+        if (fix || status || words)
             fleet_mark_changed(fleet, slot);
     }
     return worst;
@@ -262,7 +257,7 @@ enum pt_err fleet_heard(struct fleet *fleet, uint32_t unit_id,
                         const struct pt_vehicle_state *state, int64_t now_ms)
 {
     struct slot *slot;
-    enum pt_err err = slot_get(fleet, unit_id, &slot);
+    enum pt_err err = fleet_slot_get(fleet, unit_id, &slot);
     if (err != PT_OK)
         return err;
     if (state != NULL && state->present) {
@@ -278,7 +273,7 @@ enum pt_err fleet_connected(struct fleet *fleet, uint32_t unit_id,
                             bool connected)
 {
     struct slot *slot;
-    enum pt_err err = slot_get(fleet, unit_id, &slot);
+    enum pt_err err = fleet_slot_get(fleet, unit_id, &slot);
     if (err != PT_OK)
         return err;
     if (slot->unit.connected != connected) {
@@ -305,7 +300,7 @@ static void restore_fix(struct fleet_unit *to, const struct fleet_unit *from)
 enum pt_err fleet_restore(struct fleet *fleet, const struct fleet_unit *unit)
 {
     struct slot *slot;
-    enum pt_err err = slot_get(fleet, unit->unit_id, &slot);
+    enum pt_err err = fleet_slot_get(fleet, unit->unit_id, &slot);
     if (err != PT_OK)
         return err;
     struct fleet_unit *live = &slot->unit;
@@ -314,11 +309,10 @@ enum pt_err fleet_restore(struct fleet *fleet, const struct fleet_unit *unit)
         restore_fix(live, unit);
         fleet_mark_changed(fleet, slot);
     }
-    bool status = is_newer_status(unit, live);
-    if (status)
+    if (is_newer_status(unit, live)) {
         copy_status(live, unit);
-    if (take_panic(live, unit->panic_ms) || status)
         fleet_mark_changed(fleet, slot);
+    }
     if (unit->has_fix && unit->received_ms > live->heard_ms) {
         live->heard_ms = unit->received_ms;
         live->heard_restored = true;
@@ -331,6 +325,7 @@ enum pt_err fleet_restore(struct fleet *fleet, const struct fleet_unit *unit)
 static void forget(struct fleet *fleet, size_t hole)
 {
     size_t last = --fleet->count;
+    fleet_words_unref(fleet->slots[hole].unit.words);
     if (hole == last)
         return;
     fleet->slots[hole] = fleet->slots[last];

@@ -16,6 +16,55 @@
 /* Unknown: never heard, or the gateway has not listened for long enough. */
 enum fleet_hearing { FLEET_UNKNOWN, FLEET_HEARD, FLEET_SILENT };
 
+/* What crews say beside their status, each as newest said. */
+enum fleet_saying {
+    FLEET_PANIC,
+    FLEET_PLACE, /* `text`: where, in words; "" takes it back */
+    FLEET_CREW,  /* `text`: who; "": nobody is logged on */
+    FLEET_SAYINGS
+};
+
+#define FLEET_WHO_BYTES 101 /* with its end, as the texts below */
+#define FLEET_PLACE_BYTES 201
+#define FLEET_NOTE_BYTES 501
+
+struct fleet_said {
+    int64_t time_ms; /* 0: never */
+    uint64_t generation, seq;
+    char text[PT_DETAIL_BYTES_MAX + 1];
+    int64_t seen_ms;               /* somebody said that he saw it; 0: nobody */
+    char seen_by[FLEET_WHO_BYTES]; /* "": he did not say who he is */
+};
+
+/* An act that somebody in the control room has seen. */
+struct fleet_act {
+    uint64_t generation, seq;
+    int64_t seen_ms;
+    char who[FLEET_WHO_BYTES];
+};
+
+/* What a dispatcher heard of a unit by voice radio. It is shown and never
+ * counted: neither as a fix nor as a status. Compared byte by byte: begin with
+ * a zeroed one. */
+struct fleet_radio {
+    int64_t heard_ms; /* 0: nothing */
+    int64_t noted_ms;
+    struct geo_point at;   /* with has_point */
+    uint32_t mission_id;   /* that it is a place of; 0: none */
+    enum pt_status status; /* PT_STATUS_UNKNOWN: not said */
+    bool has_point;
+    char place[FLEET_PLACE_BYTES]; /* these three "": not said */
+    char note[FLEET_NOTE_BYTES];
+    char who[FLEET_WHO_BYTES]; /* noted it */
+};
+
+/* Never changes while anybody but the fleet holds it. */
+struct fleet_words {
+    unsigned holders;
+    struct fleet_said said[FLEET_SAYINGS];
+    struct fleet_radio radio;
+};
+
 struct fleet_unit {
     uint32_t unit_id;
     bool has_fix;
@@ -30,9 +79,10 @@ struct fleet_unit {
     int64_t status_time_ms;     /* 0: never said */
     uint64_t status_generation; /* of the entry that said it */
     uint64_t status_seq;
-    bool status_gateway_time;        /* its time is when it came in */
-    int64_t panic_ms;                /* of the newest panic; 0: none known */
-    bool connected;                  /* the device's presence at the broker */
+    bool status_gateway_time;  /* its time is when it came in */
+    struct fleet_words *words; /* NULL: nobody said anything */
+    bool seen_due;             /* its vehicle is to be told what was seen */
+    bool connected;            /* the device's presence at the broker */
     struct pt_vehicle_state vehicle; /* as last reported ... */
     int64_t vehicle_said_ms;         /* ... then, by the gateway's clock */
     int64_t heard_ms;    /* gateway's time of the last message; 0 never */
@@ -60,7 +110,7 @@ void fleet_free(struct fleet *fleet); /* NULL is fine */
  * generation (as the database's bigint), then the higher number; a status
  * whose time is the gateway's by its number alone, within a generation.
  * Refused items are passed over, but for the status of an act that is kept.
- * A panic counts unless one as late is known.
+ * What a crew says counts unless something as late is known of its kind.
  * PT_E_FULL beyond max_units; the rest of the batch is still applied. */
 PT_MUST_CHECK enum pt_err fleet_apply(struct fleet *fleet,
                                       const struct batch *batch);
@@ -73,11 +123,42 @@ PT_MUST_CHECK enum pt_err fleet_heard(struct fleet *fleet, uint32_t unit_id,
 PT_MUST_CHECK enum pt_err fleet_connected(struct fleet *fleet, uint32_t unit_id,
                                           bool connected);
 
-/* At start, from the database: fix, status and panic, each unless a newer one
+/* At start, from the database: fix and status, each unless a newer one
  * is known already, and when the fix was received, unless it was heard since.
  * The other fields of `unit` are passed over. */
 PT_MUST_CHECK enum pt_err fleet_restore(struct fleet *fleet,
                                         const struct fleet_unit *unit);
+
+/* ---- what people said, beside what vehicles measure */
+
+/* To be held while the fleet goes on; each ref has its unref. NULL is fine. */
+struct fleet_words *fleet_words_ref(struct fleet_words *words);
+void fleet_words_unref(struct fleet_words *words);
+
+/* NULL: never said. Borrowed until the next call that changes the fleet. */
+const struct fleet_said *fleet_said(const struct fleet_unit *unit,
+                                    enum fleet_saying what);
+
+/* From the database: takes it over unless one as late is known. PT_E_NOMEM,
+ * PT_E_FULL, as the next two. */
+PT_MUST_CHECK enum pt_err fleet_say(struct fleet *fleet, uint32_t unit_id,
+                                    enum fleet_saying what,
+                                    const struct fleet_said *said);
+/* That act was seen; nothing happens when a newer one of its kind is known.
+ * The first to have seen it stays. */
+PT_MUST_CHECK enum pt_err fleet_seen(struct fleet *fleet, uint32_t unit_id,
+                                     const struct fleet_act *act);
+/* Its vehicle connects anew: it may have missed what was seen. */
+void fleet_seen_again(struct fleet *fleet, uint32_t unit_id);
+
+/* What was heard last, in place of what was before; heard_ms 0: nothing. */
+PT_MUST_CHECK enum pt_err fleet_set_radio(struct fleet *fleet, uint32_t unit_id,
+                                          const struct fleet_radio *radio);
+/* What of it is to be shown: nothing once a fix is newer, and nothing older
+ * than this. NULL: nothing. Borrowed likewise. */
+#define FLEET_RADIO_MAX_MS ((int64_t)24 * 3600 * 1000)
+const struct fleet_radio *fleet_radio(const struct fleet_unit *unit,
+                                      int64_t now_ms);
 
 /* Forgets units that `known(context, unit_id)` denies (deleted). Units whose
  * slot moved by that stand in fleet_changes(). */

@@ -220,13 +220,14 @@ static enum MHD_Result send_reply(struct request *rq)
     return queued;
 }
 
-/* Kept for the one method that has one. False: too long, or no memory. */
+/* Kept for the methods that have one. False: too long, or no memory. */
 static bool take_body(struct request *rq, const char *method, const char *bytes,
                       size_t size)
 {
     if (size > HTTP_BODY_BYTES_MAX - rq->body_bytes)
         return false;
-    if (strcmp(method, MHD_HTTP_METHOD_POST) == 0) {
+    if (strcmp(method, MHD_HTTP_METHOD_POST) == 0 ||
+        strcmp(method, MHD_HTTP_METHOD_PUT) == 0) {
         char *more = realloc(rq->body, rq->body_bytes + size);
         if (more == NULL)
             return false;

@@ -146,13 +146,9 @@ static void reply_ambiguous(struct request *rq, const char *typed)
     jw_object_end(json);
 }
 
-bool request_mission(struct request *rq, const struct catalog_mission **ret)
+bool find_mission(struct request *rq, const char *typed,
+                  const struct catalog_mission **ret)
 {
-    const char *typed = params_get(&rq->params, "mission");
-
-    *ret = NULL;
-    if (typed == NULL)
-        return true;
     switch (catalog_mission_find(*rq->http->catalog, typed, ret)) {
     case PT_OK:
         return true;
@@ -163,6 +159,14 @@ bool request_mission(struct request *rq, const struct catalog_mission **ret)
         reply_problem(rq, PROBLEM_NO_MISSION, "no mission is called %s", typed);
         return false;
     }
+}
+
+bool request_mission(struct request *rq, const struct catalog_mission **ret)
+{
+    const char *typed = params_get(&rq->params, "mission");
+
+    *ret = NULL;
+    return typed == NULL || find_mission(rq, typed, ret);
 }
 
 static bool coordinate(struct request *rq, const char *name, double limit_deg,

@@ -145,6 +145,79 @@ void write_silent(struct json *json, const struct fleet_unit *state)
         jw_bool(json, "silent", state->hearing == FLEET_SILENT);
 }
 
+/* "": not said. */
+static void write_text_if(struct json *json, const char *key, const char *text)
+{
+    jw_text(json, key, *text == '\0' ? NULL : text);
+}
+
+static void write_seen(struct json *json, const char *at_key,
+                       const char *by_key, const struct fleet_said *said)
+{
+    write_moment(json, at_key, said == NULL ? 0 : said->seen_ms);
+    write_text_if(json, by_key, said == NULL ? "" : said->seen_by);
+}
+
+static void write_panic(struct json *json, const struct fleet_unit *state)
+{
+    const struct fleet_said *panic = fleet_said(state, FLEET_PANIC);
+
+    write_moment(json, "panic_at", panic == NULL ? 0 : panic->time_ms);
+    write_seen(json, "panic_seen_at", "panic_seen_by", panic);
+}
+
+/* What was taken back is as if it had not been said. */
+static void write_words(struct json *json, const char *key,
+                        const struct fleet_said *said)
+{
+    if (said == NULL || said->text[0] == '\0') {
+        jw_null(json, key);
+        return;
+    }
+    jw_object(json, key);
+    jw_text(json, "text", said->text);
+    jw_time(json, "at", said->time_ms);
+    write_seen(json, "seen_at", "seen_by", said);
+    jw_object_end(json);
+}
+
+void write_radio(struct json *json, const struct fleet_radio *radio,
+                 enum pt_status status, int64_t now_ms)
+{
+    jw_object(json, "radio");
+    jw_time(json, "at", radio->heard_ms);
+    jw_real(json, "age_s", (double)(now_ms - radio->heard_ms) / 1e3, 1);
+    jw_text(json, "status",
+            status == PT_STATUS_UNKNOWN ? NULL : pt_status_name(status));
+    write_text_if(json, "place", radio->place);
+    if (radio->has_point) {
+        jw_lat_lon(json, radio->at);
+    } else {
+        jw_null(json, "lat");
+        jw_null(json, "lon");
+    }
+    write_int_if(json, "mission_id", radio->mission_id != 0, radio->mission_id);
+    write_text_if(json, "note", radio->note);
+    write_text_if(json, "who", radio->who);
+    jw_time(json, "noted_at", radio->noted_ms);
+    jw_object_end(json);
+}
+
+/* A status that the vehicle said later counts, and not what was heard. */
+static void write_radio_of(struct json *json, const struct fleet_unit *state,
+                           int64_t now_ms)
+{
+    const struct fleet_radio *radio = fleet_radio(state, now_ms);
+
+    if (radio == NULL)
+        jw_null(json, "radio");
+    else
+        write_radio(json, radio,
+                    state->status_time_ms < radio->heard_ms ? radio->status
+                                                            : PT_STATUS_UNKNOWN,
+                    now_ms);
+}
+
 void write_unit(struct json *json, const struct catalog_unit *unit,
                 const struct fleet_unit *state, int64_t now_ms)
 {
@@ -158,7 +231,7 @@ void write_unit(struct json *json, const struct catalog_unit *unit,
     write_capabilities(json, unit);
     jw_text(json, "status", pt_status_name(state->status));
     write_moment(json, "status_time", state->status_time_ms);
-    write_moment(json, "panic_at", state->panic_ms);
+    write_panic(json, state);
     jw_bool(json, "connected", state->connected);
     write_moment(json, "heard_at", state->heard_ms);
     write_if(json, "heard_age_s", state->heard_ms != 0,
@@ -178,6 +251,9 @@ void write_unit(struct json *json, const struct catalog_unit *unit,
     else
         jw_null(json, "vehicle");
     write_pace(json, &unit->pace, &state->vehicle);
+    write_words(json, "crew", fleet_said(state, FLEET_CREW));
+    write_words(json, "said_place", fleet_said(state, FLEET_PLACE));
+    write_radio_of(json, state, now_ms);
     jw_object_end(json);
 }
 
@@ -251,6 +327,8 @@ static void release_units(struct made *made)
 {
     struct units_job *job = (struct units_job *)made;
 
+    for (size_t i = 0; i < job->count; i++)
+        fleet_words_unref(job->units[i].state.words);
     catalog_free(job->catalog);
     free(job->units);
     free(job);
@@ -284,8 +362,10 @@ static void list_units(struct units_job *job, struct fleet *fleet,
         struct listed *one = &job->units[job->count++];
         one->unit = unit;
         one->is_known = state != NULL;
-        if (state != NULL)
+        if (state != NULL) {
             one->state = *state;
+            fleet_words_ref(state->words);
+        }
     }
 }
 

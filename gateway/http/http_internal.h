@@ -7,6 +7,7 @@
  * http_answers_* the handlers: each fills request.reply, none knows a socket
  * http_long.c    answers that may take minutes, by the pool
  * http_closing.c streets closed and opened, by pool and database
+ * http_answers_said.c what people heard and saw, by the database
  * http_study.c   answers that take long, by the pool, one after the other
  * http_events.c  the event streams */
 #include "http.h"
@@ -32,13 +33,16 @@
 #define HTTP_SILENT_S 60u
 /* Of a connection: its request line, headers and what it sends piecewise. */
 #define HTTP_CONNECTION_BYTES 32768u
-/* Of a body; where it is none of a POST, it is thrown away. */
+/* Of a body; where it is none of a POST or PUT, it is thrown away. */
 #define HTTP_BODY_BYTES_MAX 65536u
 
 #define HTTP_ROUTES(X)                     \
     X(ROUTE_UNITS, "listUnits")            \
     X(ROUTE_UNIT, "getUnit")               \
     X(ROUTE_TRACK, "getTrack")             \
+    X(ROUTE_HEARD, "noteHeard")            \
+    X(ROUTE_UNHEARD, "withdrawHeard")      \
+    X(ROUTE_SEEN, "noteSeen")              \
     X(ROUTE_NEAREST, "getNearest")         \
     X(ROUTE_ROUTE, "getRoute")             \
     X(ROUTE_MISSIONS, "listMissions")      \
@@ -134,7 +138,7 @@ struct request {
     const char *if_none_match;
     const char *content_type; /* likewise NULL when not said */
     size_t body_bytes;
-    char *body; /* of a POST; not terminated; NULL: none */
+    char *body; /* of a POST or PUT; not terminated; NULL: none */
     bool headers_seen;
     bool head;           /* HEAD, not GET */
     struct later *later; /* under way, or NULL */
@@ -216,8 +220,10 @@ const char *routes_operation(enum http_route route);
     X(PROBLEM_NO_CLOSURE, "no-such-closure", 404, "No such closure")         \
     X(PROBLEM_NO_STREET, "no-such-street", 404, "No such street")            \
     X(PROBLEM_NO_PLAN, "no-such-plan", 404, "No such plan")                  \
+    X(PROBLEM_NOT_HEARD, "nothing-heard", 404, "Nothing was heard by radio") \
     X(PROBLEM_METHOD, "method-not-allowed", 405, "Method not allowed")       \
     X(PROBLEM_AMBIGUOUS, "ambiguous-mission", 409, "Several missions fit")   \
+    X(PROBLEM_NO_ACT, "nothing-to-be-seen", 409, "That was not said last")   \
     X(PROBLEM_STREETS, "ambiguous-street", 409, "Several streets fit")       \
     X(PROBLEM_CLOSURES, "too-many-closures", 409, "Too much is closed")      \
     X(PROBLEM_TOO_LONG, "address-too-long", 414, "The address is too long")  \
@@ -268,6 +274,9 @@ struct json *reply_json(struct request *rq);
 void answer_units(struct request *rq);
 void answer_unit(struct request *rq);
 void answer_track(struct request *rq);
+void answer_heard(struct request *rq);
+void answer_unheard(struct request *rq);
+void answer_seen(struct request *rq);
 void answer_nearest(struct request *rq);
 void answer_route(struct request *rq);
 void answer_coverage(struct request *rq);
@@ -315,6 +324,9 @@ bool request_zone(struct request *rq, const struct catalog_zone **ret);
 /* By its number or name, likewise; NULL when no zone is called so. */
 const struct catalog_zone *zone_of(const struct catalog *catalog,
                                    const char *typed);
+/* The mission of that number or name; false with a problem. */
+bool find_mission(struct request *rq, const char *typed,
+                  const struct catalog_mission **ret);
 /* The mission of the parameter of that name; NULL when not given. False with a
  * problem. */
 bool request_mission(struct request *rq, const struct catalog_mission **ret);
@@ -396,6 +408,9 @@ void write_degraded(struct json *json, const struct http *http);
 const char *part_word(enum http_part_id id);
 const char *part_state_word(enum pulse_state state);
 void write_silent(struct json *json, const struct fleet_unit *state);
+/* What was heard by radio, as the member "radio"; of its status only this. */
+void write_radio(struct json *json, const struct fleet_radio *radio,
+                 enum pt_status status, int64_t now_ms);
 void write_mission(struct json *json, const char *key,
                    const struct catalog_mission *mission);
 

@@ -290,6 +290,8 @@ static void take_presence(struct intake *intake, const struct catalog *catalog,
     bool is_online = message->size == sizeof(online) - 1 &&
                      memcmp(message->payload, online, message->size) == 0;
     count_full(intake, fleet_connected(fleet, unit_id, is_online));
+    if (is_online)
+        fleet_seen_again(fleet, unit_id);
 }
 
 /* The time of the newest entry that a receiver has dated and that can be; 0:
@@ -482,6 +484,14 @@ enum pt_err intake_say_settings(struct intake *intake, const char *device,
     char topic[LINK_TOPIC_MAX];
     link_topic(LINK_SETTINGS, device, topic);
     return link_publish(intake->link, topic, bytes, size, 1, true);
+}
+
+enum pt_err intake_say_receipt(struct intake *intake, const char *device,
+                               const uint8_t *bytes, size_t size)
+{
+    char topic[LINK_TOPIC_MAX];
+    link_topic(LINK_RECEIPT, device, topic);
+    return link_publish(intake->link, topic, bytes, size, 1, false);
 }
 
 /* --------------------------------------------------------------------- metrics

@@ -73,6 +73,11 @@ PT_MUST_CHECK enum pt_err intake_say_settings(struct intake *intake,
                                               const uint8_t *bytes,
                                               size_t size);
 
+/* Publishes a receipt of the caller's own. Errors of link_publish(). */
+PT_MUST_CHECK enum pt_err intake_say_receipt(struct intake *intake,
+                                             const char *device,
+                                             const uint8_t *bytes, size_t size);
+
 /* To be called about once a second: asks a broker from which nothing came for
  * `probe_ms`, by a message to ourselves, and gives up the connection to one
  * that does not answer; the next broker of the list is tried then. */

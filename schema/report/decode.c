@@ -322,6 +322,22 @@ void pt_report_clear(struct pt_report *report)
     *report = (struct pt_report){0};
 }
 
+static enum pt_err take_seen(const Patrol__V1__Receipt *m,
+                             struct pt_receipt *receipt)
+{
+    if (m->n_seen % 2 != 0 || m->n_seen / 2 > PT_RECEIPT_SEEN_MAX)
+        return PT_E_RANGE;
+    for (size_t i = 0; i < m->n_seen; i += 2) {
+        if (m->seen[i + 1] > PT_TIME_MS_MAX)
+            return PT_E_RANGE;
+        struct pt_seen seen = {m->seen[i], (int64_t)m->seen[i + 1]};
+        if (!seen_valid(&seen))
+            return PT_E_RANGE;
+        receipt->seen[receipt->seen_count++] = seen;
+    }
+    return PT_OK;
+}
+
 static enum pt_err take_receipt(const Patrol__V1__Receipt *m,
                                 struct pt_receipt *receipt)
 {
@@ -341,7 +357,7 @@ static enum pt_err take_receipt(const Patrol__V1__Receipt *m,
             (struct pt_range){end + gap + 1, end + gap + length};
         end += gap + length;
     }
-    return PT_OK;
+    return take_seen(m, receipt);
 }
 
 enum pt_err pt_receipt_decode(const uint8_t *bytes, size_t size,

@@ -293,12 +293,36 @@ static void put_ranges(struct sink *sink, const struct pt_receipt *receipt)
     }
 }
 
+static void put_seen(struct sink *sink, const struct pt_receipt *receipt)
+{
+    for (size_t i = 0; i < receipt->seen_count; i++) {
+        put_varint(sink, receipt->seen[i].seq);
+        put_varint(sink, (uint64_t)receipt->seen[i].time_ms);
+    }
+}
+
+/* A packed column, if there is anything in it. */
+static void put_packed(struct sink *sink, uint32_t field,
+                       const struct pt_receipt *receipt,
+                       void (*put)(struct sink *, const struct pt_receipt *))
+{
+    struct sink count = {.left = SIZE_MAX};
+
+    put(&count, receipt);
+    if (count.used == 0)
+        return;
+    put_tag(sink, field, WIRE_BYTES);
+    put_varint(sink, count.used);
+    put(sink, receipt);
+}
+
 static bool receipt_valid(const struct pt_receipt *receipt)
 {
     uint64_t end = receipt->stored_to;
 
     if (receipt->generation == 0 || end > PT_SEQ_MAX ||
-        receipt->range_count > PT_RECEIPT_RANGES_MAX)
+        receipt->range_count > PT_RECEIPT_RANGES_MAX ||
+        receipt->seen_count > PT_RECEIPT_SEEN_MAX)
         return false;
     for (size_t i = 0; i < receipt->range_count; i++) {
         const struct pt_range *r = &receipt->ranges[i];
@@ -306,6 +330,9 @@ static bool receipt_valid(const struct pt_receipt *receipt)
             return false;
         end = r->last;
     }
+    for (size_t i = 0; i < receipt->seen_count; i++)
+        if (!seen_valid(&receipt->seen[i]))
+            return false;
     return true;
 }
 
@@ -313,18 +340,13 @@ enum pt_err pt_receipt_encode(const struct pt_receipt *receipt, uint8_t *out,
                               size_t size, size_t *ret)
 {
     struct sink sink = {.at = out, .left = size};
-    struct sink count = {.left = SIZE_MAX};
 
     if (!receipt_valid(receipt))
         return PT_E_RANGE;
     put_fixed64(&sink, 1, receipt->generation);
     put_number(&sink, 2, receipt->stored_to);
-    if (receipt->range_count > 0) {
-        put_ranges(&count, receipt);
-        put_tag(&sink, 3, WIRE_BYTES);
-        put_varint(&sink, count.used);
-        put_ranges(&sink, receipt);
-    }
+    put_packed(&sink, 3, receipt, put_ranges);
+    put_packed(&sink, 4, receipt, put_seen);
     if (sink.err == PT_OK)
         *ret = sink.used;
     return sink.err;

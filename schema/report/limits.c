@@ -108,3 +108,9 @@ bool pt_settings_valid(const struct pt_settings *settings)
            settings->moving_s <= PT_SETTINGS_INTERVAL_S_MAX &&
            settings->parked_s <= PT_SETTINGS_INTERVAL_S_MAX;
 }
+
+bool seen_valid(const struct pt_seen *seen)
+{
+    return seen->seq > 0 && seen->seq <= PT_SEQ_MAX && seen->time_ms >= 0 &&
+           seen->time_ms <= PT_TIME_MS_MAX;
+}

@@ -14,6 +14,7 @@
 #define PT_REPORT_BYTES_MAX 262144 /* a message that is longer is refused */
 #define PT_DETAIL_BYTES_MAX 240
 #define PT_RECEIPT_RANGES_MAX 64
+#define PT_RECEIPT_SEEN_MAX 8
 /* One past it, the end of a range, still fits PostgreSQL's int8. */
 #define PT_SEQ_MAX ((uint64_t)INT64_MAX - 1)
 #define PT_TIME_MS_MAX 253402300799999 /* the end of year 9999 */
@@ -153,16 +154,27 @@ struct pt_range {
     uint64_t last;
 };
 
+/* An act of the crew that somebody in the control room has seen, and when. */
+struct pt_seen {
+    uint64_t seq;    /* 1..PT_SEQ_MAX */
+    int64_t time_ms; /* UTC since 1970, 0..PT_TIME_MS_MAX */
+};
+
 struct pt_receipt {
     uint64_t generation;
     uint64_t stored_to; /* all numbers 1..stored_to; 0: none */
     size_t range_count;
     struct pt_range ranges[PT_RECEIPT_RANGES_MAX]; /* ascending, apart */
+    size_t seen_count;
+    struct pt_seen seen[PT_RECEIPT_SEEN_MAX];
 };
 
-#define PT_RECEIPT_BYTES_MAX 1400 /* always suffices; longer is refused */
+/* Always suffices; longer is refused: 9 for the generation, 11 for stored_to,
+ * 64 ranges and 8 times seen of at most 20 each, two lengths of 3. */
+#define PT_RECEIPT_BYTES_MAX 1466
 
-/* PT_E_RANGE when ranges touch or do not ascend, or generation is 0. */
+/* PT_E_RANGE when ranges touch or do not ascend, generation is 0, or what was
+ * seen breaks a limit above. */
 PT_MUST_CHECK enum pt_err pt_receipt_encode(const struct pt_receipt *receipt,
                                             uint8_t *out, size_t size,
                                             size_t *ret);

@@ -30,5 +30,6 @@ static inline int64_t column_usual(enum column column)
 /* Limits of the fields beside the entries. */
 bool state_valid(const struct pt_vehicle_state *state);
 bool held_valid(const struct pt_report *report);
+bool seen_valid(const struct pt_seen *seen);
 
 #endif

@@ -26,7 +26,8 @@ static void said(struct crew *crew, const struct crew_say *say, int64_t time_ms,
     struct crew_outbox box = {.numbering = 1, .dropped = dropped};
     struct pt_entry entry = crew_entry(crew, say, time_ms);
     assert_true((entry.seq = number, pt_entry_valid(&entry)));
-    crew_said(crew, say, &entry, number, &box);
+    struct crew_held held = {number, 0xbeef, number + 100};
+    crew_said(crew, say, &entry, &held, &box);
 }
 
 /* ---- saying */
@@ -90,8 +91,8 @@ static void logging_on_and_off(void **state)
     assert_int_equal(crew.status_ms, NOW_MS); /* a place is no new status */
 
     entry = crew_entry(&crew, &off, NOW_MS + 2);
-    assert_int_equal(entry.kind, PT_KIND_STATUS);
-    assert_null(entry.detail);
+    assert_int_equal(entry.kind, PT_KIND_LOGON);
+    assert_string_equal(entry.detail, "");
     said(&crew, &off, NOW_MS + 2, 3, 0);
     assert_int_equal(crew.status, PT_STATUS_OFF_DUTY);
     assert_int_equal(crew.name_ms, 0);
@@ -125,7 +126,7 @@ static void the_newest_are_remembered(void **state)
     assert_false(crew_has(&crew, first.key));
     assert_int_equal(crew.count, CREW_ACTS_MAX);
     assert_string_equal(crew.acts[0].key, last.key);
-    assert_int_equal(crew.acts[CREW_ACTS_MAX - 1].number, 2);
+    assert_int_equal(crew.acts[CREW_ACTS_MAX - 1].held.number, 2);
 }
 
 /* ---- delivery */
@@ -148,6 +149,39 @@ static void stored_by_a_receipt(void **state)
     for (size_t i = 0; i < 7; i++)
         assert_int_equal(crew.acts[6 - i].delivery,
                          stored[i] ? CREW_STORED : CREW_QUEUED);
+}
+
+/* By what the gateway knows it by, whatever became of it before. */
+static void seen_by_the_control_room(void **state)
+{
+    (void)state;
+    struct crew crew;
+    struct pt_receipt receipt = {.stored_to = 9};
+    struct crew_say a = say_of(CREW_PANIC, ""), b = say_of(CREW_PANIC, "");
+    crew_init(&crew, PT_STATUS_AVAILABLE);
+    said(&crew, &a, NOW_MS, 4, 0);
+    said(&crew, &b, NOW_MS, 5, 0);
+    assert_false(crew_seen(&crew, 0xbee, 104, NOW_MS + 7));
+    assert_false(crew_seen(&crew, 0xbeef, 4, NOW_MS + 7));
+    assert_true(crew_seen(&crew, 0xbeef, 104, NOW_MS + 7));
+    assert_false(crew_seen(&crew, 0xbeef, 104, NOW_MS + 7)); /* no news */
+    assert_true(crew_receipted(&crew, &receipt, 1));
+    assert_int_equal(crew.acts[1].delivery, CREW_SEEN); /* and stays so */
+    assert_int_equal(crew.acts[1].seen_ms, NOW_MS + 7);
+    assert_int_equal(crew.acts[0].delivery, CREW_STORED);
+    assert_int_equal(crew.acts[0].seen_ms, 0);
+}
+
+/* "" is said, too: it takes the place back. */
+static void a_place_taken_back(void **state)
+{
+    (void)state;
+    struct crew crew;
+    struct crew_say say = say_of(CREW_PLACE, "");
+    crew_init(&crew, PT_STATUS_BUSY);
+    struct pt_entry entry = crew_entry(&crew, &say, NOW_MS);
+    assert_int_equal(entry.kind, PT_KIND_STATUS);
+    assert_string_equal(entry.detail, "");
 }
 
 static void gone_from_the_outbox(void **state)
@@ -191,17 +225,25 @@ static void found_again_after_a_start(void **state)
         {.seq = 2, .kind = PT_KIND_LOGON, .detail = "P\u00e9rez"},
         {.seq = 3, .kind = PT_KIND_STATUS, .status = PT_STATUS_BUSY},
         {.seq = 4, .kind = PT_KIND_STATUS, .detail = "23 y L"},
+        {.seq = 5, .kind = PT_KIND_STATUS, .detail = ""},
+        {.seq = 6, .kind = PT_KIND_LOGON, .detail = ""},
     };
+    static const enum crew_what whats[] = {CREW_LOGOFF, CREW_PLACE, CREW_PLACE,
+                                           CREW_STATUS, CREW_LOGON};
     crew_init(&crew, PT_STATUS_AVAILABLE);
-    for (size_t i = 0; i < 4; i++)
-        crew_found(&crew, &held[i], &box);
-    assert_int_equal(crew.count, 3);
-    assert_int_equal(crew.acts[0].what, CREW_PLACE);
-    assert_string_equal(crew.acts[0].text, "23 y L");
-    assert_int_equal(crew.acts[1].what, CREW_STATUS);
-    assert_int_equal(crew.acts[1].status, PT_STATUS_BUSY);
-    assert_int_equal(crew.acts[2].what, CREW_LOGON);
-    assert_int_equal(crew.acts[2].number, 2);
+    for (size_t i = 0; i < 6; i++) {
+        struct crew_held at = {held[i].seq, 0xbeef, held[i].seq + 100};
+        crew_found(&crew, &held[i], &at, &box);
+    }
+    assert_int_equal(crew.count, 5);
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(crew.acts[i].what, whats[i]);
+    assert_string_equal(crew.acts[1].text, "");
+    assert_string_equal(crew.acts[2].text, "23 y L");
+    assert_int_equal(crew.acts[3].status, PT_STATUS_BUSY);
+    assert_int_equal(crew.acts[4].held.number, 2);
+    assert_true(crew_seen(&crew, 0xbeef, 104, NOW_MS));
+    assert_int_equal(crew.acts[2].delivery, CREW_SEEN);
     assert_int_equal(crew.status, PT_STATUS_AVAILABLE);
 }
 
@@ -335,6 +377,8 @@ int main(void)
         cmocka_unit_test(who_is_at_work_stays_so),
         cmocka_unit_test(the_newest_are_remembered),
         cmocka_unit_test(stored_by_a_receipt),
+        cmocka_unit_test(seen_by_the_control_room),
+        cmocka_unit_test(a_place_taken_back),
         cmocka_unit_test(gone_from_the_outbox),
         cmocka_unit_test(other_numbers_tell_nothing_until_it_is_empty),
         cmocka_unit_test(found_again_after_a_start),

@@ -116,6 +116,13 @@ static void one_instant_has_one_winner(void **state)
     }
 }
 
+/* ------------------------------------------------------- what people said */
+static const struct fleet_said *said_of(struct fleet *fleet,
+                                        enum fleet_saying what)
+{
+    return fleet_said(fleet_find(fleet, 5), what);
+}
+
 /* Also one that is late, or told before the fix that is known; a repeat is
  * none. */
 static void a_panic_is_kept(void **state)
@@ -123,11 +130,11 @@ static void a_panic_is_kept(void **state)
     (void)state;
     struct fleet *fleet = new_fleet(10);
     struct batch_item item = item_of(5, 1, 1, 1000);
-    struct fleet_unit restored = {.unit_id = 5, .panic_ms = 850};
+    struct fleet_said restored = {.time_ms = 850, .generation = 1, .seq = 9};
     const uint32_t *slots;
 
     apply_one(fleet, &item);
-    assert_int_equal(fleet_find(fleet, 5)->panic_ms, 0);
+    assert_null(said_of(fleet, FLEET_PANIC));
     item.entry.kind = PT_KIND_PANIC;
     item.entry.seq = 2;
     item.entry.time_ms = 900;
@@ -135,15 +142,110 @@ static void a_panic_is_kept(void **state)
     item.entry.seq = 3;
     item.entry.time_ms = 800;
     apply_one(fleet, &item);
-    assert_int_equal(fleet_find(fleet, 5)->panic_ms, 900);
+    assert_int_equal(said_of(fleet, FLEET_PANIC)->time_ms, 900);
+    assert_int_equal(said_of(fleet, FLEET_PANIC)->seq, 2);
     fleet_changes_take(fleet);
-    assert_int_equal(fleet_restore(fleet, &restored), PT_OK);
-    assert_int_equal(fleet_find(fleet, 5)->panic_ms, 900);
+    assert_int_equal(fleet_say(fleet, 5, FLEET_PANIC, &restored), PT_OK);
+    assert_int_equal(said_of(fleet, FLEET_PANIC)->time_ms, 900);
     assert_int_equal(fleet_changes(fleet, &slots), 0);
-    restored.panic_ms = 950;
-    assert_int_equal(fleet_restore(fleet, &restored), PT_OK);
-    assert_int_equal(fleet_find(fleet, 5)->panic_ms, 950);
+    restored.time_ms = 950;
+    assert_int_equal(fleet_say(fleet, 5, FLEET_PANIC, &restored), PT_OK);
+    assert_int_equal(said_of(fleet, FLEET_PANIC)->time_ms, 950);
     assert_int_equal(fleet_changes(fleet, &slots), 1);
+    fleet_free(fleet);
+}
+
+static void what_was_seen_is_that_act_alone(void **state)
+{
+    (void)state;
+    struct fleet *fleet = new_fleet(10);
+    struct batch_item item = item_of(5, 7, 1, 1000);
+    struct fleet_act act = {
+        .generation = 7, .seq = 1, .seen_ms = 1500, .who = "Ana"};
+
+    item.entry.kind = PT_KIND_PANIC;
+    apply_one(fleet, &item);
+    act.seq = 2;
+    assert_int_equal(fleet_seen(fleet, 5, &act), PT_OK);
+    assert_int_equal(said_of(fleet, FLEET_PANIC)->seen_ms, 0);
+    assert_false(fleet_find(fleet, 5)->seen_due);
+    act.seq = 1;
+    assert_int_equal(fleet_seen(fleet, 5, &act), PT_OK);
+    assert_int_equal(said_of(fleet, FLEET_PANIC)->seen_ms, 1500);
+    assert_string_equal(said_of(fleet, FLEET_PANIC)->seen_by, "Ana");
+    assert_true(fleet_find(fleet, 5)->seen_due);
+    act.seen_ms = 1600; /* who saw it first stays */
+    assert_int_equal(fleet_seen(fleet, 5, &act), PT_OK);
+    assert_int_equal(said_of(fleet, FLEET_PANIC)->seen_ms, 1500);
+    item.entry.seq = 3; /* another panic: nobody has seen it yet */
+    item.entry.time_ms = 2000;
+    apply_one(fleet, &item);
+    assert_int_equal(said_of(fleet, FLEET_PANIC)->seen_ms, 0);
+    fleet_free(fleet);
+}
+
+static void places_and_crews_are_said_and_taken_back(void **state)
+{
+    (void)state;
+    struct fleet *fleet = new_fleet(10);
+    struct batch_item item = item_of(5, 7, 1, 1000);
+
+    item.entry.kind = PT_KIND_LOGON;
+    item.entry.detail = "P\u00e9rez, 1402";
+    apply_one(fleet, &item);
+    item.entry.kind = PT_KIND_STATUS;
+    item.entry.seq = 2; /* in the same second */
+    item.entry.detail = "23 y L";
+    apply_one(fleet, &item);
+    assert_string_equal(said_of(fleet, FLEET_CREW)->text, "P\u00e9rez, 1402");
+    assert_string_equal(said_of(fleet, FLEET_PLACE)->text, "23 y L");
+    item.entry.seq = 3; /* a status alone leaves the place */
+    item.entry.time_ms = 2000;
+    item.entry.detail = NULL;
+    apply_one(fleet, &item);
+    assert_string_equal(said_of(fleet, FLEET_PLACE)->text, "23 y L");
+    struct fleet_words *held =
+        fleet_words_ref(fleet_find(fleet, 5)->words); /* for an answer */
+    item.entry.seq = 4;
+    item.entry.detail = "";
+    apply_one(fleet, &item);
+    assert_string_equal(said_of(fleet, FLEET_PLACE)->text, "");
+    assert_string_equal(held->said[FLEET_PLACE].text, "23 y L");
+    fleet_words_unref(held);
+    item.entry.kind = PT_KIND_LOGON;
+    item.entry.seq = 5;
+    apply_one(fleet, &item);
+    assert_string_equal(said_of(fleet, FLEET_CREW)->text, "");
+    fleet_free(fleet);
+}
+
+static void radio_is_shown_until_a_newer_fix(void **state)
+{
+    (void)state;
+    struct fleet *fleet = new_fleet(10);
+    static const struct fleet_radio none;
+    static const struct fleet_radio radio = {
+        .heard_ms = 5000, .status = PT_STATUS_BUSY, .place = "23 y L"};
+    struct batch_item item = item_of(5, 7, 1, 4999);
+    const uint32_t *slots;
+
+    apply_one(fleet, &item);
+    assert_int_equal(fleet_set_radio(fleet, 5, &radio), PT_OK);
+    const struct fleet_unit *unit = fleet_find(fleet, 5);
+    assert_string_equal(fleet_radio(unit, 6000)->place, "23 y L");
+    assert_int_equal(unit->status, item.entry.status); /* it never counts */
+    assert_int_equal(unit->fix_time_ms, 4999);
+    assert_non_null(fleet_radio(unit, 5000 + FLEET_RADIO_MAX_MS));
+    assert_null(fleet_radio(unit, 5001 + FLEET_RADIO_MAX_MS));
+    fleet_changes_take(fleet);
+    assert_int_equal(fleet_set_radio(fleet, 5, &radio), PT_OK);
+    assert_int_equal(fleet_changes(fleet, &slots), 0); /* no news */
+    item.entry.seq = 2;
+    item.entry.time_ms = 5000;
+    apply_one(fleet, &item);
+    assert_null(fleet_radio(fleet_find(fleet, 5), 6000));
+    assert_int_equal(fleet_set_radio(fleet, 5, &none), PT_OK);
+    assert_null(fleet_radio(fleet_find(fleet, 5), 6000));
     fleet_free(fleet);
 }
 
@@ -714,6 +816,9 @@ int main(void)
         cmocka_unit_test(late_entries_move_nothing_back),
         cmocka_unit_test(one_instant_has_one_winner),
         cmocka_unit_test(a_panic_is_kept),
+        cmocka_unit_test(what_was_seen_is_that_act_alone),
+        cmocka_unit_test(places_and_crews_are_said_and_taken_back),
+        cmocka_unit_test(radio_is_shown_until_a_newer_fix),
         cmocka_unit_test(status_comes_without_a_fix),
         cmocka_unit_test(refused_items_are_passed_over),
         cmocka_unit_test(full_still_takes_the_known),

@@ -751,13 +751,16 @@ static void absent_is_null(void **state)
     assert_json(&json, "{\"call_sign\":\"P-1\",\"kind\":\"car\","
                        "\"capabilities\":[\"armed\"],\"status\":\"unknown\","
                        "\"status_time\":null,\"panic_at\":null,"
+                       "\"panic_seen_at\":null,\"panic_seen_by\":null,"
                        "\"connected\":false,\"heard_at\":null,"
                        "\"heard_age_s\":null,\"heard_by\":null,\"silent\":null,"
                        "\"revision\":0,\"position\":null,\"vehicle\":null,"
                        "\"pace\":{\"wanted_revision\":null,"
                        "\"acknowledged_revision\":null,\"bound_m\":null,"
                        "\"bound_assigned_m\":null,\"moving_s\":null,"
-                       "\"parked_s\":null,\"assigned\":false}}");
+                       "\"parked_s\":null,\"assigned\":false},"
+                       "\"crew\":null,\"said_place\":null,"
+                       "\"radio\":null}");
     jw_clear(&json);
 }
 

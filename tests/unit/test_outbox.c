@@ -1506,7 +1506,8 @@ static void test_numbers_used_up(void **state)
         check_name(&names[i], first, OUTBOX_BLOCK - 4 + i,
                    OUTBOX_BLOCK - 4 + i);
     check_name(&names[5], second, 2, OUTBOX_BLOCK + 2);
-    receipt = (struct pt_receipt){first, OUTBOX_BLOCK, 0, {{0}}};
+    receipt =
+        (struct pt_receipt){.generation = first, .stored_to = OUTBOX_BLOCK};
     assert_int_equal(outbox_forget(box, &receipt, &count), PT_OK);
     assert_int_equal(count, 5);
     outbox_close(box);

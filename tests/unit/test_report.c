@@ -323,6 +323,37 @@ static void test_receipt(void **context)
                         2 * sizeof receipt.ranges[0]);
 }
 
+/* echo 'generation: 0x1122334455667788 stored_to: 1000 ranges: [1, 3]
+ * seen: [1002, 1718452800000]' | protoc --encode=patrol.v1.Receipt
+ * report.proto */
+static const uint8_t seen_bytes[] = {0x09, 0x88, 0x77, 0x66, 0x55, 0x44, 0x33,
+                                     0x22, 0x11, 0x10, 0xe8, 0x07, 0x1a, 0x02,
+                                     0x01, 0x03, 0x22, 0x08, 0xea, 0x07, 0x80,
+                                     0x94, 0x93, 0xde, 0x81, 0x32};
+
+static void test_receipt_seen(void **context)
+{
+    struct pt_receipt receipt = {.generation = 0x1122334455667788,
+                                 .stored_to = 1000,
+                                 .range_count = 1,
+                                 .ranges = {{1002, 1004}},
+                                 .seen_count = 1,
+                                 .seen = {{1002, 1718452800000}}};
+    struct pt_receipt decoded;
+    uint8_t out[PT_RECEIPT_BYTES_MAX];
+    size_t used = 0;
+
+    (void)context;
+    assert_int_equal(pt_receipt_encode(&receipt, out, sizeof out, &used),
+                     PT_OK);
+    assert_int_equal(used, sizeof seen_bytes);
+    assert_memory_equal(out, seen_bytes, used);
+    assert_int_equal(pt_receipt_decode(out, used, &decoded), PT_OK);
+    assert_int_equal(decoded.seen_count, 1);
+    assert_int_equal(decoded.seen[0].seq, 1002);
+    assert_int_equal(decoded.seen[0].time_ms, 1718452800000);
+}
+
 /* The widest receipt there can be: it must fit what the header promises. */
 static void test_receipt_widest(void **context)
 {
@@ -336,11 +367,16 @@ static void test_receipt_widest(void **context)
     for (uint64_t i = 0; i < PT_RECEIPT_RANGES_MAX; i++)
         receipt.ranges[receipt.range_count++] =
             (struct pt_range){i * step + step / 2, (i + 1) * step};
+    while (receipt.seen_count < PT_RECEIPT_SEEN_MAX)
+        receipt.seen[receipt.seen_count++] =
+            (struct pt_seen){PT_SEQ_MAX, PT_TIME_MS_MAX};
     assert_int_equal(pt_receipt_encode(&receipt, out, sizeof out, &used),
                      PT_OK);
     assert_int_equal(pt_receipt_decode(out, used, &decoded), PT_OK);
     assert_int_equal(decoded.range_count, PT_RECEIPT_RANGES_MAX);
     assert_memory_equal(decoded.ranges, receipt.ranges, sizeof receipt.ranges);
+    assert_int_equal(decoded.seen_count, PT_RECEIPT_SEEN_MAX);
+    assert_memory_equal(decoded.seen, receipt.seen, sizeof receipt.seen);
     for (size_t size = 0; size < used; size++)
         assert_int_equal(pt_receipt_encode(&receipt, out, size, &(size_t){0}),
                          PT_E_FULL);
@@ -429,9 +465,13 @@ static void test_receipt_refused(void **context)
         {.generation = 1, .stored_to = 5, .range_count = 1, .ranges = {{9, 8}}},
         {.generation = 1, .range_count = 2, .ranges = {{5, 6}, {3, 3}}},
         {.generation = 1, .range_count = 1, .ranges = {{5, PT_SEQ_MAX + 1}}},
+        {.generation = 1, .seen_count = PT_RECEIPT_SEEN_MAX + 1},
+        {.generation = 1, .seen_count = 1, .seen = {{0, 1}}},
+        {.generation = 1, .seen_count = 1, .seen = {{1, -1}}},
     };
     /* protoc --encode patrol.v1.Receipt, of generation: 1 and: nothing that
-     * pairs; a gap of 0; a length of 0; a sum above 2^63 - 2. */
+     * pairs; a gap of 0; a length of 0; a sum above 2^63 - 2; seen that does
+     * not pair; of number 0; nine times; in year 10889. */
     const struct {
         uint8_t bytes[32];
         size_t size;
@@ -442,6 +482,14 @@ static void test_receipt_refused(void **context)
         {{9,    1,    0,    0,    0,    0,    0,    0,    0,    0x1a, 10,
           0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 1},
          21},
+        {{9, 1, 0, 0, 0, 0, 0, 0, 0, 0x22, 1, 1}, 12},
+        {{9, 1, 0, 0, 0, 0, 0, 0, 0, 0x22, 2, 0, 1}, 13},
+        {{9, 1, 0, 0, 0, 0, 0, 0, 0, 0x22, 18, 1, 1, 1, 1,
+          1, 1, 1, 1, 1, 1, 1, 1, 1, 1,    1,  1, 1, 1},
+         29},
+        {{9, 1, 0, 0, 0, 0, 0, 0, 0, 0x22, 8, 1, 0x80, 0x80, 0x80, 0x80, 0x80,
+          0x80, 0x40},
+         19},
     };
     uint8_t out[PT_RECEIPT_BYTES_MAX + 1] = {0};
     struct pt_receipt decoded;
@@ -997,6 +1045,7 @@ int main(void)
         cmocka_unit_test(test_cost_of_a_state),
         cmocka_unit_test(test_power_of_tomorrow),
         cmocka_unit_test(test_receipt),
+        cmocka_unit_test(test_receipt_seen),
         cmocka_unit_test(test_receipt_widest),
         cmocka_unit_test(test_receipt_refused),
         cmocka_unit_test(test_settings),

@@ -21,6 +21,7 @@ const char *crew_delivery_name(enum crew_delivery delivery)
         [CREW_QUEUED] = "queued",
         [CREW_STORED] = "stored",
         [CREW_LOST] = "lost",
+        [CREW_SEEN] = "seen",
     };
     return names[delivery];
 }
@@ -56,12 +57,19 @@ static enum pt_status status_after(const struct crew *crew,
 }
 
 /* A place has no kind of its own on the wire: it is a status said again, with
- * the place as its detail, which gateways of every version store. */
+ * the place as its detail, which gateways of every version store. An empty
+ * detail takes back what the kind says: the place, or who is logged on. */
 static enum pt_kind kind_of(enum crew_what what)
 {
     if (what == CREW_PANIC)
         return PT_KIND_PANIC;
-    return what == CREW_LOGON ? PT_KIND_LOGON : PT_KIND_STATUS;
+    return what == CREW_LOGON || what == CREW_LOGOFF ? PT_KIND_LOGON
+                                                     : PT_KIND_STATUS;
+}
+
+static bool has_detail(enum crew_what what)
+{
+    return what == CREW_LOGON || what == CREW_LOGOFF || what == CREW_PLACE;
 }
 
 struct pt_entry crew_entry(const struct crew *crew, const struct crew_say *say,
@@ -71,7 +79,7 @@ struct pt_entry crew_entry(const struct crew *crew, const struct crew_say *say,
         .time_ms = time_ms,
         .status = (uint8_t)status_after(crew, say),
         .kind = (uint8_t)kind_of(say->what),
-        .detail = say->text[0] == '\0' ? NULL : say->text,
+        .detail = has_detail(say->what) ? say->text : NULL,
     };
 }
 
@@ -103,7 +111,7 @@ static void take_over(struct crew *crew, const struct crew_say *say,
 }
 
 void crew_said(struct crew *crew, const struct crew_say *say,
-               const struct pt_entry *entry, uint64_t number,
+               const struct pt_entry *entry, const struct crew_held *held,
                const struct crew_outbox *box)
 {
     struct crew_act *act = push(crew);
@@ -112,7 +120,7 @@ void crew_said(struct crew *crew, const struct crew_say *say,
     act->what = say->what;
     act->status = (enum pt_status)entry->status;
     act->time_ms = entry->time_ms;
-    act->number = number;
+    act->held = *held;
     act->numbering = box->numbering;
     act->dropped_before = box->dropped;
     take_over(crew, say, entry);
@@ -123,12 +131,13 @@ static enum crew_what what_of(const struct pt_entry *entry)
     if (entry->kind == PT_KIND_PANIC)
         return CREW_PANIC;
     if (entry->kind == PT_KIND_LOGON)
-        return CREW_LOGON;
+        return entry->detail == NULL || entry->detail[0] == '\0' ? CREW_LOGOFF
+                                                                 : CREW_LOGON;
     return entry->detail != NULL ? CREW_PLACE : CREW_STATUS;
 }
 
 void crew_found(struct crew *crew, const struct pt_entry *entry,
-                const struct crew_outbox *box)
+                const struct crew_held *held, const struct crew_outbox *box)
 {
     if (entry->kind == PT_KIND_FIX)
         return;
@@ -136,7 +145,7 @@ void crew_found(struct crew *crew, const struct pt_entry *entry,
     act->what = what_of(entry);
     act->status = (enum pt_status)entry->status;
     act->time_ms = entry->time_ms;
-    act->number = entry->seq;
+    act->held = *held;
     act->numbering = box->numbering;
     act->dropped_before = box->dropped;
     if (entry->detail != NULL && strlen(entry->detail) <= CREW_TEXT_MAX)
@@ -163,12 +172,27 @@ bool crew_receipted(struct crew *crew, const struct pt_receipt *placed,
     for (size_t i = 0; i < crew->count; i++) {
         struct crew_act *act = &crew->acts[i];
         if (act->delivery != CREW_QUEUED || act->numbering != numbering ||
-            !names(placed, act->number))
+            !names(placed, act->held.number))
             continue;
         act->delivery = CREW_STORED;
         news = true;
     }
     return news;
+}
+
+bool crew_seen(struct crew *crew, uint64_t generation, uint64_t seq,
+               int64_t time_ms)
+{
+    for (size_t i = 0; i < crew->count; i++) {
+        struct crew_act *act = &crew->acts[i];
+        if (act->held.generation != generation || act->held.seq != seq)
+            continue;
+        bool news = act->delivery != CREW_SEEN;
+        act->delivery = CREW_SEEN;
+        act->seen_ms = time_ms;
+        return news;
+    }
+    return false;
 }
 
 /* Under another numbering where an act stands is not known; when nothing is
@@ -179,7 +203,7 @@ bool crew_follow(struct crew *crew, const struct crew_outbox *box)
     for (size_t i = 0; i < crew->count; i++) {
         struct crew_act *act = &crew->acts[i];
         bool below =
-            act->numbering == box->numbering && act->number < box->lowest;
+            act->numbering == box->numbering && act->held.number < box->lowest;
         if (act->delivery != CREW_QUEUED || (!below && box->depth > 0))
             continue;
         act->delivery =

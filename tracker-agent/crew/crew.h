@@ -52,8 +52,15 @@ enum crew_delivery {
     CREW_QUEUED, /* in the vehicle, not yet receipted */
     CREW_STORED, /* the control room's database has it */
     CREW_LOST,   /* the outbox gave up entries, and this may be one */
+    CREW_SEEN,   /* somebody in the control room has said that he saw it */
 };
 const char *crew_delivery_name(enum crew_delivery delivery);
+
+/* Where the outbox holds an act, and what the gateway knows it by. */
+struct crew_held {
+    uint64_t number; /* the outbox's own */
+    uint64_t generation, seq;
+};
 
 struct crew_act {
     char key[CREW_KEY_MAX + 1]; /* "": found in the outbox at start */
@@ -62,10 +69,10 @@ struct crew_act {
     char text[CREW_TEXT_MAX + 1];
     int64_t time_ms; /* of the entry */
     enum crew_delivery delivery;
-    /* Where it stands in the outbox, and what that had dropped by then. */
-    uint64_t number;
-    unsigned numbering;
-    uint64_t dropped_before;
+    int64_t seen_ms;         /* UTC, of the gateway's clock; 0: not seen */
+    struct crew_held held;   /* under this numbering ... */
+    unsigned numbering;      /* ... of an outbox ... */
+    uint64_t dropped_before; /* ... that had dropped so many by then */
 };
 
 /* Callers read; crew_*() write. */
@@ -98,20 +105,25 @@ struct crew_outbox {
     uint64_t lowest, depth, dropped;
 };
 
-/* It is said: `entry` is held under `number`. */
+/* It is said: `entry` is held. */
 void crew_said(struct crew *crew, const struct crew_say *say,
-               const struct pt_entry *entry, uint64_t number,
+               const struct pt_entry *entry, const struct crew_held *held,
                const struct crew_outbox *box);
 
 /* At start: an act that the outbox still holds, older ones first. What is no
  * act is passed over. Changes neither status nor name. */
 void crew_found(struct crew *crew, const struct pt_entry *entry,
-                const struct crew_outbox *box);
+                const struct crew_held *held, const struct crew_outbox *box);
 
 /* A receipt in the outbox's numbers (outbox_place()). True: an act is stored
  * that was not. */
 bool crew_receipted(struct crew *crew, const struct pt_receipt *placed,
                     unsigned numbering);
+
+/* The control room says that it was seen. True: that is news. What this
+ * program does not remember (it was started since) is passed over. */
+bool crew_seen(struct crew *crew, uint64_t generation, uint64_t seq,
+               int64_t time_ms);
 
 /* What is no longer held is stored or, if the outbox has dropped anything
  * since, lost. True: that changed anything. */

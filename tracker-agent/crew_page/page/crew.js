@@ -74,7 +74,8 @@ function allActs() {
 
 function row(act) {
     const item = document.createElement("li");
-    const parts = [["time", clock(act.at)], ["span", words(act)], ["span", say(act.delivery)]];
+    const parts = [["time", clock(act.at)], ["span", words(act)], ["span", say(act.delivery,
+        { time: act.seen_at ? clock(act.seen_at) : "" })]];
     item.className = act.delivery;
     for (const [kind, text] of parts) {
         const part = document.createElement(kind);
@@ -103,9 +104,12 @@ function showActs() {
     const panic = acts.find((act) => act.act === "panic");
     const band = at("panic-told");
     const fresh = panic && Date.now() - panic.at < PANIC_SHOWN_MS;
-    const text = fresh ? say(`panic_${panic.delivery}`, { time: clock(panic.at) }) : "";
+    const text = fresh ? say(`panic_${panic.delivery}`, {
+        time: clock(panic.at), seen: panic.seen_at ? clock(panic.seen_at) : "",
+    }) : "";
     if (band.textContent !== text) band.textContent = text;
-    band.classList.toggle("bad", fresh && panic.delivery !== "stored");
+    band.classList.toggle("bad", fresh && !["stored", "seen"].includes(panic.delivery));
+    band.classList.toggle("good", fresh && panic.delivery === "seen");
     band.hidden = !fresh;
 }
 
