@@ -108,7 +108,8 @@ test("a stray touch is no panic; a held one is", async () => {
     await shot(page, "crew-4-panic-held");
     await delivered("PANIC", "stored");
     await finger("touchEnd", []);
-    assert.match(await textOf("#panic-told"), /^PANIC at .*: stored by the control room$/);
+    assert.match(await textOf("#panic-told"),
+        /^PANIC at .*: stored by the control room; nobody has said yet that he saw it$/);
     assert.equal(events("panic").length, 1);
     assert.ok((await api("/v1/units/P-01")).panic_at);
     await shot(page, "crew-5-panic");
