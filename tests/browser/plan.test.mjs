@@ -287,30 +287,6 @@ test("days begin as the zone's clocks have it, also when they change at midnight
         "2026-07-01T04:00:00.000Z", "2026-11-01T04:00:00.000Z", "2026-11-02T05:00:00.000Z"]);
 });
 
-test("two situations side by side; hostile names are text, also in a file", async () => {
-    const hostile = "=HYPERLINK(\"http://x\")<img src=x onerror=alert(1)>\u202e";
-    const coverage = await figures(page);
-    await page.locator("#keep").focus();
-    await page.keyboard.press("Enter");
-    const mission = coverage.missions.find(({ within }) => within > 0);
-    Object.assign(mission, { within: 0, name: hostile });
-    coverage.total.missions.share[0] -= 0.25;
-    await page.waitForFunction(() => document.querySelectorAll("#compare-missions tbody tr").length === 1);
-    const [row] = await rowsOf(page, "#compare-missions");
-    assert.equal(row[0], "=HYPERLINK(\"http://x\")<img src=x onerror=alert(1)>\ufffd");
-    assert.match(row[3], /^▼ falls out$/);
-    assert.match((await rowsOf(page, "#compare-zones"))[0][3], /^▼ 25\.0$/);
-    assert.equal(await page.locator("aside img, aside script").count(), 0);
-    await page.locator("#let-go").scrollIntoViewIfNeeded();
-    await shot(page, "plan-4-compare");
-    const saving = page.waitForEvent("download");
-    await page.click("#save-missions");
-    const text = readFileSync(await (await saving).path(), "utf8");
-    assert.match(text, /^\ufeffmission_id,mission,zone,promise_s,units_within,/);
-    assert.ok(text.includes(`,"'=HYPERLINK(""http://x"")<img`), text);
-    await page.click("#let-go");
-});
-
 test("the map to take along: what lies on it, its picture, on paper", async () => {
     const { missions } = await figures(page);
     let saving = page.waitForEvent("download");

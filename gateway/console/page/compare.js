@@ -1,13 +1,21 @@
 /* Two situations side by side: one that was kept, and the one that is shown. */
 import { byId, element } from "./dom.js";
+import { units } from "./feed.js";
+import { shownOnMap } from "./map.js";
+import { placesNow } from "./overlay.js";
 import { minutes, number, onLanguage, plain, say } from "./say.js";
-import { onSituation, situation } from "./situation.js";
+import { showBeside, startBeside } from "./sidemap.js";
+import { situation } from "./situation.js";
+import { NOTHING } from "./style.js";
 import { fillTable, percent, upTo3, wish } from "./tables.js";
+import { currentView, onView } from "./view.js";
 
 const MISSIONS_MAX = 100;
 
-let kept = null; /* {situation, title()} */
+let kept = null; /* {situation with its units and what else was drawn, title()} */
+let beside = false; /* whether two maps are wished */
 let titleOf = () => "";
+let again = () => {};
 
 const sign = (step) => step > 0 ? "▲" : step < 0 ? "▼" : "=";
 
@@ -86,7 +94,15 @@ export function comparedRows() {
     return rows;
 }
 
+/* Two maps while they are wished and there is something for both. */
+function showMaps() {
+    const two = beside && kept !== null && currentView() === "plan";
+    byId("side").setAttribute("aria-pressed", String(beside));
+    showBeside(two ? kept.situation : null, kept?.title() ?? "", situation(), titleOf(situation()));
+}
+
 function show() {
+    showMaps();
     const before = kept?.situation.coverage, after = situation().coverage;
     byId("keep").disabled = !after;
     byId("compared").hidden = kept === null;
@@ -107,32 +123,51 @@ function show() {
     byId("compare-note").textContent = changed.length === 0 ? say("no_mission_changed") : "";
 }
 
+/* What lies on the map, but for what is asked anew for each of two. */
+function drawnNow() {
+    const { cover, gaps, ...drawn } = shownOnMap();
+    return drawn;
+}
+
 function keep() {
     const now = situation();
     const title = titleOf(now);
-    kept = { situation: now, title: () => title };
+    kept = {
+        situation: { ...now, units: placesNow(), drawn: drawnNow() }, title: () => title,
+    };
     show();
 }
 
-/** Puts a situation beside the one shown; null: none. `title` is words. */
-export function keepThis(other, title) {
-    kept = other === null ? null : { situation: other, title };
+/** Puts how it is now beside what is shown; null: nothing. `title` is words. */
+export function keepThis(now, title) {
+    const drawn = { ...drawnNow(), tried: NOTHING };
+    kept = now === null ? null
+        : { situation: { ...now, units: placesNow(units), drawn }, title };
     show();
+}
+
+function letGo() {
+    kept = null;
+    beside = false;
+    again();
+    byId("keep").focus();
 }
 
 export function refreshComparison() {
     show();
 }
 
-/** `title` says in words which moment a situation is of. */
-export function startCompare(title) {
+/** `title` says in words which moment a situation is of; `look` is given the name
+ * of a mission that was chosen on the second map; `change` shows all anew. */
+export function startCompare(title, look, change) {
     titleOf = title;
+    again = change;
+    startBeside(look);
     byId("keep").addEventListener("click", keep);
-    byId("let-go").addEventListener("click", () => {
-        kept = null;
-        show();
-        byId("keep").focus();
+    byId("let-go").addEventListener("click", letGo);
+    byId("side").addEventListener("click", () => {
+        beside = !beside;
+        again();
     });
-    onSituation(show);
-    onLanguage(show);
+    onView(showMaps);
 }

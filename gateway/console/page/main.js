@@ -11,6 +11,7 @@ import { planPoint, setPlanCity, startPlan } from "./plan.js";
 import {
     ageText, clock, clockZone, onLanguage, plain, say, setTimeZone, startLanguage,
 } from "./say.js";
+import { setSideTheme } from "./sidemap.js";
 import { setTimesTheme, startTimes } from "./times.js";
 import { currentView, onView, startViews } from "./view.js";
 
@@ -23,6 +24,7 @@ function startTheme() {
         document.body.dataset.theme = theme;
         button.setAttribute("aria-pressed", String(theme === "night"));
         setMapTheme(theme);
+        setSideTheme(theme);
         setTimesTheme(theme);
         setListTheme(theme);
     };

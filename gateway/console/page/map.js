@@ -10,6 +10,7 @@ import { mapStyle, NOTHING } from "./style.js";
 
 const { maplibregl } = globalThis;
 let map = null;
+const maps = new Set(); /* it, and another beside it */
 let theme = "day";
 /* What lies over the streets, by the names of its sources. */
 const shown = {
@@ -62,18 +63,27 @@ export function shownOnMap() {
     return shown;
 }
 
-/** The map with its units as a picture, null when there is none. */
-export function mapPicture() {
-    if (map === null) return null;
+/** A map with the units over it as a picture. */
+export function pictureOf(drawnMap, unitsOver) {
     const picture = document.createElement("canvas");
-    const drawn = map.getCanvas();
+    const drawn = drawnMap.getCanvas();
     picture.width = drawn.width;
     picture.height = drawn.height;
     const pen = picture.getContext("2d");
-    map.redraw(); /* what was drawn is there only until it is on the screen */
+    drawnMap.redraw(); /* what was drawn is there only until it is on the screen */
     pen.drawImage(drawn, 0, 0);
-    pen.drawImage(byId("units-on-map"), 0, 0, picture.width, picture.height);
+    if (unitsOver.width > 0) pen.drawImage(unitsOver, 0, 0, picture.width, picture.height);
     return picture;
+}
+
+/** The map as it is drawn now, null when there is none. */
+export function mapPicture() {
+    return map === null ? null : pictureOf(map, byId("units-on-map"));
+}
+
+/** MapLibre's own; null when this browser cannot draw it. */
+export function mainMap() {
+    return map;
 }
 
 export function setMapTheme(next) {
@@ -90,10 +100,11 @@ export function setMapTimes(place) {
 
 /** Streets or missions are others now: their tiles are asked for again. */
 export function reloadTiles(sources) {
-    for (const name of sources) {
-        const source = map?.getSource(name);
-        source?.setTiles(source.tiles);
-    }
+    for (const drawn of maps)
+        for (const name of sources) {
+            const source = drawn.getSource(name);
+            source?.setTiles(source.tiles);
+        }
 }
 
 /** Shows the rectangle [[west, south], [east, north]]. */
@@ -172,25 +183,38 @@ function listen(onPoint, hint) {
     surface.addEventListener("focus", label);
 }
 
+/** Another map in `container`, north up, looking at `view` ({center, zoom}). Its
+ * tiles are asked for again with the others' until it is removed. */
+export function newMap(container, style, view) {
+    const made = new maplibregl.Map({
+        container, style, attributionControl: false, dragRotate: false,
+        pitchWithRotate: false, touchPitch: false, fadeDuration: 0, minZoom: 6, maxZoom: 19,
+        renderWorldCopies: false, ...view,
+    });
+    made.touchZoomRotate.disableRotation();
+    made.keyboard.disableRotation();
+    made.addControl(new maplibregl.ScaleControl({ unit: "metric" }), "bottom-left");
+    /* a tile that did not come is asked for again when it is next in view */
+    made.on("error", (event) => console.warn("map:", event.error?.message ?? event));
+    made.on("remove", () => maps.delete(made));
+    maps.add(made);
+    return made;
+}
+
 /** `onPoint` is given the place and pixel of a click or of Enter, `hint` says
  * which words tell what comes of it. False when this browser cannot draw it. */
 export function startMap(onPoint, hint) {
     if (!maplibregl) return false;
     try {
         maplibregl.setWorkerUrl("/console/maplibre-gl-csp-worker.js");
-        map = new maplibregl.Map({
-            container: "map", style: mapStyle(theme, shown, times), attributionControl: false,
-            dragRotate: false, pitchWithRotate: false, touchPitch: false, fadeDuration: 0,
-            minZoom: 6, maxZoom: 19, center: [0, 20], zoom: 6, renderWorldCopies: false,
-        });
+        map = newMap("map", mapStyle(theme, shown, times), { center: [0, 20], zoom: 6 });
     } catch {
         return false;
     }
-    map.touchZoomRotate.disableRotation();
-    map.keyboard.disableRotation();
-    map.addControl(new maplibregl.ScaleControl({ unit: "metric" }), "bottom-left");
-    /* a tile that did not come is asked for again when it is next in view */
-    map.on("error", (event) => console.warn("map:", event.error?.message ?? event));
+    /* what was to be shown before there was a style to show it */
+    map.on("style.load", () => {
+        for (const [source, data] of Object.entries(shown)) map.getSource(source)?.setData(data);
+    });
     startOverlay(map, byId("units-on-map"));
     listen(onPoint, hint);
     return true;

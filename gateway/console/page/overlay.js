@@ -248,3 +248,14 @@ export function markAnswer(at, names) {
     names.forEach((name, i) => ranked.set(name, i + 1));
     redraw();
 }
+
+/** The units that are drawn, or `those`, with where they are drawn now. */
+export function placesNow(those = fleet) {
+    const now = performance.now(), places = [];
+    for (const [name, unit] of those)
+        if (unit.data.position !== null) {
+            const { lat, lon } = shownAt(unit, now);
+            places.push({ name, data: unit.data, lat, lon });
+        }
+    return places;
+}

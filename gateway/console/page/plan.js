@@ -3,16 +3,18 @@ import { comparedRows, refreshComparison, startCompare } from "./compare.js";
 import { byId, element } from "./dom.js";
 import { proposeSpan, showHistory, startHistory } from "./history.js";
 import { featuresAt, showBounds, showOnMap, shownOnMap } from "./map.js";
+import { coverPoints, placeOf, setPlaces } from "./places.js";
 import { goToMoment, leavePast, startReplay } from "./replay.js";
 import { startPosts } from "./posts.js";
 import { saveCsv, saveGeoJson, savePicture, startPrinting } from "./save.js";
 import { ageText, clock, minutes, onLanguage, plain, problemText, say, timeZone } from "./say.js";
+import { besideMap } from "./sidemap.js";
 import { onSituation, situation, startSituation } from "./situation.js";
 import { TIMES_LAYERS } from "./style_times.js";
 import { showGaps, showMissions, showZones, wantedMissions, wish } from "./tables.js";
 import { allowTimes } from "./times.js";
 import { currentView, onView } from "./view.js";
-import { setWeakMissions, startWeak } from "./weak.js";
+import { startWeak } from "./weak.js";
 import { endTrying, startWhatIf, tryPoint } from "./whatif.js";
 import { minuteOf } from "./zonetime.js";
 
@@ -21,7 +23,6 @@ const OLD_FIGURES_S = 15;
 const MISSION_SPAN_DEG = 0.004;
 
 let zones = new Map(); /* zone_id -> zone */
-let missions = new Map(); /* mission_id -> mission */
 
 /* ------------------------------------------------------------- what is shown */
 function titleOf({ kind, at }) {
@@ -67,22 +68,12 @@ function showStatus() {
 }
 
 /* ------------------------------------------------------------------- the map */
-function missionPoint({ mission_id: id, name, within, promise_s: promise, covered }) {
-    const place = missions.get(id);
-    if (!place || promise === null || covered === null) return null;
-    return {
-        type: "Feature", geometry: { type: "Point", coordinates: [place.lon, place.lat] },
-        properties: { mission_id: id, name, within, enough: within >= wish.k },
-    };
-}
-
 function drawMap({ kind, coverage, gaps }) {
     const plan = currentView() === "plan";
-    /* its tiles tell what is now, and nothing else */
-    allowTimes(!plan || kind === "live");
+    /* its tiles tell what is now, and nothing else; of two maps both tell the same */
+    allowTimes(!plan || (kind === "live" && besideMap() === null));
     if (kind !== "live") byId("map-told").textContent = "";
-    const features = plan ? (coverage?.missions ?? []).map(missionPoint).filter(Boolean) : [];
-    showOnMap("cover", { type: "FeatureCollection", features });
+    showOnMap("cover", coverPoints(plan ? coverage : null));
     showOnMap("gaps", plan ? gaps : null);
 }
 
@@ -95,7 +86,7 @@ function boundsOf(coordinates) {
 }
 
 function goToMission({ mission_id: id }) {
-    const place = missions.get(id);
+    const place = placeOf(id);
     if (place)
         showBounds([[place.lon - MISSION_SPAN_DEG, place.lat - MISSION_SPAN_DEG],
             [place.lon + MISSION_SPAN_DEG, place.lat + MISSION_SPAN_DEG]]);
@@ -121,9 +112,13 @@ export function planPoint(place, pixel) {
     const hit = featuresAt(pixel, ["cover"])[0];
     byId("map-told").textContent = "";
     if (street && !hit) tellStreet(street.properties);
-    if (!hit) return;
+    if (hit) lookUp(hit.properties.name);
+}
+
+/* The mission in the list, whatever its cover. */
+function lookUp(name) {
     const box = byId("mission-words");
-    box.value = hit.properties.name;
+    box.value = name;
     byId("mission-all").checked = wish.all = true;
     wish.words = box.value;
     show();
@@ -135,6 +130,7 @@ function show() {
     const now = situation();
     const { coverage, gaps } = now;
     showStatus();
+    refreshComparison();
     drawMap(now);
     if (currentView() !== "plan") return;
     for (const part of document.querySelectorAll("[data-needs-figures]"))
@@ -145,7 +141,6 @@ function show() {
     }
     if (gaps !== null)
         showGaps(gaps, ({ geometry }) => showBounds(boundsOf(geometry.coordinates)));
-    refreshComparison();
 }
 
 function chooseZone() {
@@ -171,9 +166,8 @@ function fillZoneWish() {
 
 /** The city as the gateway knows it now. */
 export function setPlanCity(missionList, zoneList) {
-    missions = new Map(missionList.map((mission) => [mission.mission_id, mission]));
+    setPlaces(new Map(missionList.map((mission) => [mission.mission_id, mission])));
     zones = new Map(zoneList.map((zone) => [zone.zone_id, zone]));
-    setWeakMissions(missions);
     fillZoneWish();
     proposeSpan();
     show();
@@ -229,7 +223,7 @@ export function startPlan() {
     startHistory(goToMoment);
     startPosts();
     startWeak(goToMission);
-    startCompare(titleOf);
+    startCompare(titleOf, lookUp, show);
     startSaving();
     for (const radio of document.querySelectorAll('input[name="k"]'))
         radio.addEventListener("change", () => {

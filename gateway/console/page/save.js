@@ -2,6 +2,7 @@
  * GeoJSON, the map as a picture, all of it on paper. */
 import { byId } from "./dom.js";
 import { mapPicture } from "./map.js";
+import { sidePicture } from "./sidemap.js";
 
 const BOM = "\ufeff"; /* by it spreadsheets know the accents */
 
@@ -39,22 +40,47 @@ export function saveGeoJson(what, at, collection) {
         fileName(what, at, "geojson"));
 }
 
-export function savePicture(what, at) {
-    mapPicture()?.toBlob((blob) => give(blob, fileName(what, at, "png")), "image/png");
+const GAP_PX = 8, CAPTION_PX = 28;
+
+/* Two maps with what they are called over them. */
+function bothPictures(left, right) {
+    const picture = document.createElement("canvas");
+    picture.width = left.width + GAP_PX + right.width;
+    picture.height = CAPTION_PX + Math.max(left.height, right.height);
+    const pen = picture.getContext("2d");
+    pen.fillStyle = "#ffffff";
+    pen.fillRect(0, 0, picture.width, picture.height);
+    pen.fillStyle = "#000000";
+    pen.font = "600 16px sans-serif";
+    for (const [drawn, x, name] of [[left, 0, "side-name"], [right, left.width + GAP_PX, "map-name"]]) {
+        pen.drawImage(drawn, x, CAPTION_PX);
+        pen.fillText(byId(name).textContent, x + 4, CAPTION_PX - 9, drawn.width - 8);
+    }
+    return picture;
 }
 
-/** Paper shows the map as it is: a picture takes its place meanwhile. */
+export function savePicture(what, at) {
+    const left = sidePicture(), right = mapPicture();
+    const picture = left !== null && right !== null ? bothPictures(left, right) : right;
+    picture?.toBlob((blob) => give(blob, fileName(what, at, "png")), "image/png");
+}
+
+/** Paper shows the maps as they are: pictures take their places meanwhile. */
 export function startPrinting() {
-    const picture = new Image();
-    picture.id = "map-on-paper";
-    picture.className = "paper";
-    picture.alt = "";
-    addEventListener("beforeprint", () => {
-        const drawn = mapPicture();
-        if (drawn === null) return;
-        picture.src = drawn.toDataURL("image/png");
-        byId("map-box").append(picture);
+    const pictures = ["side", "map"].map((name) => {
+        const picture = new Image();
+        picture.id = `${name}-on-paper`;
+        picture.className = "paper";
+        picture.alt = "";
+        return picture;
     });
-    addEventListener("afterprint", () => picture.remove());
+    addEventListener("beforeprint", () => {
+        [sidePicture(), mapPicture()].forEach((drawn, i) => {
+            if (drawn === null) return;
+            pictures[i].src = drawn.toDataURL("image/png");
+            byId(i === 0 ? "side-box" : "map-box").append(pictures[i]);
+        });
+    });
+    addEventListener("afterprint", () => pictures.forEach((picture) => picture.remove()));
     byId("print").addEventListener("click", () => print());
 }

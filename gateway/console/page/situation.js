@@ -1,6 +1,6 @@
 /* What the planner has before him: cover at one moment, now or in the past, or
  * as it would be. */
-import { fetchJson, units } from "./feed.js";
+import { fetchJson } from "./feed.js";
 import { currentView, onView } from "./view.js";
 
 const ASK_EVERY_MS = 5000;
@@ -19,7 +19,7 @@ let turn = 0; /* what comes back from an older question is dropped */
 const listeners = [];
 
 function empty(kind, at) {
-    return { kind, at, coverage: null, gaps: null, fleet: null, heard: null, problem: null };
+    return { kind, at, coverage: null, gaps: null, heard: null, problem: null };
 }
 
 export function situation() {
@@ -35,18 +35,6 @@ function tell() {
     for (const listener of listeners) listener(shown);
 }
 
-/* Where everybody is, to be kept with the figures. */
-function fleetNow() {
-    const fleet = [];
-    for (const [name, { data }] of units)
-        if (data.position !== null)
-            fleet.push({
-                call_sign: name, status: data.status, lat: data.position.lat,
-                lon: data.position.lon,
-            });
-    return fleet;
-}
-
 async function askLive() {
     const mine = turn, question = ++asked;
     try {
@@ -59,7 +47,7 @@ async function askLive() {
         zonePercent = coverage.zone_percent;
         shown = {
             ...shown, coverage, gaps, problem: null, at: new Date(coverage.answered_at),
-            heard: performance.now(), fleet: fleetNow(),
+            heard: performance.now(),
         };
     } catch (failed) {
         if (mine !== turn) return;

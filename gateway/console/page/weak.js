@@ -3,6 +3,7 @@
 import { buttonElement, byId, element } from "./dom.js";
 import { fetchJson, units } from "./feed.js";
 import { showBounds, showOnMap } from "./map.js";
+import { placeOf } from "./places.js";
 import { saveCsv } from "./save.js";
 import { clock, distance, number, onLanguage, plain, problemText, say, timeZone } from "./say.js";
 import { fillTable, percent } from "./tables.js";
@@ -18,7 +19,6 @@ const SPAN_DEG = 0.003;
 
 let found = null, problem = null, working = false;
 let chosen = null; /* the rank of the point that is looked at */
-let places = new Map(); /* mission_id -> {lat, lon} */
 let goToMission = () => {};
 
 async function ask() {
@@ -73,7 +73,7 @@ function linesOf({ geometry, with: others = [] }) {
 }
 
 function missionsOf(point) {
-    return (point?.missions ?? []).map(({ mission_id: id, name }) => ({ name, place: places.get(id) }))
+    return (point?.missions ?? []).map(({ mission_id: id, name }) => ({ name, place: placeOf(id) }))
         .filter(({ place }) => place !== undefined);
 }
 
@@ -233,12 +233,6 @@ function saveMissions() {
         ...missionsByNeed().map((one) => [one.mission_id, one.name, one.zone, one.in_time, one.can_fail,
             one.past?.out_share, one.past?.worst_hour, one.past?.worst_share]),
     ]);
-}
-
-/** Where the missions stand. */
-export function setWeakMissions(missions) {
-    places = missions;
-    draw();
 }
 
 /** `go` shows a mission on the map. */

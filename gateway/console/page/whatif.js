@@ -23,6 +23,7 @@ let trying = false, closing = false;
 let resting = null;
 let turn = 0, asking = false; /* only the last question's answer counts */
 let problem = null;
+let gapsBefore = null; /* the newest of how it is */
 let leave = () => {};
 
 /* ------------------------------------------------------------ on the map */
@@ -103,7 +104,7 @@ async function ask() {
         problem = null;
         takeStreets(answer);
         const before = coverageOf(answer, "before", percent);
-        keepThis({ kind: "live", at: new Date(answer.as_of), coverage: before },
+        keepThis({ kind: "live", at: new Date(answer.as_of), coverage: before, gaps: gapsBefore },
             () => say("as_it_is", { time: clock(new Date(answer.as_of)) }));
         showWhatIf(coverageOf(answer, "after", percent), answer.gaps);
     } catch (failed) {
@@ -214,6 +215,7 @@ export function tryPoint(place) {
 function begin() {
     trying = true;
     problem = null;
+    gapsBefore = situation().kind === "live" ? situation().gaps : null;
     showFleet(fleet);
     holdCross(true);
     changed();
