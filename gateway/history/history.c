@@ -101,7 +101,7 @@ static enum pt_err add_next(struct job *job, struct sums *sums)
 {
     struct slice *slice = &job->slices[job->added];
     enum pt_err err = slice->err;
-    if (err == PT_OK)
+    if (err == PT_OK && sums != NULL)
         err = sums_add(sums, slice);
     if (err == PT_OK)
         slice_clear(slice);
@@ -318,6 +318,47 @@ enum pt_err history_run(const struct history_wish *wish, uint32_t *ret,
     if (err == PT_OK)
         *ret = run_id;
     else
+        slice_message(&run, message, message_size);
+    if (err != PT_OK)
+        told_why(message, message_size, err);
+    clear_run(&run);
+    return err;
+}
+
+/* ------------------------------------------------------------ looks on its way
+ */
+static enum pt_err watch(struct run *run, const struct history_wish *wish)
+{
+    uv_mutex_t lock;
+    enum pt_err err = then_new(&run->asking, wish, &run->job.by.then);
+    if (err == PT_OK)
+        err = hours_read(&run->asking, wish, &run->hours);
+    if (err == PT_OK)
+        err = cut(&run->job);
+    if (err != PT_OK)
+        return err;
+    if (uv_mutex_init(&lock) != 0)
+        return PT_E_NOMEM;
+    run->job.by.look_hours = &run->hours;
+    run->job.by.look_lock = &lock;
+    err = run_threads(&run->job, NULL);
+    uv_mutex_destroy(&lock);
+    return err;
+}
+
+enum pt_err history_watch(const struct history_wish *wish, history_looker look,
+                          void *context, char *message, size_t message_size)
+{
+    struct run run = {
+        .job = {.by = {.wish = wish, .look = look, .look_context = context}}};
+    message[0] = '\0';
+    if (!span_is_right(wish) || wish->step_s == 0)
+        return PT_E_RANGE;
+    enum pt_err err = asking_open(&run.asking, wish->conninfo, "patrol history",
+                                  message, message_size);
+    if (err == PT_OK)
+        err = watch(&run, wish);
+    if (err != PT_OK)
         slice_message(&run, message, message_size);
     if (err != PT_OK)
         told_why(message, message_size, err);

@@ -73,6 +73,22 @@ PT_MUST_CHECK enum pt_err history_run(const struct history_wish *wish,
                                       uint32_t *ret, char *message,
                                       size_t message_size);
 
+/* How it was at a moment of a span; borrowed for the call. */
+struct history_look {
+    int64_t at_ms;
+    unsigned hour; /* of the week, by the clocks of the most zones ... */
+    const char *time_zone;           /* ... which are these */
+    const struct coverage *coverage; /* units, missions and basis of then */
+};
+typedef enum pt_err (*history_looker)(void *context,
+                                      const struct history_look *look);
+/* Goes through the span and looks every step_s, from from_ms on. Nothing is
+ * kept. `look` is called by other threads, in any order, but by one at a time;
+ * what it returns ends it all unless PT_OK. Errors as above. */
+PT_MUST_CHECK enum pt_err history_watch(const struct history_wish *wish,
+                                        history_looker look, void *context,
+                                        char *message, size_t message_size);
+
 /* How it was at to_ms; from_ms and step_s are passed over. */
 struct history_moment {
     struct coverage *coverage; /* with its streets */

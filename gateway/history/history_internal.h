@@ -18,6 +18,7 @@
 #include "fleet.h"
 #include "learn.h"
 #include <stdatomic.h>
+#include <uv.h>
 
 struct then;
 struct then_terms;
@@ -99,6 +100,11 @@ struct made_by {
     struct frontages *frontages; /* NULL: nobody's passes are looked for */
     atomic_bool stop;
     atomic_int_fast64_t done_ms; /* of all slices, with their lead */
+    /* Of history_watch(): then nothing is told of events and snapshots. */
+    history_looker look;
+    void *look_context;
+    const struct hours *look_hours;
+    uv_mutex_t *look_lock;
 };
 
 struct slice {

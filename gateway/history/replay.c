@@ -72,7 +72,7 @@ static void tell(struct replay *r, enum event_kind kind, uint32_t mission,
 {
     struct slice *s = r->slice;
     enum pt_err err = PT_E_FULL;
-    if (!r->telling)
+    if (!r->telling || r->by->look != NULL)
         return;
     if (s->event_count < EVENTS_MAX)
         err = pt_room(&s->events, &s->event_room, s->event_count + 1,
@@ -383,6 +383,24 @@ static enum pt_err take_snapshot(struct replay *r, int64_t now_ms)
     return err;
 }
 
+static enum pt_err look(struct replay *r, int64_t now_ms)
+{
+    const struct made_by *by = r->by;
+    int64_t end_ms;
+    if (by->look == NULL)
+        return take_snapshot(r, now_ms);
+    const struct history_look at = {
+        .at_ms = now_ms,
+        .hour = hours_at(by->look_hours, 0, now_ms, &end_ms),
+        .time_zone = by->look_hours->names[0],
+        .coverage = r->coverage,
+    };
+    uv_mutex_lock(by->look_lock);
+    enum pt_err err = by->look(by->look_context, &at);
+    uv_mutex_unlock(by->look_lock);
+    return err;
+}
+
 /* ---------------------------------------------------------------- the reports
  */
 static void take_report(struct replay *r, const struct batch_item *item,
@@ -473,7 +491,7 @@ static void go_through(struct replay *r)
         take_until(r, &next, at_ms + 1); /* with the reports of then */
         step(r, at_ms);
         if (r->err == PT_OK)
-            fail(r, take_snapshot(r, at_ms));
+            fail(r, look(r, at_ms));
     }
     take_until(r, &next, s->to_ms);
     atomic_fetch_add(&r->by->done_ms, s->to_ms - r->looked_ms);

@@ -64,6 +64,7 @@
     X(ROUTE_PLAN_MAKE, "makePlan")         \
     X(ROUTE_PLAN, "getPlan")               \
     X(ROUTE_PLAN_REMOVE, "removePlan")     \
+    X(ROUTE_PLAN_REPLAY, "replayPlan")     \
     X(ROUTE_ETA, "reportEta")              \
     X(ROUTE_EVENTS, "getEvents")           \
     X(ROUTE_HEALTHZ, "getHealth")          \
@@ -296,6 +297,7 @@ void answer_plans(struct request *rq);
 void answer_plan_make(struct request *rq);
 void answer_plan(struct request *rq);
 void answer_plan_remove(struct request *rq);
+void answer_plan_replay(struct request *rq);
 void answer_missions(struct request *rq);
 void answer_places(struct request *rq);
 void answer_zones(struct request *rq);

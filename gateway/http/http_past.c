@@ -112,24 +112,30 @@ static bool read_step(struct request *rq, struct past_question *q)
     return true;
 }
 
-static bool read_question(struct request *rq, struct past_question *q)
+bool past_span(struct request *rq, int64_t usual_ms, int64_t *from_ms,
+               int64_t *to_ms)
 {
     int64_t now_ms = http_wall_ms();
 
-    if (!ask_span(rq, USUAL_MS, HISTORY_SPAN_MAX_MS,
-                  "past coverage spans at most 92 days", &q->from_ms,
-                  &q->to_ms))
+    if (!ask_span(rq, usual_ms, HISTORY_SPAN_MAX_MS,
+                  "past coverage spans at most 92 days", from_ms, to_ms))
         return false;
-    if (q->to_ms > now_ms) {
-        reply_parameter(rq, q->from_ms > now_ms ? "from" : "to",
+    if (*to_ms > now_ms) {
+        reply_parameter(rq, *from_ms > now_ms ? "from" : "to",
                         "it lies in the future");
         return false;
     }
-    if (q->from_ms == q->to_ms) {
+    if (*from_ms == *to_ms) {
         reply_parameter(rq, "from", "it is the end, too: the time is empty");
         return false;
     }
-    return past_clock(rq, &q->clock) && read_step(rq, q);
+    return true;
+}
+
+static bool read_question(struct request *rq, struct past_question *q)
+{
+    return past_span(rq, USUAL_MS, &q->from_ms, &q->to_ms) &&
+           past_clock(rq, &q->clock) && read_step(rq, q);
 }
 
 bool past_wish(struct request *rq, struct history_wish *ret)

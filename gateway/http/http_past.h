@@ -13,6 +13,11 @@ void past_wish_clear(struct history_wish *wish); /* zeroed is fine */
 /* The parameter `clock`; false with a problem. */
 bool past_clock(struct request *rq, enum history_clock *ret);
 
+/* from <= time < to of the parameters: in the past, not empty, at most 92 days;
+ * false with a problem. */
+bool past_span(struct request *rq, int64_t usual_ms, int64_t *from_ms,
+               int64_t *to_ms);
+
 /* Somebody who waits for it, and what of it he wants. */
 struct past_waiter {
     struct long_waiter waiter;

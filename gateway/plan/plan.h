@@ -10,6 +10,7 @@
  * Everything here blocks, for seconds to minutes: pool threads. */
 #include "catalog.h"
 #include "coverage.h"
+#include "history.h"
 #include "pt_err.h"
 #include "siting.h"
 #include "terms.h"
@@ -113,5 +114,65 @@ PT_MUST_CHECK enum pt_err plan_keep(const char *conninfo,
 PT_MUST_CHECK enum pt_err plan_load(const char *conninfo, uint32_t plan_id,
                                     struct plan **ret, char *message,
                                     size_t message_size);
+
+/* ------------------------------------------------------------------- replayed
+ */
+/* Three sides, judged by the same missions, times and level at the same
+ * moments: where units really stood; as many at the plan's posts for that hour
+ * and number of units, or the next smaller number that was planned; as many at
+ * the posts in force, of which those that hold most missions where there are
+ * fewer units than posts (of at most SITING_POSTS_MAX). Whoever is more is left
+ * out. Moments of hours that are not planned, or with fewer units than the
+ * least number, but not none, count on no side. */
+enum plan_side { PLAN_REAL, PLAN_PLAN, PLAN_POSTS, PLAN_SIDES };
+
+#define PLAN_NEAR_M 200 /* so near a unit stands at a post, when not said */
+
+struct plan_sums {
+    double out_s[PLAN_SIDES]; /* missions out of cover, added up */
+    double unit_s[PLAN_SIDES];
+    /* A unit that counted stood there: in a straight line; a unit stands at no
+     * post but the nearest. */
+    double stood_s[PLAN_SIDES];
+};
+
+struct plan_hour { /* of the week */
+    uint64_t looks, units;
+    struct plan_sums sums;
+};
+
+struct plan_mission {
+    bool judged; /* it has a promise and a road */
+    double out_s[PLAN_SIDES];
+};
+
+struct plan_stood { /* of one post */
+    double unit_s, stood_s;
+};
+
+struct plan_replay {
+    uint64_t looks, units, unplanned_looks;
+    char time_zone[64];
+    struct plan_sums sums;
+    struct plan_hour hours[PLAN_HOURS];
+    size_t mission_count; /* of the catalog, by index */
+    struct plan_mission *missions;
+    size_t plan_post_count; /* of all groups' choices, in their order */
+    struct plan_stood *plan_posts;
+    size_t post_count; /* in force: the catalog's, in its order */
+    struct plan_stood *posts;
+};
+
+struct plan_replay_wish {
+    const struct history_wish *history; /* its step_s is that of the looks */
+    const struct plan *plan;
+    double near_m;
+};
+
+/* Errors of history_watch(). The caller gives `ret` to plan_replay_free(). */
+PT_MUST_CHECK enum pt_err plan_replay(const struct plan_replay_wish *wish,
+                                      struct plan_replay **ret, char *message,
+                                      size_t message_size);
+void plan_replay_free(struct plan_replay *replay); /* NULL is fine */
 
 #endif

@@ -8,6 +8,8 @@ import pytest
 import requests
 
 from lib_common import wait_for
+from lib_database import crossing
+from test_history import at, report, text
 from test_http import check
 from test_posts import MISSIONS, PLACES, covered, gateway, place  # noqa: F401
 
@@ -146,3 +148,105 @@ def test_what_is_wrong_with_a_wish_is_said(gateway):  # noqa: F811
     refused(gateway, 400, "groups[1]", units=[1], groups=[
         {"name": "a", "from": 22, "to": 6}, {"name": "b", "from": 5, "to": 7}])
     refused(gateway, 422, None, units=[1], candidates=[{"lat": 24.9, "lon": -82.4}])
+
+
+# ------------------------------------------------------------------- replayed
+IN_FORCE = [(1, 0), (8, 7)]
+NEAR_M = 50  # streets are 100 m long
+STEP_S = 300
+# from minute, to minute, call sign, where: a report every four minutes
+STOOD = [(10, 42, "A1", (1, 0)), (20, 30, "A2", (3, 3))]
+
+
+def units_at(minute):
+    """Where those stand who count: positions are believed for five minutes, A1's
+    last is of 00:38; A2 goes off duty at 00:30."""
+    return ([(1, 0)] if 10 <= minute < 43 else []) + ([(3, 3)] if 20 <= minute < 30 else [])
+
+
+@pytest.fixture
+def past(gateway, database):  # noqa: F811
+    for call_sign in ("A1", "A2"):
+        database.add_unit(call_sign)
+    for first, last, call_sign, where in STOOD:
+        for minute in range(first, last, 4):
+            report(database, call_sign, at(minute), crossing(*where))
+    report(database, "A2", at(30), crossing(3, 3), status="off_duty")
+    for x, y in IN_FORCE:
+        lat, lon = crossing(x, y)
+        database.query("INSERT INTO patrol.post (name, geom) VALUES (%s,"
+                       " ST_SetSRID(ST_MakePoint(%s, %s), 4326))", f"Post {x}-{y}", lon, lat)
+    wait_for(lambda: len(gateway.get("/v1/posts")["posts"]) == 2
+             and len(gateway.get("/v1/units")["units"]) == 2, why=gateway.log)
+    return gateway
+
+
+def replay(gateway, plan, start, end, **more):  # noqa: F811
+    def done():
+        answer = requests.get(
+            f"{gateway.url}/v1/coverage/plans/{plan}/replay",
+            {"from": text(start), "to": text(end), **more}, timeout=30)
+        check(answer)
+        return answer.status_code not in (202, 503) and [answer]
+    return wait_for(done, 120, gateway.log)[0]
+
+
+def side(looks):
+    """Its figures, of (manned posts, those that somebody stands at) of each look."""
+    units = sum(len(posts) for posts, _ in looks)
+    stood = sum(n for _, n in looks)
+    return {"out_s": STEP_S * sum(len(MISSIONS) - len(covered(posts)) for posts, _ in looks),
+            "unit_s": STEP_S * units, "stood_s": STEP_S * stood,
+            "stood_share": pytest.approx(stood / units, abs=1e-4)}
+
+
+def test_the_past_is_judged_on_three_sides(past):
+    plan = made(past, units=[1, 2], candidates=CANDIDATES,
+                groups=[{"name": "first", "days": ["mon"], "from": 0, "to": 1}])
+    choices = {c["units"]: chosen(c) for c in plan["groups"][0]["choices"]}
+    answer = replay(past, plan["plan_id"], at(0), at(120), near_m=NEAR_M)
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    # of the second hour there is no plan
+    assert (told["looks"], told["unplanned_looks"]) == (12, 12)
+    assert told["posts_in_force"] == 2 and told["time_zone"] == "UTC"
+    there = [units_at(minute) for minute in range(0, 60, 5)]
+    assert told["units_mean"] == round(sum(map(len, there)) / 12, 2)
+    # one of two posts in force: that which holds more missions
+    assert len(covered([(1, 0)])) > len(covered([(8, 7)]))
+    planned = [choices.get(len(units), []) for units in there]
+    in_force = [IN_FORCE[:len(units)] for units in there]
+    sides = {
+        "real": {**side([(units, 0) for units in there]), "stood_s": None, "stood_share": None},
+        "plan": side([(p, len(set(p) & set(u))) for p, u in zip(planned, there)]),
+        "posts": side([(p, len(set(p) & set(u))) for p, u in zip(in_force, there)])}
+    assert told["sides"] == sides
+    assert sides["posts"]["stood_s"] == 7 * STEP_S  # by A1 at five looks, then two
+    assert told["avoided"] == {
+        "beside_real_s": sides["real"]["out_s"] - sides["plan"]["out_s"],
+        "beside_posts_s": sides["posts"]["out_s"] - sides["plan"]["out_s"]}
+    assert told["avoided"]["beside_real_s"] > 0
+    assert [(h["hour"], h["looks"], h["sides"]) for h in told["hours"]] == [(0, 12, sides)]
+    missions = {m["name"]: m for m in told["missions"]}
+    for x, y in MISSIONS:
+        for key, manned in (("real_out_s", there), ("plan_out_s", planned),
+                            ("posts_out_s", in_force)):
+            assert missions[f"m {x} {y}"][key] == STEP_S * sum(
+                (x, y) not in covered(posts) for posts in manned), (x, y, key)
+    posts = {p["name"]: p for p in told["posts"] if p["group"] is None}
+    assert (posts["Post 1-0"]["unit_s"], posts["Post 1-0"]["stood_s"]) == (7 * STEP_S,) * 2
+    assert (posts["Post 8-7"]["unit_s"], posts["Post 8-7"]["stood_s"]) == (2 * STEP_S, 0)
+    assert sum(p["unit_s"] for p in told["posts"] if p["group"] == "first") == (
+        sides["plan"]["unit_s"])
+
+
+def test_what_cannot_be_replayed_is_said(past):
+    assert replay(past, 99, at(0), at(60)).status_code == 404
+    for more in ({"near_m": 9}, {"step": 0}, {"step": 90}, {"clock": "wall"}):
+        assert replay(past, 99, at(0), at(60), **more).status_code == 400
+    assert replay(past, 99, at(60), at(0)).status_code == 400
+    plan = made(past, units=[2], candidates=CANDIDATES)
+    # one unit is fewer than the least number; without any all are out of cover
+    told = replay(past, plan["plan_id"], at(0), at(60), step=600).json()
+    assert (told["looks"], told["unplanned_looks"]) == (3, 3)
+    assert told["sides"]["plan"]["unit_s"] == 2 * 600

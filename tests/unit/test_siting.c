@@ -275,6 +275,72 @@ static void test_given(void **state)
     }
 }
 
+/* ------------------------------------------------------------ several hours */
+/* By another basis, as of another hour. */
+static double covered_then(struct town *t, struct coverage_basis *then,
+                           uint32_t set)
+{
+    struct coverage_basis *now = t->basis;
+    t->basis = then;
+    double sum = covered_by(t, set);
+    t->basis = now;
+    return sum;
+}
+
+/* Three hours as now and two in which all is promised within 45 s: posts hold
+ * most over the five of them. */
+static void test_several_hours(void **state)
+{
+    struct town t;
+    struct coverage_basis *then;
+    struct siting *now_siting, *same, *then_siting;
+    struct siting_answer a;
+    struct coverage_settings other = settings;
+    size_t fault = 0;
+    uint32_t set = 0;
+    double best = 0;
+    (void)state;
+    srandom(8);
+    build(&t);
+    const struct roads_metric *metric = roads_profile(t.roads, NULL);
+    const struct coverage_metrics metrics = {metric, metric, metric};
+    other.every_promise_s = 45;
+    assert_int_equal(coverage_basis_new(&other, t.catalog, &metrics, &then),
+                     PT_OK);
+    assert_int_equal(coverage_basis_fill(then), PT_OK);
+    assert_int_equal(siting_new(&t.wish, &now_siting, &fault), PT_OK);
+    assert_int_equal(siting_new(&t.wish, &same, &fault), PT_OK);
+    t.wish.basis = then;
+    assert_int_equal(siting_new(&t.wish, &then_siting, &fault), PT_OK);
+    t.wish.basis = NULL; /* it is not looked at any more */
+    assert_true(siting_same(now_siting, same));
+    assert_false(siting_same(now_siting, then_siting));
+    assert_true(siting_bytes(now_siting) > 0);
+    const struct siting_part parts[] = {{now_siting, 3}, {then_siting, 2}};
+    assert_int_equal(siting_search(parts, 2, 3, 60000, &a), PT_OK);
+    for (size_t i = 0; i < a.post_count; i++)
+        set |= 1u << a.posts[i].index;
+    for (uint32_t any_set = 0; any_set < 1u << CANDIDATES; any_set++)
+        if (__builtin_popcount(any_set) == 3)
+            best = fmax(best, 3 * covered_by(&t, any_set) +
+                                  2 * covered_then(&t, then, any_set));
+    near(a.covered, 3 * covered_by(&t, set) + 2 * covered_then(&t, then, set),
+         1e-9);
+    near(a.covered, best, 1e-9);
+    near(a.bound, best, 1e-9);
+    near(a.total, 5 * 23.5, 1e-9);
+    assert_int_equal(a.all[SITING_MISSION].count, 5 * (MISSIONS - 2));
+    siting_clear(&a);
+    const struct siting_part none[] = {{now_siting, 0}};
+    assert_int_equal(siting_search(none, 1, 3, 60000, &a), PT_E_RANGE);
+    assert_int_equal(siting_search(parts, 2, 0, 60000, &a), PT_E_RANGE);
+    siting_free(now_siting);
+    siting_free(same);
+    siting_free(then_siting);
+    coverage_basis_unref(then);
+    tear_down(&t);
+}
+
 /* -------------------------------------------------------------- any street */
 static struct coverage *stand_at(struct town *t, const struct siting_answer *a)
 {
@@ -441,9 +507,10 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_given),   cmocka_unit_test(test_any_street),
-        cmocka_unit_test(test_points),  cmocka_unit_test(test_zone),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_given),      cmocka_unit_test(test_several_hours),
+        cmocka_unit_test(test_any_street), cmocka_unit_test(test_points),
+        cmocka_unit_test(test_zone),       cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
