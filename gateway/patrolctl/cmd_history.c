@@ -14,102 +14,12 @@ static const char *const mission_keys[] = {
 
 /* -------------------------------------------------------------------- asking
  */
-/* Without an end the question is about now: asked again it is to be about the
- * same moment. */
-static struct ctl_request with_end(const struct ctl_request *request, char *now,
-                                   size_t size)
-{
-    struct ctl_request ret = *request;
-    time_t at = time(NULL);
-    struct tm tm;
-    for (size_t i = 0; i < CTL_PARAMS_MAX; i++) {
-        const char *name = ret.params[i].name;
-        if (name != NULL && strcmp(name, "to") == 0 &&
-            ret.params[i].value == NULL && gmtime_r(&at, &tm) != NULL &&
-            strftime(now, size, "%FT%TZ", &tm) > 0)
-            ret.params[i].value = now;
-    }
-    return ret;
-}
-
-/* The gateway holds each question for a while. */
 enum ctl_exit ctl_ask_history(const struct ctl *ctl,
                               const struct ctl_request *request, json_t **ret)
 {
-    struct ctl_progress progress;
     char now[32];
-    const struct ctl_request same = with_end(request, now, sizeof now);
-    enum ctl_exit end;
-    json_t *answer = NULL;
-    ctl_progress_start(&progress);
-    for (;;) {
-        double share = 0;
-        end = ctl_get(ctl, &same, &answer);
-        if (end != CTL_OK || json_object_get(answer, "run_id") != NULL)
-            break;
-        const char *phase = ctl_text(answer, "phase");
-        (void)ctl_number(answer, "share", &share);
-        /* a constant, for the bar keeps it */
-        ctl_progress_show(&progress, share,
-                          phase == NULL ? "waiting for others" : "replaying");
-        json_decref(answer);
-        answer = NULL;
-    }
-    ctl_progress_end(&progress);
-    if (end == CTL_OK)
-        *ret = answer;
-    else
-        json_decref(answer);
-    return end;
-}
-
-/* ----------------------------------------------------------------------- CSV
- */
-static void print_csv_text(const char *text)
-{
-    char clean[1024];
-    ctl_clean(text, clean, sizeof clean);
-    /* a table calculation takes these for the beginning of a formula */
-    bool formula = *clean != '\0' && strchr("=+-@", *clean) != NULL;
-    if (!formula && strpbrk(clean, ",\"") == NULL) {
-        fputs(clean, stdout);
-        return;
-    }
-    putchar('"');
-    if (formula)
-        putchar('\'');
-    for (const char *c = clean; *c != '\0'; c++) {
-        if (*c == '"')
-            putchar('"');
-        putchar(*c);
-    }
-    putchar('"');
-}
-
-static void print_csv_cell(const json_t *value)
-{
-    if (json_is_string(value))
-        print_csv_text(json_string_value(value));
-    else if (json_is_boolean(value))
-        fputs(json_is_true(value) ? "true" : "false", stdout);
-    else if (json_is_number(value))
-        printf("%.10g", json_number_value(value));
-}
-
-static void print_csv(const json_t *missions)
-{
-    for (size_t k = 0; k < MISSION_KEYS; k++)
-        printf("%s%s", k == 0 ? "" : ",", mission_keys[k]);
-    putchar('\n');
-    for (size_t i = 0; i < json_array_size(missions); i++) {
-        for (size_t k = 0; k < MISSION_KEYS; k++) {
-            if (k > 0)
-                putchar(',');
-            print_csv_cell(
-                json_object_get(json_array_get(missions, i), mission_keys[k]));
-        }
-        putchar('\n');
-    }
+    const struct ctl_request same = ctl_with_end(request, now, sizeof now);
+    return ctl_ask_long(ctl, "GET", &same, NULL, "run_id", "replaying", ret);
 }
 
 /* ------------------------------------------------------------------- GeoJSON
@@ -148,20 +58,6 @@ static enum ctl_exit print_geojson(const json_t *answer)
 
 /* -------------------------------------------------------------------- tables
  */
-/* "1:05:00" */
-static void cell_span(struct ctl_table *table, const json_t *object,
-                      const char *key)
-{
-    double seconds;
-    if (!ctl_number(object, key, &seconds)) {
-        ctl_table_cell(table, "-");
-        return;
-    }
-    long whole = (long)(seconds + 0.5);
-    ctl_table_format(table, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60,
-                     whole % 60);
-}
-
 static void cell_share(struct ctl_table *table, const json_t *object,
                        const char *key)
 {
@@ -176,13 +72,13 @@ static void mission_row(struct ctl_table *table, const json_t *mission)
 {
     ctl_cell_text(table, mission, "name");
     ctl_cell_text(table, mission, "zone");
-    cell_span(table, mission, "out_s");
+    ctl_cell_span(table, mission, "out_s");
     cell_share(table, mission, "out_share");
     ctl_cell_number(table, mission, "outages", 0);
-    cell_span(table, mission, "longest_s");
+    ctl_cell_span(table, mission, "longest_s");
     ctl_cell_text(table, mission, "longest_from");
     ctl_cell_number(table, mission, "passes", 0);
-    cell_span(table, mission, "unpassed_s");
+    ctl_cell_span(table, mission, "unpassed_s");
     ctl_table_cell(table, json_is_true(json_object_get(mission, "off_road"))
                               ? "no road near"
                               : "");
@@ -323,7 +219,8 @@ enum ctl_exit cmd_coverage_history(struct ctl *ctl, int argc, char **argv)
     if (end == CTL_OK && ctl->json)
         ctl_print_json(answer);
     else if (end == CTL_OK && csv)
-        print_csv(json_object_get(answer, "missions"));
+        ctl_csv_rows(json_object_get(answer, "missions"), mission_keys,
+                     MISSION_KEYS);
     else if (end == CTL_OK && geojson)
         end = print_geojson(answer);
     else if (end == CTL_OK)

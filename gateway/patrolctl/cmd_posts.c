@@ -1,146 +1,11 @@
 /* patrolctl coverage posts, coverage moves: where units should stand, and who
  * should go there. */
-#include "http_client.h"
+#include "posts_wish.h"
 #include <stdlib.h>
 #include <string.h>
 
 /* The gateway works out one at a time: some may stand before this one. */
 #define WAIT_S 115
-
-/* As given on the command line. */
-struct wish {
-    long posts, fold, spacing_m, turnout_s, limit_s;
-    const char *candidates, *points, *zone, *mission_weight, *km_weight;
-    const char *at, *profile;
-    struct ctl_list keep;
-};
-
-static json_t *place_of(double lat_deg, double lon_deg)
-{
-    return json_pack("{s:f, s:f}", "lat", lat_deg, "lon", lon_deg);
-}
-
-/* LAT,LON or a post's number. */
-static bool add_kept(json_t *body, const struct ctl_list *list)
-{
-    json_t *kept = json_array();
-    json_object_set_new(body, "keep", kept);
-    for (size_t i = 0; i < list->count; i++) {
-        double lat_deg, lon_deg;
-        char *end = NULL;
-        long id = strtol(list->items[i], &end, 10);
-        if (ctl_parse_point(list->items[i], &lat_deg, &lon_deg)) {
-            json_array_append_new(kept, place_of(lat_deg, lon_deg));
-        } else if (id > 0 && *end == '\0') {
-            json_array_append_new(
-                kept, json_pack("{s:I}", "post_id", (json_int_t)id));
-        } else {
-            ctl_complain("--keep: \"%s\" is neither LAT,LON nor a post's "
-                         "number",
-                         list->items[i]);
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Places of a CSV or GeoJSON, as missions import reads them. */
-static bool add_file(json_t *body, const char *member, const char *path)
-{
-    struct ctl_places places = {0};
-    char message[256] = "";
-    size_t size = 0;
-    char *bytes = ctl_read_file(path, &size);
-    if (bytes == NULL)
-        return false;
-    enum pt_err err =
-        ctl_ends_with(path, ".csv")
-            ? ctl_missions_csv(bytes, size, &places, message, sizeof message)
-            : ctl_missions_geojson(bytes, size, &places, message,
-                                   sizeof message);
-    free(bytes);
-    if (err != PT_OK) {
-        ctl_complain("%s: %s", path, message);
-        return false;
-    }
-    bool good = places.fault_count == 0 && places.count > 0;
-    if (places.fault_count > 0)
-        ctl_complain("%s, %s %zu: %s", path, places.unit,
-                     places.faults[0].where, places.faults[0].text);
-    else if (places.count == 0)
-        ctl_complain("%s: there is no place in it", path);
-    json_t *list = json_array();
-    json_object_set_new(body, member, list);
-    for (size_t i = 0; good && i < places.count; i++)
-        json_array_append_new(
-            list, place_of(places.places[i].lat_deg, places.places[i].lon_deg));
-    ctl_places_clear(&places);
-    return good;
-}
-
-static bool add_weight(json_t *weights, const char *option, const char *member,
-                       const char *typed)
-{
-    char *end = NULL;
-    if (typed == NULL)
-        return true;
-    double weight = strtod(typed, &end);
-    if (end == typed || *end != '\0') {
-        ctl_complain("--%s: \"%s\" is not a number", option, typed);
-        return false;
-    }
-    json_object_set_new(weights, member, json_real(weight));
-    return true;
-}
-
-static bool add_candidates(json_t *body, const char *candidates)
-{
-    if (candidates == NULL || strcmp(candidates, "streets") == 0 ||
-        strcmp(candidates, "posts") == 0) {
-        json_object_set_new(
-            body, "candidates",
-            json_string(candidates == NULL ? "streets" : candidates));
-        return true;
-    }
-    return add_file(body, "candidates", candidates);
-}
-
-static void add_number(json_t *body, const char *member, long value, long none)
-{
-    if (value != none)
-        json_object_set_new(body, member, json_integer(value));
-}
-
-static json_t *body_of(const struct wish *wish, enum ctl_exit *end)
-{
-    json_t *body = json_pack("{s:I, s:I}", "posts", (json_int_t)wish->posts,
-                             "fold", (json_int_t)wish->fold);
-    json_t *weights = json_object();
-    json_object_set_new(body, "weights", weights);
-    add_number(body, "spacing_m", wish->spacing_m, 0);
-    add_number(body, "turnout_s", wish->turnout_s, -1);
-    add_number(body, "limit_s", wish->limit_s, 0);
-    if (wish->zone != NULL)
-        json_object_set_new(body, "zone", json_string(wish->zone));
-    if (wish->at != NULL)
-        json_object_set_new(body, "at", json_string(wish->at));
-    if (wish->profile != NULL)
-        json_object_set_new(body, "profile", json_string(wish->profile));
-    *end = CTL_USAGE;
-    if (add_kept(body, &wish->keep) &&
-        add_weight(weights, "mission-weight", "mission",
-                   wish->mission_weight) &&
-        add_weight(weights, "street-weight", "street_km", wish->km_weight)) {
-        *end = CTL_BAD_INPUT;
-        if (add_candidates(body, wish->candidates) &&
-            (wish->points == NULL || add_file(body, "points", wish->points)))
-            *end = CTL_OK;
-    }
-    if (*end == CTL_OK)
-        return body;
-    json_decref(body);
-    return NULL;
-}
 
 /* ----------------------------------------------------------------- the answer
  */
@@ -219,44 +84,27 @@ static enum ctl_exit show(const json_t *answer)
 
 enum ctl_exit cmd_coverage_posts(struct ctl *ctl, int argc, char **argv)
 {
-    struct wish wish = {.posts = 1, .fold = 1, .turnout_s = -1};
+    struct posts_wish wish = {.fold = 1, .turnout_s = -1};
+    long posts = 1;
+    const char *at = NULL;
     enum ctl_exit end;
     json_t *answer = NULL;
     const struct ctl_option options[] = {
-        {"posts", 'k', CTL_NUMBER, &wish.posts, "N",
+        {"posts", 'k', CTL_NUMBER, &posts, "N",
          "so many, the kept ones among them (1)", 1, 100},
-        {"fold", 0, CTL_NUMBER, &wish.fold, "N",
-         "units that are to be there in time (1)", 1, 3},
-        {"keep", 0, CTL_LIST, &wish.keep, "PLACE",
-         "where one stands by in any case: LAT,LON or a post's number", 0, 0},
-        {"candidates", 0, CTL_TEXT, &wish.candidates, "FROM",
-         "streets (usual), posts (the database's), or the places of a file", 0,
-         0},
-        {"spacing", 0, CTL_NUMBER, &wish.spacing_m, "METRES",
-         "between candidates on any street (as close as 1,000 allow)", 20,
-         20000},
-        {"zone", 'z', CTL_TEXT, &wish.zone, "NAME", "only this zone", 0, 0},
-        {"mission-weight", 0, CTL_TEXT, &wish.mission_weight, "W",
-         "what a mission counts (1)", 0, 0},
-        {"street-weight", 0, CTL_TEXT, &wish.km_weight, "W",
-         "what a kilometre of street counts (0)", 0, 0},
-        {"points", 0, CTL_TEXT, &wish.points, "FILE",
-         "more to cover: places of a CSV or GeoJSON, 1 each", 0, 0},
-        {"turnout", 0, CTL_NUMBER, &wish.turnout_s, "SECONDS",
-         "from the order until a unit drives (as the gateway has it)", 0, 3600},
-        {"at", 0, CTL_TEXT, &wish.at, "HOUR",
+        {"at", 0, CTL_TEXT, &at, "HOUR",
          "another hour of the week, local: \"Mon 08:00\"", 0, 0},
-        {"profile", 0, CTL_TEXT, &wish.profile, "NAME", "by this profile", 0,
-         0},
-        {"limit", 0, CTL_NUMBER, &wish.limit_s, "SECONDS",
-         "then the best so far is the answer (20)", 1, 60},
+        POSTS_WISH_OPTIONS(wish, "(20)"),
         {.name = NULL},
     };
     if (!ctl_parse(ctl, options, argc, argv, 0, 0, &end))
         return end;
-    json_t *body = body_of(&wish, &end);
+    json_t *body = ctl_posts_body(&wish, &end);
     if (body == NULL)
         return end;
+    json_object_set_new(body, "posts", json_integer(posts));
+    if (at != NULL)
+        json_object_set_new(body, "at", json_string(at));
     const struct ctl_request request = {.path = "/v1/coverage/posts",
                                         .wait_s = WAIT_S};
     end = ctl_send(ctl, "POST", &request, body, &answer);

@@ -335,3 +335,16 @@ const char *ctl_format_clock(char *out, size_t size, double seconds)
     snprintf(out, size, "%ld:%02ld", whole / 60, whole % 60);
     return out;
 }
+
+void ctl_cell_span(struct ctl_table *table, const json_t *object,
+                   const char *key)
+{
+    double seconds;
+    if (!ctl_number(object, key, &seconds)) {
+        ctl_table_cell(table, "-");
+        return;
+    }
+    long whole = (long)(seconds + 0.5);
+    ctl_table_format(table, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60,
+                     whole % 60);
+}

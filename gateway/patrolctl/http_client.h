@@ -29,6 +29,15 @@ enum ctl_exit ctl_send(const struct ctl *ctl, const char *method,
                        const struct ctl_request *request, const json_t *sent,
                        json_t **ret);
 
+/* A question that is asked until its answer has `key`, with a bar named so. */
+enum ctl_exit ctl_ask_long(const struct ctl *ctl, const char *method,
+                           const struct ctl_request *request,
+                           const json_t *sent, const char *key,
+                           const char *phase, json_t **ret);
+/* Without an end (`to`) the question is about now: asked again it is to be
+ * about the same moment, which is written to `now`. */
+struct ctl_request ctl_with_end(const struct ctl_request *request, char *now,
+                                size_t size);
 /* A question about past cover, asked until its replay is through, with a bar.
  */
 enum ctl_exit ctl_ask_history(const struct ctl *ctl,
@@ -64,6 +73,16 @@ void ctl_cell_clock(struct ctl_table *table, const json_t *object,
 /* "62", of item `k` of the object's "share"; "-" where there is nothing to have
  * a share of. */
 void ctl_cell_share(struct ctl_table *table, const json_t *object, size_t k);
+
+/* "1:05:00" of so many seconds. */
+void ctl_cell_span(struct ctl_table *table, const json_t *object,
+                   const char *key);
+
+/* Members of objects as CSV (RFC 4180), what is null empty. */
+void ctl_csv_head(const char *const *keys, size_t count);
+void ctl_csv_cells(const json_t *object, const char *const *keys, size_t count);
+/* The head, and a line for each object of an array. */
+void ctl_csv_rows(const json_t *objects, const char *const *keys, size_t count);
 
 void ctl_print_json(const json_t *value);
 

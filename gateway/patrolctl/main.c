@@ -53,6 +53,31 @@ static const struct ctl_command commands[] = {
      "good\n"
      "the answer is at least beside the best possible.",
      "patrolctl coverage posts -k 3 --fold 1", cmd_coverage_posts},
+    {"coverage plan", "", "posts by hour of the week and number of units",
+     "For groups of hours (without --group three shifts, of working days and "
+     "of\n"
+     "weekends) and numbers of units that may be available, the posts from "
+     "which\n"
+     "they reach most in time, each hour by the times that were learned for "
+     "it.\n"
+     "Kept: coverage plans lists them, coverage replay tells what one would "
+     "have\n"
+     "done.",
+     "patrolctl coverage plan --units 3-5 --group day=6-22 --group "
+     "night=22-6",
+     cmd_coverage_plan},
+    {"coverage plans", "[ID]", "the plans that are kept, or one of them",
+     "Without ID all of them, the newest first; with it that plan's posts.",
+     "patrolctl coverage plans", cmd_coverage_plans},
+    {"coverage replay", "ID", "what a plan would have done in the past",
+     "A time of the past is replayed, and judged on three sides: where units\n"
+     "really stood, as many at the plan's posts, as many at the posts in "
+     "force.\n"
+     "Minutes that missions were out of cover, unit hours, and how often "
+     "units\n"
+     "really stood at those posts. At most 92 days; a month takes a minute or "
+     "so.",
+     "patrolctl coverage replay 1 --from 1h", cmd_coverage_replay},
     {"coverage moves", "", "the fewest moves that restore cover",
      "Who should go where, and how long it takes, so that missions out of "
      "cover\n"

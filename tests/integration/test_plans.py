@@ -2,7 +2,13 @@
 and what that would have done in the past. The town is that of test_posts.py, a
 grid of streets of 10 s each: what posts cover is counted in streets, and every
 choice of posts is tried."""
+import csv
+import io
 import itertools
+import json
+import os
+import re
+import subprocess
 
 import pytest
 import requests
@@ -11,7 +17,7 @@ from lib_common import wait_for
 from lib_database import crossing
 from test_history import at, report, text
 from test_http import check
-from test_posts import MISSIONS, PLACES, covered, gateway, place  # noqa: F401
+from test_posts import MISSIONS, PATROLCTL, PLACES, covered, gateway, place  # noqa: F401
 
 CANDIDATES = [place(p) for p in PLACES]
 
@@ -250,3 +256,50 @@ def test_what_cannot_be_replayed_is_said(past):
     told = replay(past, plan["plan_id"], at(0), at(60), step=600).json()
     assert (told["looks"], told["unplanned_looks"]) == (3, 3)
     assert told["sides"]["plan"]["unit_s"] == 2 * 600
+
+
+# ------------------------------------------------------------------ patrolctl
+def ctl(gateway, *words, expect=0):  # noqa: F811
+    told = subprocess.run([PATROLCTL, "coverage", *words], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=240,
+                          env={**os.environ, "PATROL_GATEWAY": gateway.url})
+    assert told.returncode == expect, told.stderr
+    return told.stdout if expect == 0 else told.stderr
+
+
+def test_from_a_terminal(past, tmp_path):
+    places = tmp_path / "places.csv"
+    places.write_text("name,lat,lon\n" + "".join(
+        f"P {x}-{y},{p['lat']},{p['lon']}\n" for (x, y), p in zip(PLACES, CANDIDATES)))
+    assert "there are no plans" in ctl(past, "plans")
+    told = ctl(past, "plan", "--units", "1-2", "--candidates", str(places), "--name", "Winter",
+               "--group", "first=mon:0-1", "--group", "rest=tue-thu,sat:22-6")
+    one, two = (max(len(covered(posts)) for posts in itertools.combinations(PLACES, n))
+                for n in (1, 2))
+    assert "Winter (times learned for 0 hours)" in told and "the best possible" in told
+    assert f"{one}.0 of 10" in told and f"{two}.0 of 10" in told
+    plan = json.loads(ctl(past, "plans", "1", "--json"))
+    assert plan["groups"][1]["hours"] == sorted(
+        (24 * d + h) % 168 for d in (1, 2, 3, 5) for h in (22, 23, 24, 25, 26, 27, 28, 29))
+    rows = list(csv.DictReader(io.StringIO(ctl(past, "plans", "1", "--csv"))))
+    assert [(r["group"], r["units"], r["post"]) for r in rows] == [
+        (g, str(n), str(p + 1)) for g in ("first", "rest") for n in (1, 2) for p in range(n)]
+    assert "Winter" in ctl(past, "plans")
+    span = ("--from", text(at(0)), "--to", text(at(60)))
+    answer = json.loads(ctl(past, "replay", "1", *span, "--json"))
+    told = ctl(past, "replay", "1", *span)
+    minutes = {name: round(one["out_s"] / 60) for name, one in answer["sides"].items()}
+    for row, name in (("as it was", "real"), ("the plan", "plan"), ("posts in force", "posts")):
+        assert re.search(rf"^{row} +{minutes[name]} ", told, re.M), told
+    assert (f"avoided by the plan: {minutes['real'] - minutes['plan']} beside what was, "
+            f"{minutes['posts'] - minutes['plan']} beside the posts in force") in told
+    rows = list(csv.DictReader(io.StringIO(ctl(past, "replay", "1", *span, "--csv"))))
+    assert len(rows) == len(MISSIONS)
+    assert sum(float(r["plan_out_s"]) for r in rows) == answer["sides"]["plan"]["out_s"]
+    assert "no plan of that number" in ctl(past, "plans", "7", expect=1)
+    assert "the plan was removed" in ctl(past, "plans", "1", "--remove")
+    for words in (("plan",), ("plan", "--units", "x"), ("plan", "--units", "3-2"),
+                  ("plan", "--units", "1", "--group", "night"),
+                  ("plan", "--units", "1", "--group", "a=mon-xxx:1-2"), ("plans", "--csv"),
+                  ("plan", "--units", "1-50")):
+        assert ctl(past, *words, expect=2)
