@@ -302,7 +302,7 @@ test("the map to take along: what lies on it, its picture, on paper", async () =
     assert.ok(readFileSync(await download.path()).length > 20000);
     await page.emulateMedia({ media: "print" });
     await page.evaluate(() => dispatchEvent(new Event("beforeprint")));
-    assert.equal(await page.locator("#map-on-paper").isVisible(), true);
+    await page.locator("#map-on-paper").waitFor(); /* a picture has no size until it is read */
     assert.equal(await page.locator("#zone-table").isVisible(), true);
     assert.equal(await page.locator("#print").isVisible(), false);
     await page.screenshot({ path: `${process.env.PATROL_SHOTS}/plan-5-paper.png`, fullPage: true });

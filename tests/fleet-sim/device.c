@@ -166,7 +166,10 @@ void device_init(struct unit *unit, uint64_t nonce)
     struct device *d = &unit->device;
     uint64_t seed = unit->sim->options.seed;
     rng_init(&d->rng, seed, 2 * (uint64_t)unit->index + 1);
-    pace_init(&d->pace, &pace_settings);
+    struct pace_settings pace = pace_settings;
+    if (unit->sim->options.every_s > 0)
+        pace.moving_ms = pace.parked_ms = unit->sim->options.every_s * 1000;
+    pace_init(&d->pace, &pace);
     box_init(&d->box);
     d->mode = RECEIVER_NOT_SEEN;
     d->status = PT_STATUS_UNKNOWN;

@@ -55,6 +55,9 @@ static const struct option_row rows[] = {
     {"noise", NUMBER, AT(noise_m), 0, 1000, "METRES",
      "standard deviation of a receiver's error, east and\n"
      "north, on average (3)"},
+    {"every", WHOLE, AT(every_s), 1, 3600, "SECONDS",
+     "send a fix at least so often, moving or not (as the\n"
+     "agent paces itself: 10 moving, 60 standing)"},
     {"resend", WHOLE, AT(resend_s), 1, 3600, "SECONDS",
      "without a receipt until entries go again (45)"},
     {"outbox", WHOLE, AT(outbox_max), 10, 10000000, "N",

@@ -68,6 +68,7 @@ struct sim_options {
     struct sim_nmea_option nmea[SIM_NMEA_MAX];
     size_t nmea_count;
     long drain_s, outbox_max, resend_s;
+    long every_s; /* a fix at least so often; 0: the agent's pace */
     bool dry_run, plain, verbose;
 };
 

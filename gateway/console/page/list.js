@@ -11,6 +11,8 @@ const ROWS_MAX = 100;
 const OLD_S = 90;
 
 const rows = new Map(); /* call sign -> {item, button, ...} */
+const ORDER = new Intl.Collator("en", { numeric: true });
+let ordered = [];
 let theme = "day";
 let chosen = null;
 
@@ -64,9 +66,16 @@ function fillRow(row, name, unit, now) {
     }
 }
 
+/* All names as people count; put in order again only when one came or went. */
+function inOrder() {
+    if (ordered.length !== units.size || !ordered.every((name) => units.has(name)))
+        ordered = [...units.keys()].sort(ORDER.compare);
+    return ordered;
+}
+
 function wanted() {
     const words = fold(byId("filter").value).split(" ").filter(Boolean);
-    const names = [...units.keys()].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+    const names = inOrder();
     if (words.length === 0) return names;
     return names.filter((name) => {
         const { data } = units.get(name);

@@ -174,7 +174,6 @@ async function cityAgain() {
 
 /* --------------------------------------------------------------------- start */
 function listen() {
-    on("unit", redraw);
     on("units", () => {
         redraw();
         compareSilent();
@@ -214,6 +213,7 @@ function shortcuts(event) {
 startLanguage(byId("language"));
 const planning = () => currentView() === "plan";
 
+startTheme(); /* first: a map is drawn in its colours from the start */
 if (!startMap((place, pixel) => planning() ? planPoint(place, pixel) : askPoint(place),
     () => planning() ? "map_hint_plan" : "map_hint")) {
     byId("map-box").classList.add("no-map");
@@ -223,7 +223,6 @@ if (!startMap((place, pixel) => planning() ? planPoint(place, pixel) : askPoint(
 startAlarms();
 startAsk();
 startList();
-startTheme();
 startTimes();
 startViews();
 onView(resizeMap);

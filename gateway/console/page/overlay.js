@@ -2,24 +2,43 @@
  * picture is left alone meanwhile, so that 2,000 moving units cost a few
  * milliseconds and no graphics card. */
 import { units } from "./feed.js";
-import { ageOf, shownAt } from "./reckon.js";
+import { ageOf, MOVING_MPS, shownAt, shownSpeed } from "./reckon.js";
 import { plain } from "./say.js";
-import { colours, drawPointer, drawSymbol, lookOf } from "./symbols.js";
+import { colours, drawPointer, drawSymbol, lookOf, STATUSES } from "./symbols.js";
 
+/* Drawn anew when the fastest in view has gone a pixel, not for less; and so
+ * that keys and clicks are answered on a machine that takes long for it (one
+ * without a graphics card), at most in a part of the time. */
 const FRAME_MS = 50;
-const SPRITE = 48; /* pixels of the page, a side */
+const SLOW_MS = 500;
+const SHARE = 6;
+const RARE_MS = 1000;
+/* Kept in main memory, where copying sprites is what processors do well; to
+ * emulate a graphics card for it takes many times as long, and to a real one
+ * the finished picture goes at once. */
+const PLAIN_MEMORY = { willReadFrequently: true };
+const SPRITE = 48; /* pixels of the page, a side, with a pointer ... */
+const PLAIN = 32;  /* ... and without */
+const ROW = 21;    /* sprites in a row of the sheet, and rows */
+const TURNS = 32;  /* headings that have a sprite */
 const LABELS_MAX = 250; /* more in view would be a carpet of names */
 const HIT_PX = 16;
 const OLD_S = 90;
 
 let map, canvas, draw, theme = "day";
-let sprites = new Map();
+const sheet = document.createElement("canvas"); /* all sprites: see place() */
+const sprites = new Map(); /* look -> its place on the sheet */
 let labels = new Map();
-let drawnAt = 0;
+let drawnAt = 0, dueAt = 0;
+let cost_ms = 0; /* of a drawing, until the browser is free again */
+let painted = false;
 let changed = true;
+let fastest_pxs = 0; /* of those in view */
 let chosen = null;
 let target = null;
 let fleet = units; /* whose places are drawn */
+const seen = []; /* those in view, as they were last drawn */
+let seenCount = 0;
 const panics = new Set();
 const ranked = new Map(); /* call sign -> place in the answer */
 
@@ -28,29 +47,39 @@ function picture(width, height, paint) {
     const made = document.createElement("canvas");
     made.width = Math.ceil(width * ratio);
     made.height = Math.ceil(height * ratio);
-    const pen = made.getContext("2d");
+    const pen = made.getContext("2d", PLAIN_MEMORY);
     pen.scale(ratio, ratio);
     paint(pen);
     return made;
 }
 
-function sprite(look) {
-    const key = `${look.status} ${look.silent} ${look.old}`;
-    if (!sprites.has(key))
-        sprites.set(key, picture(SPRITE, SPRITE, (pen) => {
-            pen.translate(SPRITE / 2, SPRITE / 2);
-            drawSymbol(pen, look, theme);
-        }));
-    return sprites.get(key);
+function clearSheet() {
+    sheet.width = sheet.height = ROW * SPRITE * (devicePixelRatio || 1);
+    sprites.clear();
 }
 
-function pointerSprite() {
-    if (!sprites.has("pointer"))
-        sprites.set("pointer", picture(SPRITE, SPRITE, (pen) => {
-            pen.translate(SPRITE / 2, SPRITE / 2);
-            drawPointer(pen, theme);
-        }));
-    return sprites.get("pointer");
+/* Where a sprite stands on the sheet, drawn when it is first wanted. One
+ * picture of all, none of them turned as it is drawn: thousands of them then go
+ * to the screen in one piece. `turn` -1: without a pointer. */
+function place(status, silent, old, turn) {
+    const key = ((STATUSES.indexOf(status) * 2 + silent) * 2 + old) * (TURNS + 1) + turn + 1;
+    const found = sprites.get(key);
+    if (found !== undefined) return found;
+    if (sprites.size === ROW * ROW) clearSheet();
+    const at = sprites.size;
+    const ratio = devicePixelRatio || 1;
+    const pen = sheet.getContext("2d", PLAIN_MEMORY);
+    pen.setTransform(ratio, 0, 0, ratio, (at % ROW + 0.5) * SPRITE * ratio,
+        (Math.floor(at / ROW) + 0.5) * SPRITE * ratio);
+    if (turn >= 0) {
+        pen.save();
+        pen.rotate((turn * 2 * Math.PI) / TURNS);
+        drawPointer(pen, theme);
+        pen.restore();
+    }
+    drawSymbol(pen, { status, silent, old }, theme);
+    sprites.set(key, at);
+    return at;
 }
 
 const FONT = "600 12px sans-serif";
@@ -76,6 +105,8 @@ function label(text) {
     return made;
 }
 
+const EQUATOR_M = 40075016.686; /* of WGS 84's sphere, as Web Mercator has it */
+
 /* Web Mercator, the whole world from 0 to 1; the map is never turned. */
 function mercator(lat, lon) {
     const s = Math.sin((lat * Math.PI) / 180);
@@ -89,6 +120,7 @@ function view() {
     const width = canvas.clientWidth, height = canvas.clientHeight;
     return {
         width, height,
+        perMetre: world / (EQUATOR_M * Math.cos((centre.lat * Math.PI) / 180)),
         toPixel(lat, lon) {
             const at = mercator(lat, lon);
             return {
@@ -108,22 +140,29 @@ function fit() {
         canvas.height = height;
     }
     draw.setTransform(ratio, 0, 0, ratio, 0, 0);
+    draw.imageSmoothingEnabled = false; /* sprites stand on whole pixels */
     draw.clearRect(0, 0, canvas.clientWidth, canvas.clientHeight);
 }
 
-/* Units in view, with their place in pixels. */
-function inView(now) {
-    const seen = [];
-    const { width, height, toPixel } = view();
+/* Looks anew who is in view, and how fast the fastest of them goes there. */
+function look(now) {
+    const { width, height, perMetre, toPixel } = view();
+    seenCount = 0;
+    fastest_pxs = 0;
     for (const [name, unit] of fleet) {
         if (unit.data.position === null) continue;
         const at = shownAt(unit, now);
         const { x, y } = toPixel(at.lat, at.lon);
-        unit.moving = at.moving;
-        if (x > -30 && y > -30 && x < width + 30 && y < height + 30)
-            seen.push({ name, unit, x, y });
+        if (x <= -30 || y <= -30 || x >= width + 30 || y >= height + 30) continue;
+        const one = seen[seenCount] ??= {};
+        seenCount++;
+        one.name = name;
+        one.unit = unit;
+        one.x = Math.round(x);
+        one.y = Math.round(y);
+        if (at.moving) fastest_pxs = Math.max(fastest_pxs, shownSpeed(unit, now) * perMetre);
     }
-    return seen;
+    while (seen.length > seenCount) seen.pop();
 }
 
 function drawRing(x, y, colour, r) {
@@ -135,19 +174,19 @@ function drawRing(x, y, colour, r) {
 }
 
 function drawUnit({ name, unit, x, y }, now) {
-    const { data } = unit;
-    const look = { ...lookOf(data), old: ageOf(unit, now) > OLD_S };
-    const { speed_mps: speed, course_deg: course } = data.position;
-    if (course !== null && speed !== null && speed >= 1.5 && !look.silent) {
-        draw.save();
-        draw.translate(x, y);
-        draw.rotate((course * Math.PI) / 180);
-        draw.drawImage(pointerSprite(), -SPRITE / 2, -SPRITE / 2, SPRITE, SPRITE);
-        draw.restore();
-    }
+    const { status, silent } = lookOf(unit.data);
+    const { speed_mps: speed, course_deg: course } = unit.data.position;
+    const heads = course !== null && speed !== null && speed >= MOVING_MPS && !silent;
+    const turn = heads ? Math.round((course * TURNS) / 360) % TURNS : -1;
+    const at = place(status, silent, ageOf(unit, now) > OLD_S, turn);
+    const ratio = devicePixelRatio || 1;
+    const size = heads ? SPRITE : PLAIN;
+    const inset = (SPRITE - size) / 2;
     if (name === chosen) drawRing(x, y, colours(theme).edge, 17);
     if (panics.has(name)) drawRing(x, y, colours(theme).cross, 22 + 3 * Math.sin(now / 150));
-    draw.drawImage(sprite(look), x - SPRITE / 2, y - SPRITE / 2, SPRITE, SPRITE);
+    draw.drawImage(sheet, ((at % ROW) * SPRITE + inset) * ratio,
+        (Math.floor(at / ROW) * SPRITE + inset) * ratio, size * ratio, size * ratio,
+        x - size / 2, y - size / 2, size, size);
 }
 
 function drawLabel({ name, x, y }) {
@@ -174,22 +213,33 @@ function drawTarget() {
 
 function paintAll(now) {
     fit();
-    const seen = inView(now);
+    look(now);
     for (const one of seen) drawUnit(one, now);
-    const named = seen.length <= LABELS_MAX ? seen
-        : seen.filter(({ name }) => name === chosen || ranked.has(name) || panics.has(name));
-    for (const one of named) drawLabel(one);
+    for (const one of seen)
+        if (seenCount <= LABELS_MAX || one.name === chosen || ranked.has(one.name) ||
+            panics.has(one.name)) drawLabel(one);
     if (target !== null) drawTarget();
-    changed = panics.size > 0 || seen.some(({ unit }) => unit.moving);
+    if (panics.size > 0) fastest_pxs = Infinity; /* their rings pulse */
+}
+
+/* How long what was drawn is good for. */
+function lasts_ms() {
+    const moved_ms = 1000 / fastest_pxs;
+    return Math.max(Math.min(Math.max(moved_ms, FRAME_MS), SLOW_MS),
+        Math.min(SHARE * cost_ms, RARE_MS));
 }
 
 function onFrame() {
     requestAnimationFrame(onFrame);
     const now = performance.now();
-    if (!map.isMoving() && (now - drawnAt < FRAME_MS || (!changed && now - drawnAt < 1000)))
-        return;
+    if (painted) cost_ms += (Math.min(now - drawnAt, SLOW_MS) - cost_ms) / 4;
+    painted = false;
+    if (!map.isMoving() && now < dueAt && !(changed && now - drawnAt >= FRAME_MS)) return;
+    changed = false;
+    painted = true;
     drawnAt = now;
     paintAll(now);
+    dueAt = now + lasts_ms();
 }
 
 /** Draws these ([call sign, unit], a Map or the like) instead of the units as
@@ -207,14 +257,15 @@ export function redraw() {
 export function startOverlay(drawnMap, on) {
     map = drawnMap;
     canvas = on;
-    draw = canvas.getContext("2d");
-    map.on("render", () => { drawnAt = 0; changed = true; });
+    draw = canvas.getContext("2d", PLAIN_MEMORY);
+    clearSheet();
+    map.on("render", () => { dueAt = 0; });
     requestAnimationFrame(onFrame);
 }
 
 export function overlayTheme(next) {
     theme = next;
-    sprites = new Map();
+    clearSheet();
     labels = new Map();
     redraw();
 }
@@ -222,7 +273,7 @@ export function overlayTheme(next) {
 /** The unit under a point of the map's box; null when there is none. */
 export function unitAt(x, y) {
     let best = null, least = HIT_PX;
-    for (const one of inView(performance.now())) {
+    for (const one of seen) {
         const off = Math.hypot(one.x - x, one.y - y);
         if (off < least) [best, least] = [one.name, off];
     }

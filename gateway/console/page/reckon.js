@@ -6,6 +6,7 @@ export const HORIZON_S = 20;
  * long, unless that would be a slide across the city. */
 const GLIDE_MS = 1000;
 const GLIDE_M = 400;
+const DEGREE_M = 111700; /* at most, on WGS 84 */
 
 /* Metres of a degree of latitude and of longitude on WGS 84, by the series of
  * NIMA TR8350.2; to centimetres for a city. */
@@ -50,6 +51,13 @@ export function shownAt(unit, now) {
         at.moving = true;
     }
     return at;
+}
+
+/** Metres a second at which it is shown to move, at most. */
+export function shownSpeed(unit, now) {
+    const led = glide(unit, now) > 0
+        ? Math.hypot(unit.glideLat, unit.glideLon) * DEGREE_M * (1000 / GLIDE_MS) : 0;
+    return led + (unit.data.position.speed_mps ?? 0);
 }
 
 /** Seconds since the unit's position was true; null without one. */
