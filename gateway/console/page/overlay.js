@@ -38,7 +38,9 @@ let chosen = null;
 let target = null;
 let fleet = units; /* whose places are drawn */
 const seen = []; /* those in view, as they were last drawn */
-let seenCount = 0;
+let drawn = null; /* the view then */
+const AS_DRAWN = { scale: 1, x: 0, y: 0 };
+let off = AS_DRAWN; /* where the drawing is moved to since */
 const panics = new Set();
 const ranked = new Map(); /* call sign -> place in the answer */
 
@@ -115,20 +117,34 @@ function mercator(lat, lon) {
 
 function view() {
     const centre = map.getCenter();
-    const middle = mercator(centre.lat, centre.lng);
-    const world = 512 * 2 ** map.getZoom();
-    const width = canvas.clientWidth, height = canvas.clientHeight;
     return {
-        width, height,
-        perMetre: world / (EQUATOR_M * Math.cos((centre.lat * Math.PI) / 180)),
-        toPixel(lat, lon) {
-            const at = mercator(lat, lon);
-            return {
-                x: (at.x - middle.x) * world + width / 2,
-                y: (at.y - middle.y) * world + height / 2,
-            };
-        },
+        middle: mercator(centre.lat, centre.lng),
+        world: 512 * 2 ** map.getZoom(),
+        shrink: Math.cos((centre.lat * Math.PI) / 180),
+        width: canvas.clientWidth, height: canvas.clientHeight,
     };
+}
+
+function toPixel({ middle, world, width, height }, { lat, lon }) {
+    const at = mercator(lat, lon);
+    return {
+        x: (at.x - middle.x) * world + width / 2,
+        y: (at.y - middle.y) * world + height / 2,
+    };
+}
+
+/* While the map moves, what was drawn moves with it, until it is drawn anew.
+ * False: that cannot be. */
+function follow() {
+    const now = view();
+    if (drawn === null || drawn.width !== now.width || drawn.height !== now.height) return false;
+    off = {
+        scale: now.world / drawn.world,
+        x: (drawn.middle.x - now.middle.x) * now.world,
+        y: (drawn.middle.y - now.middle.y) * now.world,
+    };
+    canvas.style.transform = `translate(${off.x}px, ${off.y}px) scale(${off.scale})`;
+    return true;
 }
 
 function fit() {
@@ -146,23 +162,22 @@ function fit() {
 
 /* Looks anew who is in view, and how fast the fastest of them goes there. */
 function look(now) {
-    const { width, height, perMetre, toPixel } = view();
-    seenCount = 0;
+    const perMetre = drawn.world / (EQUATOR_M * drawn.shrink);
+    let count = 0;
     fastest_pxs = 0;
     for (const [name, unit] of fleet) {
         if (unit.data.position === null) continue;
         const at = shownAt(unit, now);
-        const { x, y } = toPixel(at.lat, at.lon);
-        if (x <= -30 || y <= -30 || x >= width + 30 || y >= height + 30) continue;
-        const one = seen[seenCount] ??= {};
-        seenCount++;
+        const { x, y } = toPixel(drawn, at);
+        if (x <= -30 || y <= -30 || x >= drawn.width + 30 || y >= drawn.height + 30) continue;
+        const one = seen[count++] ??= {};
         one.name = name;
         one.unit = unit;
         one.x = Math.round(x);
         one.y = Math.round(y);
         if (at.moving) fastest_pxs = Math.max(fastest_pxs, shownSpeed(unit, now) * perMetre);
     }
-    while (seen.length > seenCount) seen.pop();
+    seen.length = count;
 }
 
 function drawRing(x, y, colour, r) {
@@ -196,7 +211,7 @@ function drawLabel({ name, x, y }) {
 }
 
 function drawTarget() {
-    const { x, y } = view().toPixel(target.lat, target.lon);
+    const { x, y } = toPixel(drawn, target);
     const paint = colours(theme);
     for (const [colour, size] of [[paint.halo, 6], [paint.cross, 3]]) {
         draw.lineWidth = size;
@@ -213,10 +228,13 @@ function drawTarget() {
 
 function paintAll(now) {
     fit();
+    drawn = view();
+    off = AS_DRAWN;
+    canvas.style.transform = "";
     look(now);
     for (const one of seen) drawUnit(one, now);
     for (const one of seen)
-        if (seenCount <= LABELS_MAX || one.name === chosen || ranked.has(one.name) ||
+        if (seen.length <= LABELS_MAX || one.name === chosen || ranked.has(one.name) ||
             panics.has(one.name)) drawLabel(one);
     if (target !== null) drawTarget();
     if (panics.size > 0) fastest_pxs = Infinity; /* their rings pulse */
@@ -234,7 +252,8 @@ function onFrame() {
     const now = performance.now();
     if (painted) cost_ms += (Math.min(now - drawnAt, SLOW_MS) - cost_ms) / 4;
     painted = false;
-    if (!map.isMoving() && now < dueAt && !(changed && now - drawnAt >= FRAME_MS)) return;
+    const isGood = now < dueAt && !(changed && now - drawnAt >= FRAME_MS);
+    if (isGood && (!map.isMoving() || follow())) return;
     changed = false;
     painted = true;
     drawnAt = now;
@@ -259,7 +278,7 @@ export function startOverlay(drawnMap, on) {
     canvas = on;
     draw = canvas.getContext("2d", PLAIN_MEMORY);
     clearSheet();
-    map.on("render", () => { dueAt = 0; });
+    for (const end of ["moveend", "resize"]) map.on(end, () => { dueAt = 0; });
     requestAnimationFrame(onFrame);
 }
 
@@ -273,9 +292,12 @@ export function overlayTheme(next) {
 /** The unit under a point of the map's box; null when there is none. */
 export function unitAt(x, y) {
     let best = null, least = HIT_PX;
+    const { width, height } = drawn ?? view();
+    const drawnX = (x - off.x - width / 2) / off.scale + width / 2;
+    const drawnY = (y - off.y - height / 2) / off.scale + height / 2;
     for (const one of seen) {
-        const off = Math.hypot(one.x - x, one.y - y);
-        if (off < least) [best, least] = [one.name, off];
+        const away = Math.hypot(one.x - drawnX, one.y - drawnY);
+        if (away < least) [best, least] = [one.name, away];
     }
     return best;
 }
