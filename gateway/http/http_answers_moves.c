@@ -210,10 +210,35 @@ static void write_missions(struct json *json, const struct moves_job *job,
     jw_array_end(json);
 }
 
-static const char *words_of(const struct moves_answer *a)
+static bool any_promised(const struct coverage_basis *basis)
 {
+    size_t count = catalog_mission_count(coverage_basis_catalog(basis));
+    size_t m = 0;
+
+    while (m < count && coverage_stop_mission(basis, m).promise_ms == 0)
+        m++;
+    return m < count;
+}
+
+static bool any_may_move(const struct moves_wish *wish)
+{
+    size_t u = 0;
+
+    while (u < wish->unit_count && !wish->units[u].may_move)
+        u++;
+    return u < wish->unit_count;
+}
+
+static const char *words_of(const struct moves_job *job)
+{
+    const struct moves_answer *a = &job->found;
+
     if (a->lacking == 0)
-        return "every mission with a promise has enough units in time";
+        return any_promised(job->basis)
+                   ? "every mission with a promise has enough units in time"
+                   : "there is no mission with a promise and a road to it";
+    if (!any_may_move(&job->wish))
+        return "no move helps: there is no available unit to move";
     if (a->complete && a->count == 0)
         return "no move helps: what is out of cover is beyond reach from every "
                "place looked at, for all units that may move";
@@ -254,7 +279,7 @@ static void write_answer(struct study *study) /* on the pool */
     for (size_t i = 0; i < a->count; i++)
         write_move(json, job, &a->moves[i]);
     jw_array_end(json);
-    jw_text(json, "words", words_of(a));
+    jw_text(json, "words", words_of(job));
     jw_bool(json, "complete", a->complete);
     jw_bool(json, "stopped", a->stopped);
     jw_int(json, "level", job->wish.level);

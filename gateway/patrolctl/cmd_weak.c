@@ -52,6 +52,17 @@ static void mission_row(struct ctl_table *table, const json_t *mission)
     ctl_cell_text(table, past, "worst_hour");
 }
 
+static const char *none_shown(const json_t *missions, bool all)
+{
+    double spare;
+    if (json_array_size(missions) == 0)
+        return "there are no missions";
+    for (size_t i = 0; !all && i < json_array_size(missions); i++)
+        if (ctl_number(json_array_get(missions, i), "can_fail", &spare))
+            return "every mission with a promise has a unit to spare";
+    return "no mission has a promise and a road to it";
+}
+
 /* Those with no unit to spare, or all; the fewest first. */
 static enum ctl_exit print_missions(const json_t *answer, bool all)
 {
@@ -81,8 +92,7 @@ static enum ctl_exit print_missions(const json_t *answer, bool all)
     if (shown > 0) {
         end = ctl_table_show(table);
     } else {
-        puts(all ? "there are no missions"
-                 : "every mission has a unit to spare");
+        puts(none_shown(missions, all));
         end = CTL_OK;
     }
     ctl_table_free(table);
