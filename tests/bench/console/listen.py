@@ -86,7 +86,7 @@ class Whole:
         self.raw += piece
         while True:
             head, line, rest = self.raw.partition(b"\r\n")
-            if not line or not re.fullmatch(rb"[0-9a-f]+", head):
+            if not line or not re.fullmatch(rb"[0-9A-Fa-f]+", head):
                 break
             size = int(head, 16)
             if len(rest) < size + 2:

@@ -116,6 +116,22 @@ async function privateMemory(browser) {
     return found;
 }
 
+/* Seconds of a processor by type, so far: what the browser costs, however long
+ * it had to wait for its turn. */
+async function worked(browser) {
+    const sums = {};
+    for (const { type, cpuTime } of await processes(browser)) {
+        const name = type.split(".")[0].toLowerCase();
+        sums[name] = (sums[name] ?? 0) + cpuTime;
+    }
+    return sums;
+}
+
+function since(before, now, seconds) {
+    return Object.fromEntries(Object.keys(now).map((name) =>
+        [name, round((now[name] - (before[name] ?? 0)) / seconds, 3)]));
+}
+
 /* A group of processes of its own has a weight of its own. */
 async function prefer(browser) {
     if (!NICE) return;
@@ -218,7 +234,7 @@ async function watch(seconds) {
     let { now: last } = await frames(page);
     const begin = last;
     let before = null, sampled = 0;
-    let spent = await metrics(session);
+    let spent = await metrics(session), cores = await worked(browser);
     const elapsed = () => (Date.now() - begun) / 1000;
     for (let hand = HAND_EVERY_S; elapsed() < seconds;) {
         await sleep(Math.max(0, Math.min(seconds, hand) - elapsed()) * 1000);
@@ -233,14 +249,16 @@ async function watch(seconds) {
         const spent_now = await metrics(session);
         const busy = (name) => round((spent_now[name] - spent[name]) /
             (spent_now.Timestamp - spent.Timestamp), 3);
+        const cores_now = await worked(browser);
         say({
             at_s: Math.round(elapsed()), ...delta,
+            cores: since(cores, cores_now, elapsed() - sampled),
             busy: { task: busy("TaskDuration"), script: busy("ScriptDuration"),
                 layout: busy("LayoutDuration"), style: busy("RecalcStyleDuration") },
             heap_mb: round(spent_now.JSHeapUsedSize / 2 ** 20, 2),
             private_mb: await privateMemory(browser), load: loadavg()[0],
         });
-        [last, spent, sampled] = [now, spent_now, elapsed()];
+        [last, spent, cores, sampled] = [now, spent_now, cores_now, elapsed()];
     }
     const all = (await frames(page, begin)).delta;
     const after = await settled(browser, session);
