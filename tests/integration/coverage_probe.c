@@ -7,6 +7,8 @@
  *   clear                               no unit is there any more
  *   run    -> mission ID WITHIN [SLOT MS]...     for each
  *             zone ID MISSIONS WITHIN*3 LENGTH_M WITHIN_M*3   0: everything
+ *             pieces DIGITS   of street in time by so many (up to 3), or -:
+ *                             nothing is promised
  *             gaps LENGTH_M
  *
  * A failure is told as "error ...", and ends it. */
@@ -96,6 +98,21 @@ static void tell_zones(const struct probe *p)
     }
 }
 
+static void tell_pieces(const struct probe *p)
+{
+    const struct coverage_streets *streets = coverage_streets(p->coverage);
+    printf("pieces ");
+    for (size_t i = 0; i < coverage_piece_count(streets); i++) {
+        struct coverage_piece piece = coverage_piece(streets, i);
+        int within = 0;
+        while (within < (int)COVERAGE_FOLD &&
+               piece.first_ms[within] <= piece.promise_ms)
+            within++;
+        putchar(piece.promise_ms == 0 ? '-' : '0' + within);
+    }
+    puts("");
+}
+
 static enum pt_err do_run(struct probe *p)
 {
     struct coverage_streets *job;
@@ -110,6 +127,7 @@ static enum pt_err do_run(struct probe *p)
         return err;
     tell_missions(p);
     tell_zones(p);
+    tell_pieces(p);
     size_t count = coverage_gaps(p->coverage, &gaps);
     for (size_t i = 0; i < count; i++)
         length_m += gaps[i].length_m;

@@ -11,7 +11,7 @@ import requests
 from lib_common import BIN, wait_for
 from lib_database import crossing
 from test_coverage import FAST, add_mission, add_zone, coverage_of, put, town  # noqa: F401
-from test_what_if import API, live, node, ways_home  # noqa: F401
+from test_what_if import API, ask, live, node, ways_home  # noqa: F401
 
 PATROLCTL = os.path.join(BIN, "patrolctl")
 PATH = "/v1/coverage/weak"
@@ -114,6 +114,12 @@ def test_streets_against_closing_each(town, make_gateway, make_vehicle):  # noqa
             edge, = [e for e, line in edges.items()
                      if line["coordinates"] == street["street"]["geometry"]["coordinates"]]
             assert sorted(names(street)) == lost[edge]
+            assert street["street"]["with"] == []  # all are driven both ways
+            # and what-if, asked to close it, says the same
+            (lon0, lat0), (lon1, lat1) = edges[edge]["coordinates"]
+            then = ask(gateway, closures=[{"lat": (lat0 + lat1) / 2, "lon": (lon0 + lon1) / 2}])
+            assert sorted(m["name"] for m in then["missions"] if m["change"] == "lost") == \
+                lost[edge]
         tried = answer["streets_tried"]
         if tried["tried"] == tried["candidates"]:
             assert {tuple(sorted(names(s))) for s in streets} == {
