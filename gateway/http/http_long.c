@@ -36,13 +36,15 @@ static void long_work(uv_work_t *work) /* on the pool */
     job->kind->run(job);
 }
 
-static void take_out(struct http *http, const struct long_job *job)
+/* Of one that is over. */
+static void forget(struct http *http, struct long_job *job)
 {
     struct long_job **at = &http->longs;
 
     while (*at != job)
         at = &(*at)->next;
     *at = job->next;
+    job->kind->release(job);
 }
 
 static void begin_next(struct http *http);
@@ -59,6 +61,7 @@ static void long_done(uv_work_t *work, int status)
     while (job->waiters != NULL) {
         struct long_waiter *waiter = job->waiters;
         job->waiters = waiter->next;
+        job->heard |= waiter->later.request != NULL;
         if (http != NULL)
             answer_waiter(job, waiter);
         else
@@ -71,10 +74,8 @@ static void long_done(uv_work_t *work, int status)
     http->longs_here--;
     http->longs_done += job->err == PT_OK;
     job->wanted_ms = (int64_t)uv_now(http->loop);
-    if (!job->kind->remembered || job->err != PT_OK) {
-        take_out(http, job);
-        job->kind->release(job);
-    }
+    if (!job->kind->kept || job->heard || atomic_load(&job->stop))
+        forget(http, job);
     begin_next(http);
 }
 
@@ -145,7 +146,7 @@ void longs_every_second(struct http *http)
         if (look_at_waiters(job, now_ms))
             job->wanted_ms = now_ms;
         bool unwanted = now_ms - job->wanted_ms >=
-                        (job->over ? LONG_REMEMBERED_MS : LONG_UNWANTED_MS);
+                        (job->over ? LONG_KEPT_MS : LONG_UNWANTED_MS);
         if (unwanted && job->under_way)
             atomic_store(&job->stop, true);
         if (!unwanted || job->under_way) {
@@ -234,6 +235,7 @@ void long_ask(struct request *rq, struct long_job *job,
     later_attach(rq, &waiter->later);
     if (job->over) {
         answer_waiter(job, waiter);
+        forget(http, job);
         return;
     }
     waiter->next = job->waiters;

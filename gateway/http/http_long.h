@@ -12,8 +12,9 @@
 #define LONGS_MAX 4u
 #define LONG_HOLD_MS 2000
 #define LONG_UNWANTED_MS 30000
-/* One that is to be remembered is found by those who ask the same. */
-#define LONG_REMEMBERED_MS 60000
+/* One that came to its end while nobody waited is there for who asks the same
+ * next. */
+#define LONG_KEPT_MS 60000
 
 struct long_job;
 
@@ -36,17 +37,17 @@ struct long_kind {
     /* What is told of it beside how far it is; may be NULL. */
     void (*about)(struct json *json, const struct long_job *job);
     void (*release)(struct long_job *job); /* what it holds, and itself */
-    bool remembered;                       /* its answer is */
+    bool kept; /* its answer, until it was heard; else it is found otherwise */
 };
 
 /* First in what a handler allocates, zeroed but for its kind. Lives until the
- * pool is done with it, and as long as it is remembered. */
+ * pool is done with it, and as long as it is kept. */
 struct long_job {
     const struct long_kind *kind;
     struct long_job *next; /* http.longs, in the order they came */
     struct http *http;     /* NULL: has gone */
     uv_work_t work;
-    bool under_way, over;
+    bool under_way, over, heard;
     atomic_bool stop;
     atomic_uint done; /* in thousandths */
     _Atomic(const char *) phase;

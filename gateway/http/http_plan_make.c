@@ -18,21 +18,13 @@ struct plan_job {
     size_t fault;
 };
 
-/* By what it is made, too. */
-static const struct catalog *catalog_of(const struct plan_job *job)
-{
-    return coverage_basis_catalog(terms_live(job->sought.terms));
-}
-
 static bool same(const struct long_job *one, const struct long_job *other)
 {
     const struct plan_job *a = (const struct plan_job *)one;
     const struct plan_job *b = (const struct plan_job *)other;
 
     return a->asked_bytes == b->asked_bytes &&
-           memcmp(a->asked, b->asked, a->asked_bytes) == 0 &&
-           catalog_of(a) == catalog_of(b) &&
-           terms_roads(a->sought.terms) == terms_roads(b->sought.terms);
+           memcmp(a->asked, b->asked, a->asked_bytes) == 0;
 }
 
 static void release(struct long_job *job)
@@ -140,7 +132,7 @@ static const struct long_kind kind = {.same = same,
                                       .answer = answer,
                                       .refuse = refuse,
                                       .release = release,
-                                      .remembered = true};
+                                      .kept = true};
 
 /* --------------------------------------------------------------- the question
  */

@@ -31,8 +31,7 @@ static bool same(const struct long_job *one, const struct long_job *other)
     return a->plan_id == b->plan_id && a->near_m == b->near_m &&
            a->wish.from_ms == b->wish.from_ms &&
            a->wish.to_ms == b->wish.to_ms && a->wish.clock == b->wish.clock &&
-           a->wish.step_s == b->wish.step_s &&
-           a->wish.catalog == b->wish.catalog && a->wish.roads == b->wish.roads;
+           a->wish.step_s == b->wish.step_s;
 }
 
 static void release(struct long_job *base)
@@ -310,7 +309,7 @@ static const struct long_kind kind = {.same = same,
                                       .answer = answer,
                                       .refuse = refuse,
                                       .release = release,
-                                      .remembered = true};
+                                      .kept = true};
 
 /* --------------------------------------------------------------- the question
  */

@@ -60,7 +60,8 @@ class Database:
                    " patrol.position, patrol.unit_event, patrol.receipt, patrol.post,"
                    " patrol.latest_position, patrol.quarantine, patrol.zone,"
                    " patrol.mission, patrol.closure, patrol.coverage_gap,"
-                   " patrol.coverage_snapshot, patrol.coverage_run, patrol.live_made, patrol.live_mission,"
+                   " patrol.coverage_snapshot, patrol.coverage_run, patrol.coverage_plan,"
+                   " patrol.live_made, patrol.live_mission,"
                    " patrol.live_zone, patrol.live_gap, patrol.live_street RESTART IDENTITY CASCADE")
 
     def add_unit(self, call_sign, device=None, since="-infinity", **columns):
