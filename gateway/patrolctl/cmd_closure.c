@@ -1,10 +1,8 @@
 /* patrolctl closure: streets closed, slowed and opened again. */
 #include "closure_text.h"
 #include "http_client.h"
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* As given on the command line. */
 struct wish {
@@ -82,12 +80,10 @@ static bool add_how(json_t *body, const struct wish *wish)
     return true;
 }
 
-/* Who says so: the terminal's user, unless told. */
 static void add_who(json_t *body, const struct wish *wish)
 {
-    const struct passwd *user = wish->who == NULL ? getpwuid(getuid()) : NULL;
-    const char *who = user != NULL ? user->pw_name : wish->who;
-    if (who != NULL && *who != 0)
+    const char *who = ctl_who(wish->who);
+    if (who != NULL)
         json_object_set_new(body, "who", json_string(who));
     if (wish->reason != NULL)
         json_object_set_new(body, "reason", json_string(wish->reason));

@@ -1,8 +1,10 @@
 /* The way to the gateway: libcurl, JSON answers, problems (RFC 9457). */
 #include "http_client.h"
 #include <curl/curl.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CONNECT_MS 5000L
 #define ANSWER_MS 30000L
@@ -347,4 +349,11 @@ void ctl_cell_span(struct ctl_table *table, const json_t *object,
     long whole = (long)(seconds + 0.5);
     ctl_table_format(table, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60,
                      whole % 60);
+}
+
+const char *ctl_who(const char *typed)
+{
+    const struct passwd *user = typed == NULL ? getpwuid(getuid()) : NULL;
+    const char *who = user != NULL ? user->pw_name : typed;
+    return who != NULL && *who != 0 ? who : NULL;
 }

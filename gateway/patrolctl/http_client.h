@@ -53,6 +53,10 @@ enum ctl_exit ctl_http_failed(const struct ctl *ctl, CURLcode code,
 enum ctl_exit ctl_http_refused(const struct ctl *ctl, long status,
                                const char *body, size_t size);
 
+/* Who says so: the terminal's user, unless told. NULL: nobody. Borrowed until
+ * the next call. */
+const char *ctl_who(const char *typed);
+
 /* NULL, false: null, missing, or of another type. */
 const char *ctl_text(const json_t *object, const char *key);
 bool ctl_number(const json_t *object, const char *key, double *ret);

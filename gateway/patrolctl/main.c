@@ -188,6 +188,20 @@ static const struct ctl_command commands[] = {
      "Where it is, whether it is heard, and what its vehicle says of itself:\n"
      "receiver, clock, power, reports that wait. What is not known is \"-\".",
      "patrolctl unit show P-01", cmd_unit_show},
+    {"unit heard", "CALLSIGN [PLACE]", "note that a unit was heard by radio",
+     "What its crew said by voice radio: PLACE in words or LAT,LON, its "
+     "status.\n"
+     "All consoles show it with its age until the vehicle reports a newer\n"
+     "position. It never counts as a position or a status. Who noted it stays "
+     "in\n"
+     "the database.",
+     "patrolctl unit heard P-01 '23 y L' --status busy --at 3m",
+     cmd_unit_heard},
+    {"unit seen", "CALLSIGN", "tell a crew that its panic was seen",
+     "The crew's page shows that somebody has seen its panic, or the place "
+     "it\n"
+     "said, and when. Consoles do not ring for that panic any more.",
+     "patrolctl unit seen P-01", cmd_unit_seen},
     {"unit pace", "[CALLSIGN]", "how closely a unit reports",
      "Shows what is set for the unit, or with --all for all units that have\n"
      "nothing of their own; with options sets it. A running gateway tells the\n"

@@ -120,6 +120,8 @@ enum ctl_exit cmd_report_eta(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_route(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_units(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_unit_show(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit cmd_unit_heard(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit cmd_unit_seen(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_missions(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_zones(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_track(struct ctl *ctl, int argc, char **argv);

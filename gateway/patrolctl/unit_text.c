@@ -47,14 +47,39 @@ static void remark_power(const json_t *vehicle, char out[CTL_REMARKS_BYTES])
         remark(out, "on battery");
 }
 
+/* "by radio 3 min ago: busy, at 23 y L" */
+static void remark_radio(const json_t *unit, char out[CTL_REMARKS_BYTES])
+{
+    const json_t *radio = json_object_get(unit, "radio");
+    const char *status = ctl_text(radio, "status");
+    const char *place = ctl_text(radio, "place");
+    char age[32];
+    double age_s;
+    if (!ctl_number(radio, "age_s", &age_s))
+        return;
+    remark(out, "by radio %s ago%s%s%s%s",
+           ctl_format_age(age, sizeof age, age_s), status != NULL ? ": " : "",
+           status != NULL ? status : "", place != NULL ? ", at " : "",
+           place != NULL ? place : "");
+}
+
+static void remark_panic(const json_t *unit, char out[CTL_REMARKS_BYTES])
+{
+    if (ctl_text(unit, "panic_at") != NULL &&
+        ctl_text(unit, "panic_seen_at") == NULL)
+        remark(out, "PANIC, seen by nobody");
+}
+
 void ctl_unit_remarks(const json_t *unit, char out[CTL_REMARKS_BYTES])
 {
     const json_t *vehicle = json_object_get(unit, "vehicle");
     char age[32];
     double value;
     out[0] = 0;
+    remark_panic(unit, out);
     if (is_true(unit, "silent") && ctl_number(unit, "heard_age_s", &value))
         remark(out, "silent for %s", ctl_format_age(age, sizeof age, value));
+    remark_radio(unit, out);
     if (ctl_number(vehicle, "receiver_mode", &value) && value < 2)
         remark(out, value < 1 ? "no receiver" : "no fix");
     remark_power(vehicle, out);
@@ -185,6 +210,35 @@ static void facts_of_vehicle(struct ctl_table *table, const json_t *vehicle)
     fact_number(table, "reports lost", vehicle, "outbox_dropped", 1, 0, "");
 }
 
+/* A text with when it was said. */
+static void fact_said(struct ctl_table *table, const char *name,
+                      const json_t *said, const char *key)
+{
+    const char *text = ctl_text(said, key), *at = ctl_text(said, "at");
+    ctl_table_cell(table, name);
+    if (text != NULL && at != NULL)
+        ctl_table_format(table, "%s, %s", text, at);
+    else
+        ctl_table_cell(table, "-");
+}
+
+static void facts_of_words(struct ctl_table *table, const json_t *unit)
+{
+    const json_t *radio = json_object_get(unit, "radio");
+    fact_said(table, "crew", json_object_get(unit, "crew"), "text");
+    fact_said(table, "place it says", json_object_get(unit, "said_place"),
+              "text");
+    fact(table, "panic", ctl_text(unit, "panic_at"));
+    fact(table, "panic seen", ctl_text(unit, "panic_seen_at"));
+    fact_time(table, "heard by radio", radio, "at", "age_s");
+    fact(table, "status by radio", ctl_text(radio, "status"));
+    fact(table, "place by radio", ctl_text(radio, "place"));
+    ctl_table_cell(table, "which is");
+    ctl_cell_point(table, radio);
+    fact(table, "note", ctl_text(radio, "note"));
+    fact(table, "noted by", ctl_text(radio, "who"));
+}
+
 void ctl_unit_facts(struct ctl_table *table, const json_t *unit)
 {
     const json_t *silent = json_object_get(unit, "silent");
@@ -203,6 +257,7 @@ void ctl_unit_facts(struct ctl_table *table, const json_t *unit)
          json_is_true(silent)    ? "yes"
          : json_is_false(silent) ? "no"
                                  : NULL);
+    facts_of_words(table, unit);
     facts_of_position(table, json_object_get(unit, "position"));
     facts_of_vehicle(table, json_object_get(unit, "vehicle"));
 }

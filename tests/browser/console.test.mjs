@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import {
-    api, axe, isLive, kill, launch, open, shot, signal, sql, start, URL,
+    api, axe, isLive, kill, launch, open, shot, signal, sql, start, until, URL,
 } from "./lib.mjs";
 
 let browser, page;
@@ -263,14 +263,92 @@ test("a panic is heard, shown above all else, and acknowledged once", async () =
     await page.waitForFunction((was) => globalThis.tones > was, before);
     assert.deepEqual(await axe(page), []);
     await shot(page, "7-panic");
+    const other = await open(browser);
+    await other.goto(URL);
+    await other.waitForSelector(raised);
     await page.locator(`${raised} button`).focus();
     await page.keyboard.press("Enter");
     await page.waitForSelector(raised, { state: "detached" });
+    /* the crew is told, and whoever sits elsewhere need not answer again */
+    await until(page, async () =>
+        (await (await fetch("/v1/units/P-05")).json()).panic_seen_at !== null);
+    await other.waitForSelector(raised, { state: "detached" });
+    await other.context().close();
+    assert.equal(sql("SELECT count(*) FROM patrol.seen"), "1");
+    await page.waitForFunction(() => document.querySelector("#untold").hidden &&
+        /panic at .*, seen at/.test(document.querySelector("#unit-list").textContent));
     await page.reload();
     await isLive(page);
     await page.waitForFunction(() =>
         document.querySelectorAll("#unit-list .unit").length === 24);
     assert.equal(await page.locator(raised).count(), 0);
+});
+
+test("heard by radio: noted by keyboard, shown with its age, taken back", async () => {
+    sql("INSERT INTO patrol.unit (call_sign) VALUES ('ZULU7')");
+    await page.fill("#filter", "ZULU7");
+    await page.waitForFunction(() => document.querySelectorAll("#unit-list .unit").length === 1 &&
+        document.querySelector("#unit-list .name").textContent === "ZULU7");
+    await page.locator("#unit-list .unit").focus();
+    await page.keyboard.press("Enter");
+    await page.keyboard.press("r");
+    await page.waitForSelector("#radio-sheet[open]");
+    assert.equal(await page.evaluate(() => document.activeElement.id), "radio-place");
+    await page.keyboard.type("23 y L");
+    await page.waitForFunction(() => /Calle 23/.test(
+        document.querySelector("#radio-places button")?.textContent));
+    await shot(page, "9-radio-sheet");
+    assert.deepEqual(await axe(page), []);
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter"); /* the corner that is offered */
+    assert.equal(await page.evaluate(() => document.activeElement.id), "radio-place");
+    await page.keyboard.press("Tab");
+    await page.keyboard.type("bus");
+    await page.keyboard.press("Tab");
+    await page.keyboard.type("3");
+    await page.keyboard.press("Tab");
+    await page.keyboard.type("<b>flat</b> tyre");
+    await page.keyboard.press("Tab");
+    await page.keyboard.type("Ana");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("#radio-sheet[open]", { state: "hidden" });
+    assert.equal(await page.evaluate(() =>
+        document.activeElement.querySelector(".name").textContent), "ZULU7");
+    await page.waitForFunction(() => /by radio 3\d? min ago: busy, .*Calle 23/.test(
+        document.querySelector("#unit-list .by-radio").textContent));
+    assert.match(await textOf("#unit-list .details"), /<b>flat<\/b> tyre · noted by Ana/);
+    const { radio, position } = await api("/v1/units/ZULU7");
+    assert.equal(position, null);
+    assert.ok(Math.abs(radio.lat - 23.13) < 0.05 && radio.who === "Ana");
+    await page.keyboard.press("Enter"); /* the map goes to the place it said */
+    await page.waitForTimeout(1000);
+    await shot(page, "9-radio");
+    for (const [language, words] of [["es", /por radio hace .*: ocupada/],
+        ["fr", /par radio il y a .*: occupée/], ["en", /by radio/]]) {
+        await page.selectOption("#language", language);
+        assert.match(await textOf("#unit-list .by-radio"), words);
+        await shot(page, `9-radio-${language}`);
+    }
+    assert.deepEqual(await axe(page), []);
+    await page.locator("#unit-list .unit").focus();
+    await page.keyboard.press("r");
+    await page.locator("#radio-withdraw").focus();
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() =>
+        document.querySelector("#unit-list .by-radio").textContent === "");
+    assert.equal(sql("SELECT who, withdrawn_by FROM patrol.heard"), "Ana|Ana");
+    sql("DELETE FROM patrol.unit WHERE call_sign = 'ZULU7'");
+    await page.fill("#filter", "");
+    await page.waitForFunction(() => document.querySelectorAll("#unit-list .unit").length === 24);
+});
+
+test("silent, silent but heard by radio, and live look different", async () => {
+    const looks = await page.evaluate(async () => {
+        const { lookOf, symbolPicture } = await import("/console/symbols.js");
+        return [{}, { silent: true }, { silent: true, radio: {} }, { radio: {} }].map((data) =>
+            symbolPicture(lookOf({ status: "available", ...data }), "day").toDataURL());
+    });
+    assert.equal(new Set(looks).size, looks.length);
 });
 
 /* it takes the minute and a half that a parked unit may be quiet */

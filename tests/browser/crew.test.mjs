@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { api, axe, CREW, kill, launch, open, shot, signal, sql, start } from "./lib.mjs";
+import { api, axe, CREW, kill, launch, open, shot, signal, sql, start, URL } from "./lib.mjs";
 
 const PHONE = { viewport: { width: 360, height: 640 }, hasTouch: true, isMobile: true };
 let browser, page;
@@ -113,6 +113,15 @@ test("a stray touch is no panic; a held one is", async () => {
     assert.equal(events("panic").length, 1);
     assert.ok((await api("/v1/units/P-01")).panic_at);
     await shot(page, "crew-5-panic");
+    const { panic_at: at } = await api("/v1/units/P-01");
+    await fetch(`${URL}/v1/units/P-01/seen`, {
+        method: "PUT", headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ what: "panic", at }),
+    });
+    await page.waitForFunction(() => /^✔ PANIC at .*: the control room saw it at \d\d:\d\d:\d\d$/
+        .test(document.querySelector("#panic-told").textContent));
+    assert.match(await textOf("#acts .seen"), /PANIC.*✔ seen \d\d:\d\d:\d\d/s);
+    await shot(page, "crew-5-panic-seen");
 });
 
 test("panic by keyboard, and by a screen reader's press", async () => {

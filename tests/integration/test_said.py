@@ -2,11 +2,13 @@
 and units that are heard by voice radio only."""
 import datetime
 import itertools
+import os
+import subprocess
 
 import pytest
 import requests
 
-from lib_common import wait_for
+from lib_common import BIN, wait_for
 from lib_database import crossing
 from lib_vehicle import entry, now_ms
 from test_closures import Schema
@@ -263,3 +265,33 @@ def test_without_the_database_it_says_so(town, server):
         server.start()
     wait_for(lambda: requests.put(town.url + "/v1/units/A2/heard", json={},
                                   timeout=10).status_code == 200, 30, town.log)
+
+
+# --------------------------------------------------------------------- in a terminal
+def test_the_same_in_a_terminal(town):
+    def ctl(*words, ends=0):
+        done = subprocess.run([os.path.join(BIN, "patrolctl"), *words, "-g", town.url],
+                              capture_output=True, text=True, timeout=30, check=False)
+        assert done.returncode == ends, done.stderr
+        return done.stdout + done.stderr
+
+    assert ctl("unit", "heard", "A2", "23 y L\u202e", "--status", "busy", "--at", "3m",
+               "--note", "flat tyre", "--who", "Ana").startswith(
+                   "A2 was heard by radio 3 min ago\n")
+    wait_unit(town, lambda u: u["radio"], "A2")
+    listed = ctl("units")
+    assert "by radio 3 min ago: busy, at 23 y L?" in listed
+    facts = ctl("unit", "show", "A2")
+    for line in ("status by radio     busy", "noted by            Ana",
+                 "note                flat tyre"):
+        assert line in facts
+    assert "no longer" not in ctl("unit", "heard", "A2", "--take-back", "--who", "Ana")
+    wait_unit(town, lambda u: u["radio"] is None, "A2")
+    assert "No" in ctl("unit", "heard", "A2", "--take-back", ends=1)
+    assert ctl("unit", "seen", "A2") == "A2 has said nothing that is to be seen\n"
+    town.car.send(entry(2, crossing(1, 1), kind="panic"))
+    wait_unit(town, lambda u: u["panic_at"], "A1")
+    assert "PANIC, seen by nobody" in ctl("units")
+    assert "by Berta" in ctl("unit", "seen", "A1", "--who", "Berta")
+    wait_unit(town, lambda u: u["panic_seen_by"] == "Berta", "A1")
+    assert "PANIC" not in ctl("units")

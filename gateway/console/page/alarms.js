@@ -108,6 +108,11 @@ export function raise(key, kind, text, since = new Date(), whenSeen = () => {}) 
     soundNow();
 }
 
+/** Somebody else has seen to it: it is none any more. */
+export function settle(key) {
+    if (alarms.delete(key)) show();
+}
+
 /** What the alarm was about is over; it stays until it was seen. */
 export function over(key, at = new Date()) {
     const alarm = alarms.get(key);

@@ -28,6 +28,10 @@ export function setMissions(list) {
     }));
 }
 
+export function knownMissions() {
+    return missions;
+}
+
 function closeMatches() {
     matches = [];
     active = -1;
@@ -60,7 +64,7 @@ function showMatches() {
 }
 
 /* The corners that are called so, as matches. */
-async function findCorners(typed) {
+export async function findCorners(typed) {
     const { places } = await fetchJson(`/v1/places?q=${encodeURIComponent(typed)}`);
     return places.map((place) => ({
         ...place, corner: true, name: `${plain(place.street)} / ${plain(place.cross_street)}`,

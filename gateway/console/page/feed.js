@@ -51,7 +51,8 @@ function takeUnit(data) {
     if (before && told === null && data.revision < before.data.revision) return;
     lead(before, next, now);
     units.set(data.call_sign, next);
-    if (data.panic_at !== null && data.panic_at !== before?.data.panic_at) tell("panic", data);
+    if (data.panic_at !== null && (data.panic_at !== before?.data.panic_at ||
+        data.panic_seen_at !== before.data.panic_seen_at)) tell("panic", data);
     tell("unit");
 }
 
@@ -196,6 +197,18 @@ export async function postJson(path, sent, within_ms) {
         method: "POST", body: JSON.stringify(sent),
         headers: { "Content-Type": "application/json" },
     });
+}
+
+/** The same with other methods. */
+export async function putJson(path, sent, within_ms = 5000) {
+    return askApi(path, within_ms, {
+        method: "PUT", body: JSON.stringify(sent),
+        headers: { "Content-Type": "application/json" },
+    });
+}
+
+export async function deleteJson(path, within_ms = 5000) {
+    return askApi(path, within_ms, { method: "DELETE" });
 }
 
 /** The answer of the API; throws {slug, detail}. */

@@ -1,10 +1,12 @@
 /* The units as a list: for eyes that look for one, and for screen readers. */
-import { byId, element, nameElement } from "./dom.js";
+import { buttonElement, byId, element, nameElement } from "./dom.js";
 import { on, units } from "./feed.js";
 import { chooseUnit, onChosen } from "./map.js";
+import { openRadio, radioText } from "./radio.js";
 import { ageOf } from "./reckon.js";
-import { ageText, number, onLanguage, plain, say } from "./say.js";
+import { ageText, clock, number, onLanguage, plain, say } from "./say.js";
 import { fold } from "./search.js";
+import { isSeenHere, tellSeen } from "./seen.js";
 import { lookOf, STATUSES, symbolPicture } from "./symbols.js";
 
 const ROWS_MAX = 100;
@@ -24,17 +26,57 @@ function makeRow(name) {
     const shown = nameElement(plain(name, 64), "name");
     const state = element("span", null, "state");
     const details = element("span", null, "details");
+    const radio = element("span", null, "by-radio");
+    const acts = element("div", null, "unit-acts");
+    const heard = buttonElement("", () => note(name));
+    const seen = buttonElement("", () => {
+        tellSeen(name, "place", units.get(name).data.said_place.at);
+        show();
+    });
     button.type = "button";
-    text.append(shown, state, details);
+    text.append(shown, state, radio, details);
     button.append(picture, text);
     button.addEventListener("click", () => chooseUnit(name));
-    item.append(button);
-    return { item, button, picture, state, details, look: "" };
+    button.addEventListener("keydown", (event) => {
+        if (event.key.toLowerCase() === "r" && !event.ctrlKey && !event.metaKey) note(name);
+    });
+    acts.append(heard, seen);
+    item.append(button, acts);
+    return { item, button, picture, state, radio, details, acts, heard, seen, look: "" };
 }
 
-function detailsOf({ position, connected }) {
-    if (position === null) return "";
+function note(name) {
+    openRadio(name, Boolean(units.get(name)?.data.radio));
+}
+
+/* What people said of it. */
+function saidOf({ crew, said_place: place, panic_at: panic, panic_seen_at: seen,
+    panic_seen_by: by, radio, status }) {
     const parts = [];
+    if (crew && status !== "off_duty") parts.push(say("crew_of", { names: plain(crew.text, 120) }));
+    if (place) parts.push(say("place_said", {
+        place: plain(place.text, 120), time: clock(new Date(place.at)) }));
+    if (panic) parts.push(say(seen === null ? "panic_open" : by ? "panic_seen_by" : "panic_seen", {
+        time: clock(new Date(panic)), seen: clock(new Date(seen)), who: plain(by ?? "", 60) }));
+    if (radio?.note) parts.push(plain(radio.note, 200));
+    if (radio?.who) parts.push(say("radio_who", { who: plain(radio.who, 60) }));
+    return parts;
+}
+
+function fillActs(row, name, data) {
+    const { said_place: place } = data;
+    row.acts.hidden = name !== chosen;
+    if (row.acts.hidden) return;
+    setText(row.heard, say("radio_note"));
+    row.heard.setAttribute("aria-label", `${say("radio_note")} ${plain(name, 64)}`);
+    row.seen.hidden = !place || place.seen_at !== null || isSeenHere(name, "place", place.at);
+    setText(row.seen, say("place_seen"));
+}
+
+function detailsOf(data) {
+    const { position, connected } = data;
+    const parts = saidOf(data);
+    if (position === null) return parts.join(" · ");
     const { speed_mps: speed, course_deg: course, accuracy_m: accuracy } = position;
     if (speed !== null)
         parts.push(speed < 1.5 ? say("standing") : say("speed", { speed: number(speed * 3.6) }));
@@ -57,9 +99,12 @@ function fillRow(row, name, unit, now) {
     state.push(age_s === null ? say("no_position") : ageText(age_s));
     setText(row.state, state.join(" · "));
     setText(row.details, name === chosen ? detailsOf(data) : "");
+    setText(row.radio, data.radio ? radioText(unit, now) : "");
+    fillActs(row, name, data);
     row.button.setAttribute("aria-pressed", String(name === chosen));
     row.button.classList.toggle("silent", look.silent);
-    const key = `${look.status} ${look.silent} ${look.old} ${theme}`;
+    row.button.classList.toggle("panic", Boolean(data.panic_at) && data.panic_seen_at === null);
+    const key = `${look.status} ${look.silent} ${look.radio} ${look.old} ${theme}`;
     if (row.look !== key) {
         row.picture.replaceChildren(symbolPicture(look, theme));
         row.look = key;
@@ -80,7 +125,8 @@ function wanted() {
     return names.filter((name) => {
         const { data } = units.get(name);
         const text = fold(`${name} ${say(`status_${lookOf(data).status}`)} ` +
-            `${data.silent ? say("silent") : ""} ${data.capabilities.join(" ")}`);
+            `${data.silent ? say("silent") : ""} ${data.radio ? say("radio") : ""} ` +
+            data.capabilities.join(" "));
         return words.every((word) => text.includes(word));
     });
 }
@@ -123,6 +169,7 @@ function showLegend() {
         ...STATUSES.map((status) => item({ status }, say(`status_${status}`))),
         item({ status: "available" }, say("legend_heading"), true),
         item({ status: "available", silent: true }, say("legend_silent")),
+        item({ status: "available", silent: true, radio: true }, say("legend_radio")),
         item({ status: "available", old: true }, say("legend_old")),
         closureItem());
 }

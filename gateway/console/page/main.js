@@ -1,5 +1,5 @@
 /* The page: what stands where, and what follows from what. */
-import { over, raise, startAlarms } from "./alarms.js";
+import { over, raise, settle, startAlarms } from "./alarms.js";
 import { askPoint, setMissions, startAsk } from "./ask.js";
 import { byId, element } from "./dom.js";
 import { fetchJson, health, on, startFeed, units } from "./feed.js";
@@ -7,6 +7,8 @@ import { alarmGroup } from "./groups.js";
 import { setListTheme, startList } from "./list.js";
 import { chooseUnit, reloadTiles, resizeMap, setMapTheme, showBounds, showOnMap, startMap } from "./map.js";
 import { markPanic, redraw } from "./overlay.js";
+import { startRadio } from "./radio.js";
+import { isSeenHere, startSeen, tellSeen } from "./seen.js";
 import { planPoint, setPlanCity, startPlan } from "./plan.js";
 import {
     ageText, clock, clockZone, onLanguage, plain, say, setTimeZone, startLanguage,
@@ -115,20 +117,20 @@ function onTwins({ device, call_sign: name }) {
         () => say("alarm_twins", { name: plain(name ?? device, 64) }));
 }
 
-/* One that somebody at this browser has seen is not raised again when the page
- * is loaded anew. */
-function onPanic({ call_sign: name, panic_at: at }) {
-    const seen = JSON.parse(localStorage.getItem("panics") ?? "{}");
-    if (seen[name] >= at) return;
-    markPanic(name, true);
-    raise(`panic ${name} ${at}`, "panic", () => say("alarm_panic", { unit: plain(name, 64) }),
-        new Date(at), () => {
-            localStorage.setItem("panics", JSON.stringify({
-                ...JSON.parse(localStorage.getItem("panics") ?? "{}"), [name]: at,
-            }));
-            markPanic(name, false);
-            chooseUnit(name);
-        });
+/* Over when somebody has seen it, at whichever browser: the crew is told. */
+function onPanic({ call_sign: name, panic_at: at, panic_seen_at: seen }) {
+    const key = `panic ${name} ${at}`;
+    const open = seen === null && !isSeenHere(name, "panic", at);
+    markPanic(name, open);
+    if (!open) {
+        settle(key);
+        return;
+    }
+    raise(key, "panic", () => say("alarm_panic", { unit: plain(name, 64) }), new Date(at), () => {
+        markPanic(name, false);
+        chooseUnit(name);
+        tellSeen(name, "panic", at);
+    });
 }
 
 /* -------------------------------------------------------------- the city */
@@ -221,6 +223,8 @@ if (!startMap((place, pixel) => planning() ? planPoint(place, pixel) : askPoint(
     byId("map-hint").textContent = say("map_failed");
 }
 startAlarms();
+startSeen();
+startRadio();
 startAsk();
 startList();
 startTimes();

@@ -30,8 +30,11 @@ export function chooseUnit(name, go = true) {
     markChosen(name);
     for (const listener of chosenListeners) listener(name);
     const unit = units.get(name);
-    if (!go || map === null || !unit?.data.position) return;
-    const { lat, lon } = shownAt(unit, performance.now());
+    const radio = unit?.data.radio;
+    const heard = radio && radio.lat !== null ? radio : null;
+    if (!go || map === null || !(unit?.data.position || heard)) return;
+    /* what was heard by radio is newer than its position */
+    const { lat, lon } = heard ?? shownAt(unit, performance.now());
     map.easeTo({ center: [lon, lat], zoom: Math.max(map.getZoom(), 14), duration: 300 });
 }
 

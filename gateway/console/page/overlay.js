@@ -3,8 +3,8 @@
  * milliseconds and no graphics card. */
 import { units } from "./feed.js";
 import { ageOf, MOVING_MPS, shownAt, shownSpeed } from "./reckon.js";
-import { plain } from "./say.js";
-import { colours, drawPointer, drawSymbol, lookOf, STATUSES } from "./symbols.js";
+import { plain, say } from "./say.js";
+import { colours, drawPointer, drawRadio, drawSymbol, lookOf, STATUSES } from "./symbols.js";
 
 /* Drawn anew when the fastest in view has gone a pixel, not for less; and so
  * that keys and clicks are answered on a machine that takes long for it (one
@@ -38,6 +38,7 @@ let chosen = null;
 let target = null;
 let fleet = units; /* whose places are drawn */
 const seen = []; /* those in view, as they were last drawn */
+let heard = []; /* whose place by radio is in view, likewise */
 let drawn = null; /* the view then */
 const AS_DRAWN = { scale: 1, x: 0, y: 0 };
 let off = AS_DRAWN; /* where the drawing is moved to since */
@@ -63,8 +64,9 @@ function clearSheet() {
 /* Where a sprite stands on the sheet, drawn when it is first wanted. One
  * picture of all, none of them turned as it is drawn: thousands of them then go
  * to the screen in one piece. `turn` -1: without a pointer. */
-function place(status, silent, old, turn) {
-    const key = ((STATUSES.indexOf(status) * 2 + silent) * 2 + old) * (TURNS + 1) + turn + 1;
+function place({ status, silent, radio }, old, turn) {
+    const look = ((STATUSES.indexOf(status) * 2 + silent) * 2 + radio) * 2 + old;
+    const key = look * (TURNS + 1) + turn + 1;
     const found = sprites.get(key);
     if (found !== undefined) return found;
     if (sprites.size === ROW * ROW) clearSheet();
@@ -79,7 +81,7 @@ function place(status, silent, old, turn) {
         drawPointer(pen, theme);
         pen.restore();
     }
-    drawSymbol(pen, { status, silent, old }, theme);
+    drawSymbol(pen, { status, silent, radio, old }, theme);
     sprites.set(key, at);
     return at;
 }
@@ -189,11 +191,11 @@ function drawRing(x, y, colour, r) {
 }
 
 function drawUnit({ name, unit, x, y }, now) {
-    const { status, silent } = lookOf(unit.data);
+    const look = lookOf(unit.data);
     const { speed_mps: speed, course_deg: course } = unit.data.position;
-    const heads = course !== null && speed !== null && speed >= MOVING_MPS && !silent;
+    const heads = course !== null && speed !== null && speed >= MOVING_MPS && !look.silent;
     const turn = heads ? Math.round((course * TURNS) / 360) % TURNS : -1;
-    const at = place(status, silent, ageOf(unit, now) > OLD_S, turn);
+    const at = place(look, ageOf(unit, now) > OLD_S, turn);
     const ratio = devicePixelRatio || 1;
     const size = heads ? SPRITE : PLAIN;
     const inset = (SPRITE - size) / 2;
@@ -202,6 +204,29 @@ function drawUnit({ name, unit, x, y }, now) {
     draw.drawImage(sheet, ((at % ROW) * SPRITE + inset) * ratio,
         (Math.floor(at / ROW) * SPRITE + inset) * ratio, size * ratio, size * ratio,
         x - size / 2, y - size / 2, size, size);
+}
+
+/* Where units say by radio that they are; never their position. Few have said
+ * so at a time. */
+function lookByRadio() {
+    const { width, height } = drawn;
+    heard = [];
+    for (const [name, { data: { radio } }] of fleet) {
+        if (!radio || radio.lat === null) continue;
+        const { x, y } = toPixel(drawn, radio);
+        if (x > -30 && y > -30 && x < width + 30 && y < height + 30)
+            heard.push({ name, x, y });
+    }
+}
+
+function drawByRadio({ name, x, y }) {
+    const made = label(say("radio_at", { unit: plain(name, 24) }));
+    if (name === chosen) drawRing(x, y, colours(theme).edge, 17);
+    draw.save();
+    draw.translate(x, y);
+    drawRadio(draw, theme);
+    draw.restore();
+    draw.drawImage(made, x - made.cssWidth / 2, y + 10, made.cssWidth, 18);
 }
 
 function drawLabel({ name, x, y }) {
@@ -232,6 +257,8 @@ function paintAll(now) {
     off = AS_DRAWN;
     canvas.style.transform = "";
     look(now);
+    lookByRadio();
+    for (const one of heard) drawByRadio(one);
     for (const one of seen) drawUnit(one, now);
     for (const one of seen)
         if (seen.length <= LABELS_MAX || one.name === chosen || ranked.has(one.name) ||
@@ -295,7 +322,7 @@ export function unitAt(x, y) {
     const { width, height } = drawn ?? view();
     const drawnX = (x - off.x - width / 2) / off.scale + width / 2;
     const drawnY = (y - off.y - height / 2) / off.scale + height / 2;
-    for (const one of seen) {
+    for (const one of [...heard, ...seen]) {
         const away = Math.hypot(one.x - drawnX, one.y - drawnY);
         if (away < least) [best, least] = [one.name, away];
     }

@@ -9,12 +9,12 @@ const COLOURS = {
     day: {
         available: "#0072b2", en_route: "#e69f00", on_scene: "#009e73",
         busy: "#cc79a7", off_duty: "#8a8f98", unknown: "#ffffff",
-        edge: "#101418", text: "#101418", halo: "#ffffff", cross: "#b00020",
+        edge: "#101418", text: "#101418", halo: "#ffffff", cross: "#b00020", radio: "#7a3fb0",
     },
     night: {
         available: "#56b4e9", en_route: "#f0c244", on_scene: "#2fc89c",
         busy: "#e6a3c7", off_duty: "#8a929e", unknown: "#2b3138",
-        edge: "#f4f6f8", text: "#f4f6f8", halo: "#10151b", cross: "#ff6b6b",
+        edge: "#f4f6f8", text: "#f4f6f8", halo: "#10151b", cross: "#ff6b6b", radio: "#d4a6ff",
     },
 };
 
@@ -51,7 +51,34 @@ function cross(draw, r, colour) {
     draw.stroke();
 }
 
-/** Draws around 0,0. `look`: {status, silent, old}. */
+/* Waves of a radio, up to the right. */
+function waves(draw, r, colour) {
+    draw.setLineDash([]);
+    draw.lineWidth = 2;
+    draw.strokeStyle = colour;
+    for (const far of [1.3, 1.8]) {
+        draw.beginPath();
+        draw.arc(0, 0, r * far, -0.4 * Math.PI, -0.1 * Math.PI);
+        draw.stroke();
+    }
+}
+
+/** Where a unit says by radio that it is: a ring with waves, around 0,0. */
+export function drawRadio(draw, theme, r = 8) {
+    const paint = COLOURS[theme];
+    for (const [colour, width] of [[paint.halo, 6], [paint.radio, 2.5]]) {
+        draw.setLineDash([]);
+        draw.beginPath();
+        draw.arc(0, 0, r * 0.7, 0, TAU);
+        draw.lineWidth = width;
+        draw.strokeStyle = colour;
+        draw.stroke();
+    }
+    waves(draw, r, paint.radio);
+}
+
+/** Draws around 0,0. `look`: {status, silent, radio, old}. One that is silent,
+ * but was heard by radio, is not crossed out. */
 export function drawSymbol(draw, look, theme, r = 8) {
     const paint = COLOURS[theme];
     const hollow = look.status === "off_duty" || look.silent;
@@ -71,7 +98,8 @@ export function drawSymbol(draw, look, theme, r = 8) {
         draw.textBaseline = "middle";
         draw.fillText("?", 0, 0.5);
     }
-    if (look.silent) cross(draw, r, paint.cross);
+    if (look.silent && !look.radio) cross(draw, r, paint.cross);
+    if (look.radio) waves(draw, r, paint.radio);
     draw.globalAlpha = 1;
 }
 
@@ -108,5 +136,5 @@ export function symbolPicture(look, theme, pointer = false) {
 /** How a unit looks. */
 export function lookOf(data) {
     const status = STATUSES.includes(data.status) ? data.status : "unknown";
-    return { status, silent: data.silent === true };
+    return { status, silent: data.silent === true, radio: Boolean(data.radio) };
 }
