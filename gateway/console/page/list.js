@@ -38,7 +38,9 @@ function makeRow(name) {
     button.append(picture, text);
     button.addEventListener("click", () => chooseUnit(name));
     button.addEventListener("keydown", (event) => {
-        if (event.key.toLowerCase() === "r" && !event.ctrlKey && !event.metaKey) note(name);
+        if (event.key.toLowerCase() !== "r" || event.ctrlKey || event.metaKey) return;
+        event.preventDefault(); /* else it is typed into the sheet */
+        note(name);
     });
     acts.append(heard, seen);
     item.append(button, acts);
