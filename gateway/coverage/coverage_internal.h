@@ -115,12 +115,13 @@ struct coverage {
 struct coverage_streets {
     atomic_uint references;
     struct coverage_basis *basis;
+    bool figures_only;
     int64_t at_ms;
     size_t slots;
     struct coverage_unit *units;
     struct roads_spread *spread; /* NULL: to be made */
     size_t spread_slots;
-    uint32_t (*first_ms)[COVERAGE_FOLD]; /* by piece */
+    uint32_t (*first_ms)[COVERAGE_FOLD]; /* by piece; not with figures_only */
     struct zone_streets *zones;
     size_t gap_count;
     struct coverage_gap *gaps;

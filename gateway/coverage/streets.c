@@ -60,6 +60,11 @@ enum pt_err coverage_streets_begin(struct coverage *coverage, int64_t now_ms,
     return PT_OK;
 }
 
+void coverage_streets_figures(struct coverage_streets *job)
+{
+    job->figures_only = true;
+}
+
 /* ----------------------------------------------------------------- the sweep
  */
 static enum pt_err make_spread(struct coverage_streets *job)
@@ -73,9 +78,10 @@ static enum pt_err make_spread(struct coverage_streets *job)
                             &job->spread);
 }
 
-static uint32_t longest_promise_ms(const struct coverage_basis *basis)
+static uint32_t longest_promise_ms(const struct coverage_basis *basis,
+                                   uint32_t shortest_ms)
 {
-    uint32_t longest = LIMIT_MS;
+    uint32_t longest = shortest_ms;
     for (size_t i = 0; i < basis->piece_count; i++)
         if (basis->pieces[i].promise_ms > longest)
             longest = basis->pieces[i].promise_ms;
@@ -92,8 +98,11 @@ static enum pt_err sweep(struct coverage_streets *job,
     }
     roads_spread_start(job->spread, job->basis->start_ms,
                        job->basis->settings.start_share);
+    /* of who is late nothing is counted but that */
+    uint32_t limit_ms =
+        longest_promise_ms(job->basis, job->figures_only ? 0 : LIMIT_MS);
     return roads_spread_run(job->spread, job->basis->metrics.now, standing,
-                            longest_promise_ms(job->basis), NULL, NULL);
+                            limit_ms, NULL, NULL);
 }
 
 /* How many arrive at each piece in time, into `within`. */
@@ -104,10 +113,12 @@ static void judge_pieces(struct coverage_streets *job,
     struct roads_reach first[COVERAGE_FOLD];
     for (size_t i = 0; i < basis->piece_count; i++) {
         const struct piece *p = &basis->pieces[i];
+        if (job->figures_only && p->promise_ms == 0)
+            continue;
         struct roads_place place = {.edge = p->edge,
                                     .fraction = (double)p->middle};
         roads_spread_to(job->spread, standing, &place, first);
-        for (size_t k = 0; k < COVERAGE_FOLD; k++)
+        for (size_t k = 0; !job->figures_only && k < COVERAGE_FOLD; k++)
             job->first_ms[i][k] =
                 first[k].slot == ROADS_NONE ? ROADS_NONE : first[k].ms;
         while (within[i] < COVERAGE_FOLD &&
@@ -145,10 +156,12 @@ enum pt_err coverage_streets_run(struct coverage_streets *job)
     const struct coverage_basis *basis = job->basis;
     struct roads_standing *standing = NULL;
     uint8_t *within = calloc(basis->piece_count + 1, sizeof(*within));
-    job->first_ms = calloc(basis->piece_count + 1, sizeof(*job->first_ms));
+    if (!job->figures_only)
+        job->first_ms = calloc(basis->piece_count + 1, sizeof(*job->first_ms));
     job->zones = calloc(basis->zone_count + 1, sizeof(*job->zones));
     enum pt_err err = PT_E_NOMEM;
-    if (within != NULL && job->first_ms != NULL && job->zones != NULL)
+    if (within != NULL && job->zones != NULL &&
+        (job->figures_only || job->first_ms != NULL))
         err = make_spread(job);
     if (err == PT_OK)
         err = roads_standing_new(basis->roads, job->spread_slots, &standing);
@@ -157,7 +170,7 @@ enum pt_err coverage_streets_run(struct coverage_streets *job)
     if (err == PT_OK) {
         judge_pieces(job, standing, within);
         add_up(job, within);
-        err = coverage_find_gaps(job);
+        err = job->figures_only ? PT_OK : coverage_find_gaps(job);
     }
     roads_standing_free(standing);
     free(within);

@@ -44,10 +44,13 @@ enum pt_err dispatch_new(const struct dispatch_settings *settings,
     dispatch->moved = calloc(max_units, sizeof(*dispatch->moved));
     dispatch->has_moved =
         calloc(max_units / 64 + 1, sizeof(*dispatch->has_moved));
+    if (settings->when_asked)
+        dispatch->unsettled = calloc(max_units, sizeof(*dispatch->unsettled));
     if (dispatch->standings == NULL || dispatch->stood_at == NULL ||
         dispatch->from_at == NULL || dispatch->placed == NULL ||
         dispatch->moved_ms == NULL || dispatch->moved == NULL ||
-        dispatch->has_moved == NULL) {
+        dispatch->has_moved == NULL ||
+        (settings->when_asked && dispatch->unsettled == NULL)) {
         dispatch_free(dispatch);
         return PT_E_NOMEM;
     }
@@ -65,6 +68,7 @@ void dispatch_free(struct dispatch *dispatch)
     free(dispatch->stood_at);
     free(dispatch->from_at);
     free(dispatch->placed);
+    free(dispatch->unsettled);
     free(dispatch->moved_ms);
     free(dispatch->moved);
     free(dispatch->has_moved);

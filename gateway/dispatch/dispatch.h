@@ -42,6 +42,9 @@
 struct dispatch_settings {
     int64_t stale_after_ms; /* left out beyond this age */
     uint32_t limit_ms;      /* searches stop at this drive time */
+    /* Where units stand is worked out by dispatch_settle() alone: for those who
+     * look now and then. */
+    bool when_asked;
 };
 
 #define DISPATCH_EXCLUSIONS(X)                        \
@@ -147,6 +150,11 @@ PT_MUST_CHECK enum pt_err dispatch_snap(const struct dispatch *dispatch,
  * UTC. */
 int64_t dispatch_follow(struct dispatch *dispatch, struct fleet *fleet,
                         int64_t now_ms);
+
+/* With `when_asked`: every unit is where it would be now without that, to the
+ * last bit. Until then it stands where it did, though dispatch_moved() tells
+ * that it has moved. */
+void dispatch_settle(struct dispatch *dispatch, struct fleet *fleet);
 
 /* What answers by the profile of that name are made of now, with what is
  * closed; NULL: the first. NULL without a network and for a name that it does

@@ -35,6 +35,14 @@ struct placed {
     uint32_t unit_id;
 };
 
+/* Who is to be put onto a street once somebody asks: as it was when it would
+ * have been otherwise. */
+struct unsettled {
+    bool waits;
+    int64_t now_ms;
+    struct fleet_unit unit;
+};
+
 /* A unit of the catalog, and where it is in the fleet; kept from query to
  * query until either changes. */
 struct known {
@@ -61,6 +69,7 @@ struct dispatch {
     struct roads_place *from_at;   /* likewise; another one where that street
                                       is closed */
     struct placed *placed;         /* likewise */
+    struct unsettled *unsettled;   /* likewise; NULL unless when_asked */
     struct follow *follow;         /* on which streets; with the roads */
     int64_t *moved_ms;  /* likewise: when it has moved on enough; or NEVER */
     int64_t now_ms;     /* of the last dispatch_follow() */

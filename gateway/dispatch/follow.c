@@ -128,6 +128,16 @@ static bool snap_far(const struct follow *follow, struct geo_point at,
     return true;
 }
 
+bool follow_report(struct follow *follow, uint32_t slot,
+                   const struct fleet_unit *unit, uint32_t *edge)
+{
+    struct trail *trail = &follow->trails[slot];
+    take_report(follow, trail, unit);
+    if (trail->placed)
+        *edge = trail->last.directed;
+    return trail->placed;
+}
+
 bool follow_unit(struct follow *follow, uint32_t slot,
                  const struct fleet_unit *unit, int64_t now_ms,
                  struct follow_place *ret)

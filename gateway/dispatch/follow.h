@@ -22,6 +22,12 @@ struct follow_place {
     uint32_t directed;        /* the way it drives, as far as is known */
 };
 
+/* Takes in what it reported, if that is new: what follow_unit() does first.
+ * Whether that was put onto a street, and one that it may be on, in `edge`;
+ * else follow_unit() looks farther. */
+bool follow_report(struct follow *follow, uint32_t slot,
+                   const struct fleet_unit *unit, uint32_t *edge);
+
 /* Where `unit`, which has a fix and stands in `slot`, is at `now_ms`. False
  * when no street is within DISPATCH_ACCESS_MAX_M. */
 bool follow_unit(struct follow *follow, uint32_t slot,

@@ -179,22 +179,65 @@ static void join(struct dispatch *dispatch, struct fleet *fleet, uint32_t slot)
     roads_standing_put(dispatch->standing, slot, from);
 }
 
-static void stand(struct dispatch *dispatch, struct fleet *fleet, uint32_t slot)
+/* Onto the street where it is at `now_ms`, as `unit` tells: the unit of the
+ * slot, or what that was then. */
+static void find_street(struct dispatch *dispatch, struct fleet *fleet,
+                        uint32_t slot, const struct fleet_unit *unit,
+                        int64_t now_ms)
 {
-    struct fleet_unit *unit = fleet_at(fleet, slot);
-    struct reckon reckon = fleet_reckon(unit);
+    struct fleet_unit *state = fleet_at(fleet, slot);
     struct follow_place found;
     if (unit->has_fix &&
-        follow_unit(dispatch->follow, slot, unit, dispatch->now_ms, &found)) {
-        write_place(dispatch->roads, &found, unit);
+        follow_unit(dispatch->follow, slot, unit, now_ms, &found)) {
+        write_place(dispatch->roads, &found, state);
         dispatch->stood_at[slot] = found.place;
     } else {
         dispatch->stood_at[slot].edge = ROADS_NONE;
-        unit->edge = FLEET_NO_EDGE;
-        unit->offset_ms = 0;
-        unit->off_road_m = 0;
+        state->edge = FLEET_NO_EDGE;
+        state->offset_ms = 0;
+        state->off_road_m = 0;
     }
     join(dispatch, fleet, slot);
+}
+
+/* Later, if it is on a street at all: which one it is on is known by its
+ * reports alone, all of which count. */
+static bool leave_unsettled(struct dispatch *dispatch, struct fleet *fleet,
+                            uint32_t slot)
+{
+    struct fleet_unit *unit = fleet_at(fleet, slot);
+    if (dispatch->unsettled == NULL)
+        return false;
+    struct unsettled *later = &dispatch->unsettled[slot];
+    later->waits = unit->has_fix &&
+                   follow_report(dispatch->follow, slot, unit, &unit->edge);
+    if (later->waits) {
+        later->now_ms = dispatch->now_ms;
+        later->unit = *unit;
+    }
+    return later->waits;
+}
+
+void dispatch_settle(struct dispatch *dispatch, struct fleet *fleet)
+{
+    if (dispatch->roads == NULL || dispatch->unsettled == NULL)
+        return;
+    for (uint32_t slot = 0; slot < fleet_count(fleet); slot++) {
+        struct unsettled *later = &dispatch->unsettled[slot];
+        if (!later->waits)
+            continue;
+        later->waits = false;
+        find_street(dispatch, fleet, slot, &later->unit, later->now_ms);
+        note_standing(dispatch, fleet, slot);
+    }
+}
+
+static void stand(struct dispatch *dispatch, struct fleet *fleet, uint32_t slot)
+{
+    const struct fleet_unit *unit = fleet_at(fleet, slot);
+    struct reckon reckon = fleet_reckon(unit);
+    if (!leave_unsettled(dispatch, fleet, slot))
+        find_street(dispatch, fleet, slot, unit, dispatch->now_ms);
     note_standing(dispatch, fleet, slot);
     dispatch->placed[slot] = (struct placed){unit->fix_time_ms, unit->unit_id};
     int64_t moved_ms =

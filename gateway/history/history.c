@@ -41,7 +41,10 @@ static int64_t slice_ms(const struct history_wish *wish)
         most_ms = HISTORY_DAY_MS * MISSIONS_A_DAY / (int64_t)missions;
     int64_t each_ms = (span_ms + wish->threads - 1) / wish->threads;
     each_ms = each_ms < most_ms ? each_ms : most_ms;
-    return each_ms > SLICE_MIN_MS ? each_ms : SLICE_MIN_MS;
+    each_ms = each_ms > SLICE_MIN_MS ? each_ms : SLICE_MIN_MS;
+    /* so that at the beginning of each one looks, too */
+    int64_t step_ms = wish->at_steps ? 1000 * wish->step_s : 1;
+    return (each_ms + step_ms - 1) / step_ms * step_ms;
 }
 
 static enum pt_err cut(struct job *job)
@@ -203,6 +206,8 @@ enum pt_err history_at(const struct history_wish *wish,
 static bool span_is_right(const struct history_wish *wish)
 {
     int64_t span_ms = wish->to_ms - wish->from_ms;
+    if (wish->at_steps && wish->step_s == 0)
+        return false;
     if (wish->from_ms < 0 || span_ms <= 0 || span_ms > HISTORY_SPAN_MAX_MS ||
         wish->step_s < 0 || wish->threads < 1 ||
         wish->threads > HISTORY_THREADS_MAX)
@@ -243,7 +248,7 @@ static enum pt_err prepare(struct run *run, const struct history_wish *wish)
 {
     struct made_by *by = &run->job.by;
     enum pt_err err = find_judged(run, wish, by->then);
-    if (err == PT_OK)
+    if (err == PT_OK && !wish->at_steps)
         err = frontages_new(wish->roads, wish->catalog, wish->pass_m,
                             &by->frontages);
     if (err == PT_OK)
@@ -349,15 +354,18 @@ static enum pt_err watch(struct run *run, const struct history_wish *wish)
 enum pt_err history_watch(const struct history_wish *wish, history_looker look,
                           void *context, char *message, size_t message_size)
 {
+    struct history_wish at_steps = *wish; /* between them nobody looks */
     struct run run = {
-        .job = {.by = {.wish = wish, .look = look, .look_context = context}}};
+        .job = {
+            .by = {.wish = &at_steps, .look = look, .look_context = context}}};
+    at_steps.at_steps = true;
     message[0] = '\0';
-    if (!span_is_right(wish) || wish->step_s == 0)
+    if (!span_is_right(&at_steps))
         return PT_E_RANGE;
     enum pt_err err = asking_open(&run.asking, wish->conninfo, "patrol history",
                                   message, message_size);
     if (err == PT_OK)
-        err = watch(&run, wish);
+        err = watch(&run, &at_steps);
     if (err != PT_OK)
         slice_message(&run, message, message_size);
     if (err != PT_OK)

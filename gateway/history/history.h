@@ -53,8 +53,12 @@ struct history_wish {
     enum history_clock clock;
     int64_t from_ms, to_ms; /* UTC; from before to, to at most now */
     int64_t step_s;         /* between snapshots of streets; 0: none */
-    double pass_m;          /* a unit that comes so near has passed by */
-    unsigned threads;       /* 1..HISTORY_THREADS_MAX */
+    /* Missions, too, are looked at only then, and nobody's passes: every
+     * snapshot is what it would be otherwise, and what is between them counts
+     * as it was at the one before. step_s is not 0. */
+    bool at_steps;
+    double pass_m;    /* a unit that comes so near has passed by */
+    unsigned threads; /* 1..HISTORY_THREADS_MAX */
     struct catalog *catalog;
     struct roads *roads;          /* prepared */
     const char *profile;          /* NULL: the first */

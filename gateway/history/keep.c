@@ -31,11 +31,12 @@ static char *settings_text(const struct history_wish *wish)
                  "{\"level\":%u,\"promise_s\":%d,\"zone_percent\":%u,"
                  "\"counts\":\"%s\",\"turnout_s\":%" PRId64
                  ",\"busy_turnout_s\":%" PRId64 ",\"position_max_s\":%" PRId64
-                 ",\"pass_m\":%.1f,\"times\":\"%s\"}",
+                 ",\"pass_m\":%.1f,\"times\":\"%s\",\"followed\":\"%s\"}",
                  c->level, c->promise_s, c->zone_percent,
                  rule->busy_too ? "available_and_busy" : "available",
                  rule->turnout_s, rule->busy_turnout_s, rule->position_max_s,
-                 wish->pass_m, wish->basis != NULL ? "given" : "then") < 0)
+                 wish->pass_m, wish->basis != NULL ? "given" : "then",
+                 wish->at_steps ? "step" : "reports") < 0)
         return NULL;
     return text;
 }
@@ -273,7 +274,8 @@ static enum pt_err write_missions(const struct asking *asking, uint32_t run_id,
         return err;
     for (size_t i = 0; i < sums->mission_count; i++) {
         struct coverage_mission m = coverage_mission(coverage, i);
-        write_mission(&copy, run_id, sums, i, &m, frontages->has_any[i]);
+        write_mission(&copy, run_id, sums, i, &m,
+                      frontages != NULL && frontages->has_any[i]);
     }
     return asking_copy_end(&copy);
 }
@@ -295,12 +297,15 @@ static enum pt_err write_hours(const struct asking *asking, uint32_t run_id,
     for (size_t i = 0; err == PT_OK && i < sums->mission_count; i++) {
         for (unsigned h = 0; h < LEARN_HOURS; h++) {
             const uint32_t *ms = sums->hour_ms[i][h];
+            char passes[16] = "\\N"; /* nobody's were looked for */
+            if (!sums->wish->at_steps)
+                snprintf(passes, sizeof(passes), "%u", sums->hour_passes[i][h]);
             if (ms[0] + ms[1] + ms[2] + ms[3] > 0)
-                asking_copy_row(
-                    &copy,
-                    "%" PRIu32 "\t%" PRIu32 "\t%u\t{%.3f,%.3f,%.3f,%.3f}\t%u\n",
-                    run_id, mission_id(sums, i), h, ms[0] / 1e3, ms[1] / 1e3,
-                    ms[2] / 1e3, ms[3] / 1e3, sums->hour_passes[i][h]);
+                asking_copy_row(&copy,
+                                "%" PRIu32 "\t%" PRIu32
+                                "\t%u\t{%.3f,%.3f,%.3f,%.3f}\t%s\n",
+                                run_id, mission_id(sums, i), h, ms[0] / 1e3,
+                                ms[1] / 1e3, ms[2] / 1e3, ms[3] / 1e3, passes);
         }
     }
     return err == PT_OK ? asking_copy_end(&copy) : err;

@@ -224,6 +224,11 @@ static void tell_units(struct replay *r, int64_t now_ms)
 static void step(struct replay *r, int64_t now_ms)
 {
     int64_t move_ms = dispatch_follow(r->dispatch, r->fleet, now_ms);
+    if (r->by->wish->at_steps) {
+        fleet_changes_take(r->fleet);
+        r->wake_ms = move_ms < 0 ? NEVER : now_ms + (move_ms > 1 ? move_ms : 1);
+        return;
+    }
     put_moved(r, now_ms);
     fleet_changes_take(r->fleet);
     int64_t wait_ms = coverage_follow(r->coverage, now_ms, on_alarm, NULL);
@@ -272,11 +277,23 @@ static void change_terms(struct replay *r, int64_t now_ms)
     if (r->err == PT_OK && r->terms != before)
         fail(r, use_terms(r, r->terms, now_ms));
     then_let_go(before);
-    if (r->err != PT_OK)
+    if (r->err != PT_OK || r->by->wish->at_steps)
         return;
     put_moved(r, now_ms);
     tell_units(r, now_ms);
     tell_all(r, now_ms);
+}
+
+/* What was left out at the steps since one looked last. */
+static void catch_up(struct replay *r, int64_t now_ms)
+{
+    step(r, now_ms);
+    if (!r->by->wish->at_steps)
+        return;
+    dispatch_settle(r->dispatch, r->fleet);
+    put_moved(r, now_ms);
+    (void)coverage_follow(r->coverage, now_ms, on_alarm, NULL);
+    tell_units(r, now_ms);
 }
 
 static void look_whether_to_stop(struct replay *r, int64_t now_ms)
@@ -344,7 +361,8 @@ static void note_standing(struct replay *r)
     }
 }
 
-static enum pt_err look_at_streets(struct replay *r, int64_t now_ms)
+static enum pt_err look_at_streets(struct replay *r, int64_t now_ms,
+                                   bool figures_only)
 {
     struct coverage_streets *job;
     if (stand_as_before(r))
@@ -353,6 +371,8 @@ static enum pt_err look_at_streets(struct replay *r, int64_t now_ms)
     enum pt_err err = coverage_streets_begin(r->coverage, now_ms, &job);
     if (err != PT_OK)
         return err;
+    if (figures_only)
+        coverage_streets_figures(job);
     err = coverage_streets_run(job);
     coverage_streets_end(r->coverage, job, err);
     return err;
@@ -362,7 +382,7 @@ static enum pt_err take_snapshot(struct replay *r, int64_t now_ms)
 {
     struct slice *s = r->slice;
     size_t zones = catalog_zone_count(r->by->wish->catalog);
-    enum pt_err err = look_at_streets(r, now_ms);
+    enum pt_err err = look_at_streets(r, now_ms, true);
     if (err == PT_OK)
         err = pt_room(&s->snapshots, &s->snapshot_room,
                       s->snapshot_count + zones + 1, sizeof(*s->snapshots));
@@ -483,13 +503,13 @@ static void go_through(struct replay *r)
     r->looked_ms = s->from_ms - replay_lead_ms(r->by->wish);
     r->wake_ms = r->passing_ms = NEVER;
     take_until(r, &next, s->from_ms);
-    step(r, s->from_ms);
+    catch_up(r, s->from_ms);
     begin_telling(r, s->from_ms);
     for (int64_t at_ms = first_snapshot_ms(r);
          r->err == PT_OK && at_ms < s->to_ms;
          at_ms += 1000 * r->by->wish->step_s) {
         take_until(r, &next, at_ms + 1); /* with the reports of then */
-        step(r, at_ms);
+        catch_up(r, at_ms);
         if (r->err == PT_OK)
             fail(r, look(r, at_ms));
     }
@@ -502,7 +522,8 @@ static void go_through(struct replay *r)
 static enum pt_err open_replay(struct replay *r)
 {
     const struct history_wish *wish = r->by->wish;
-    const struct dispatch_settings settings = {.limit_ms = ROADS_FAR_MS};
+    const struct dispatch_settings settings = {.limit_ms = ROADS_FAR_MS,
+                                               .when_asked = wish->at_steps};
     size_t units = catalog_unit_count(wish->catalog);
     r->max_units = units + 1;
     r->slice->first_fix_ms = r->slice->last_fix_ms = -1;
@@ -589,10 +610,10 @@ enum pt_err replay_moment(struct made_by *by, struct history_moment *moment,
         r.looked_ms = at_ms - replay_lead_ms(by->wish);
         r.wake_ms = r.passing_ms = NEVER;
         take_until(&r, &next, at_ms + 1);
-        step(&r, at_ms);
+        catch_up(&r, at_ms);
     }
     if (r.err == PT_OK)
-        r.err = look_at_streets(&r, at_ms);
+        r.err = look_at_streets(&r, at_ms, false);
     if (r.err == PT_OK)
         r.err = unit_ids(&r, moment);
     if (r.err == PT_OK) {

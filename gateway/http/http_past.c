@@ -12,6 +12,7 @@ struct past_question {
     int64_t from_ms, to_ms;
     enum history_clock clock;
     int64_t step_s;
+    bool at_steps;
 };
 
 struct past_job {
@@ -27,7 +28,8 @@ static bool same(const struct long_job *one, const struct long_job *other)
     const struct past_question *b = &((const struct past_job *)other)->question;
 
     return a->from_ms == b->from_ms && a->to_ms == b->to_ms &&
-           a->clock == b->clock && a->step_s == b->step_s;
+           a->clock == b->clock && a->step_s == b->step_s &&
+           a->at_steps == b->at_steps;
 }
 
 static void run(struct long_job *job) /* on the pool */
@@ -112,6 +114,22 @@ static bool read_step(struct request *rq, struct past_question *q)
     return true;
 }
 
+static bool read_follow(struct request *rq, struct past_question *q)
+{
+    const char *typed = params_get(&rq->params, "follow");
+
+    q->at_steps = typed != NULL && strcmp(typed, "step") == 0;
+    if (typed != NULL && !q->at_steps && strcmp(typed, "reports") != 0) {
+        reply_parameter(rq, "follow", "reports or step is expected");
+        return false;
+    }
+    if (q->at_steps && q->step_s == 0) {
+        reply_parameter(rq, "follow", "without steps there is nothing to see");
+        return false;
+    }
+    return true;
+}
+
 bool past_span(struct request *rq, int64_t usual_ms, int64_t *from_ms,
                int64_t *to_ms)
 {
@@ -135,7 +153,7 @@ bool past_span(struct request *rq, int64_t usual_ms, int64_t *from_ms,
 static bool read_question(struct request *rq, struct past_question *q)
 {
     return past_span(rq, USUAL_MS, &q->from_ms, &q->to_ms) &&
-           past_clock(rq, &q->clock) && read_step(rq, q);
+           past_clock(rq, &q->clock) && read_step(rq, q) && read_follow(rq, q);
 }
 
 bool past_wish(struct request *rq, struct history_wish *ret)
@@ -189,6 +207,7 @@ static struct past_job *new_job(struct request *rq,
     job->wish.from_ms = q->from_ms;
     job->wish.to_ms = q->to_ms;
     job->wish.step_s = q->step_s;
+    job->wish.at_steps = q->at_steps;
     job->wish.progress = long_go_on;
     job->wish.context = job;
     return job;

@@ -42,7 +42,7 @@ static const struct route {
     {"/v1/coverage/history",
      ROUTE_PAST,
      answer_coverage_history,
-     {"from", "to", "zone", "mission", "clock", "step"}},
+     {"from", "to", "zone", "mission", "clock", "step", "follow"}},
     {"POST /v1/coverage/posts", ROUTE_SITING, answer_posts_search, {NULL}},
     {"/v1/coverage/moves", ROUTE_MOVES, answer_moves, {"most", "places"}},
     {"/v1/posts", ROUTE_POSTS, answer_posts, {NULL}},

@@ -183,7 +183,7 @@ enum ctl_exit cmd_coverage_history(struct ctl *ctl, int argc, char **argv)
 {
     struct ctl_time from = {0}, to = {0};
     const char *zone = NULL, *mission = NULL;
-    const char *clock = NULL, *step = NULL;
+    const char *clock = NULL, *step = NULL, *follow = NULL;
     bool csv = false, geojson = false;
     enum ctl_exit end;
     json_t *answer = NULL;
@@ -197,6 +197,8 @@ enum ctl_exit cmd_coverage_history(struct ctl *ctl, int argc, char **argv)
          "fix or received: from when on a report counts", 0, 0},
         {"step", 0, CTL_TEXT, &step, "SECONDS",
          "between looks at the streets (300); 0: none", 0, 0},
+        {"follow", 0, CTL_TEXT, &follow, "WHAT",
+         "missions at all reports, or each step: some times faster", 0, 0},
         {"csv", 0, CTL_FLAG, &csv, NULL, "the missions as CSV", 0, 0},
         {"geojson", 0, CTL_FLAG, &geojson, NULL, "the missions as GeoJSON", 0,
          0},
@@ -214,7 +216,8 @@ enum ctl_exit cmd_coverage_history(struct ctl *ctl, int argc, char **argv)
                                                    {"zone", zone},
                                                    {"mission", mission},
                                                    {"clock", clock},
-                                                   {"step", step}}};
+                                                   {"step", step},
+                                                   {"follow", follow}}};
     end = ctl_ask_history(ctl, &request, &answer);
     if (end == CTL_OK && ctl->json)
         ctl_print_json(answer);

@@ -40,6 +40,9 @@ SELECT throws_ok($$INSERT INTO patrol.coverage_run_hour
 SELECT throws_ok($$INSERT INTO patrol.coverage_run_gap
     SELECT run_id, 8, '2026-05-01 00:10Z', '2026-05-01 00:11Z' FROM made$$,
     '23503', NULL, 'gaps are those of a mission');
+SELECT lives_ok($$INSERT INTO patrol.coverage_run_hour
+    SELECT run_id, 7, 6, '{0,0,0,0}', NULL FROM made$$,
+    'passes need not be known');
 DELETE FROM coverage_run;
 SELECT is_empty('SELECT 1 FROM patrol.' || t, t || ' goes with it')
 FROM unnest(ARRAY['coverage_run_mission', 'coverage_run_hour',

@@ -3,6 +3,7 @@ counted by hand on a grid of streets of 10 s each, and against what a gateway
 wrote live."""
 import datetime
 import itertools
+import random
 import time
 
 import pytest
@@ -32,12 +33,23 @@ def text(moment):
 
 def report(database, call_sign, moment, where, status="available", received=None):
     """A stored fix; without speed it stands."""
-    unit = database.one("SELECT unit_id FROM patrol.unit WHERE call_sign = %s", call_sign)
-    database.query("SELECT patrol.make_partitions(%s, %s)", moment.date(), moment.date())
-    database.query(
-        "INSERT INTO patrol.position VALUES (%s, %s, %s, ST_SetSRID(ST_MakePoint(%s, %s),"
-        " 4326), 0, NULL, 3, %s, 1, %s, 11)", unit, moment, received or moment, where[1],
-        where[0], status, next(NUMBERS))
+    reports(database, (call_sign, moment, where, 0, None, status, received))
+
+
+def reports(database, *rows):
+    """Call sign, moment, place, speed and course; status and when it came in."""
+    units = dict(database.query("SELECT call_sign, unit_id FROM patrol.unit"))
+    values = []
+    for call_sign, moment, where, speed, course, *rest in rows:
+        status, received = rest if rest else ("available", None)
+        values.append((units[call_sign], moment, received or moment, where[1], where[0], speed,
+                       course, status, next(NUMBERS), 11 if course is None else 15))
+    database.query("SELECT patrol.make_partitions(%s, %s)", min(row[1] for row in values).date(),
+                   max(row[1] for row in values).date())
+    one = ("(%s, %s::timestamptz, %s::timestamptz, ST_SetSRID(ST_MakePoint(%s, %s), 4326), %s,"
+           " %s, 3, %s, 1, %s, %s)")
+    database.query("INSERT INTO patrol.position VALUES " + ", ".join([one] * len(values)),
+                   *(value for row in values for value in row))
 
 
 @pytest.fixture
@@ -220,6 +232,45 @@ def test_closures_and_hours_are_those_of_then(town, make_gateway):
     assert out() == (covered_s - 780, covered_s)
 
 
+def test_only_at_steps_the_same_is_seen(town, make_gateway):
+    """Two cars that drive about for two hours; all takes longer in the second, and a
+    closure begins and ends between two steps."""
+    rng, where, rows = random.Random(11), {"A1": (0.0, 0), "A2": (9.0, 1)}, []
+    for second in range(0, 7200, 20):
+        for call_sign, (x, y) in where.items():
+            east = rng.random() < 0.5
+            where[call_sign] = (min(9, max(0, x + (1 if east else -1) * rng.random())),
+                                y if rng.random() < 0.9 else rng.randrange(10))
+            rows.append((call_sign, at(0, second + rng.randrange(19)),
+                         crossing(*where[call_sign]), rng.choice((0, 4.5, 9.0)),
+                         90 if east else 270))
+    reports(town, *rows)
+    close(town, 1002, at(30, 30), at(77, 10), at(0))
+    learn(town, 1)
+    gateway = make_gateway(**FAST).start()
+    try:
+        every = history(gateway, at(0), at(120), step=60)
+        steps = history(gateway, at(0), at(120), step=60, follow="step")
+    finally:
+        town.query("DELETE FROM patrol.learned_profile")
+    assert every["run_id"] != steps["run_id"]
+    assert (every["settings"]["followed"], steps["settings"]["followed"]) == ("reports", "step")
+
+    def seen(answer):
+        return town.query("SELECT taken_at, zone_id, units, within, length_m, within_m FROM"
+                          " patrol.coverage_run_snapshot WHERE run_id = %s ORDER BY 1, 2",
+                          answer["run_id"])
+    assert seen(every) == seen(steps)
+    assert len({str(row[3:]) for row in seen(steps)}) > 20  # much has happened
+    assert every["zones"] == steps["zones"]
+    # between two looks it counts as it was at the first of them
+    for mission in steps["missions"]:
+        assert mission["out_s"] % 60 == 0 and mission["passes"] is None
+    covered = sum(within[0] for _, zone, _, within, _, _ in seen(steps) if zone == 0)
+    assert 7200 * 3 - sum(m["out_s"] for m in steps["missions"]) == 60 * covered
+    assert {h["passes"] for h in steps["hours"]} == {None}
+
+
 def test_what_cannot_be_answered_is_said(town, make_gateway):
     gateway = make_gateway(**FAST).start()
     now = datetime.datetime.now(UTC)
@@ -230,7 +281,8 @@ def test_what_cannot_be_answered_is_said(town, make_gateway):
             ({"from": text(now - HOUR), "to": text(now + HOUR)}, "to"),
             ({"from": text(now - 93 * 24 * HOUR), "to": text(now)}, "from"),
             ({"from": "yesterday"}, "from"), ({"clock": "wall"}, "clock"),
-            ({"step": "7"}, "step"), ({"zone": "North"}, "zone")):
+            ({"step": "7"}, "step"),
+            ({"follow": "all"}, "follow"), ({"follow": "step", "step": "0"}, "follow"), ({"zone": "North"}, "zone")):
         answer = ask(gateway, **params)
         assert (answer.status_code, answer.json()["parameter"]) == (400, parameter), params
     assert ask(gateway, mission="Atlantis").status_code == 404

@@ -428,6 +428,27 @@ static void check_streets(struct city *city)
     assert_true(fabs(out_m) < 0.1);
 }
 
+/* The same figures without what they are made of. */
+static void check_figures(struct city *city)
+{
+    struct coverage_streets *job;
+    struct coverage_zone before[4];
+    size_t zones = catalog_zone_count(city->catalog);
+    for (size_t z = 0; z <= zones; z++)
+        before[z] = coverage_zone(city->coverage, z);
+    assert_int_equal(coverage_streets_begin(city->coverage, NOW_MS, &job),
+                     PT_OK);
+    coverage_streets_figures(job);
+    coverage_streets_end(city->coverage, job, coverage_streets_run(job));
+    for (size_t z = 0; z <= zones; z++) {
+        struct coverage_zone now = coverage_zone(city->coverage, z);
+        assert_memory_equal(now.within_m, before[z].within_m,
+                            sizeof(now.within_m));
+        assert_memory_equal(&now.length_m, &before[z].length_m,
+                            sizeof(now.length_m));
+    }
+}
+
 /* ------------------------------------------------------------------- areas */
 static double from_segment_m(struct geo_point p, struct geo_point a,
                              struct geo_point b)
@@ -634,6 +655,7 @@ static void agrees_with_asking_for_every_way(void **state)
                     check_uncovers(&city, slot);
         }
         check_streets(&city);
+        check_figures(&city);
         tear_down(&city);
     }
 }

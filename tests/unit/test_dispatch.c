@@ -833,6 +833,30 @@ static void place_driving(struct world *w, uint32_t unit_id, int64_t age_ms)
     batch_clear(&batch);
 }
 
+static void report_moving(struct world *w, uint32_t unit_id, int64_t at_ms,
+                          struct geo_point at, unsigned mps)
+{
+    static uint64_t seq = 2000000;
+    enum pt_flag flags = PT_FLAG_POSITION | PT_FLAG_SPEED | PT_FLAG_COURSE;
+    struct batch batch;
+    struct batch_item item = {
+        .unit_id = unit_id,
+        .generation = 1,
+        .flags = flags,
+        .entry = {.seq = ++seq,
+                  .time_ms = NOW_MS + at_ms,
+                  .at = at,
+                  .speed_cmps = 100 * mps,
+                  .course_cdeg = mps % 2 == 0 ? 9000 : 27000,
+                  .flags = (uint8_t)flags,
+                  .status = PT_STATUS_AVAILABLE},
+    };
+    assert_int_equal(batch_init(&batch, 1), PT_OK);
+    assert_int_equal(batch_add(&batch, &item), PT_OK);
+    assert_int_equal(fleet_apply(w->fleet, &batch), PT_OK);
+    batch_clear(&batch);
+}
+
 /* The street takes 1 s for 10 m (routes_one_unit). */
 static void assert_drive(struct world *w, double drive_s)
 {
@@ -961,6 +985,66 @@ static void moves_on_all_of_a_fleet(void **state)
     for (size_t i = 0; i < answer.count; i++)
         assert_true(fabs(answer.units[i].drive_s - 60) < 0.1);
     stop(&w);
+}
+
+static void settle_both(struct world *now, struct world *later,
+                        size_t *elsewhere)
+{
+    dispatch_settle(later->dispatch, later->fleet);
+    for (uint32_t slot = 0; slot < fleet_count(now->fleet); slot++) {
+        const struct roads_place *a = dispatch_place(now->dispatch, slot);
+        const struct roads_place *b = dispatch_place(later->dispatch, slot);
+        *elsewhere += a == NULL;
+        assert_int_equal(a == NULL, b == NULL);
+        if (a == NULL)
+            continue;
+        assert_int_equal(a->edge, b->edge);
+        assert_memory_equal(&a->fraction, &b->fraction, sizeof(a->fraction));
+        assert_memory_equal(&a->distance_m, &b->distance_m,
+                            sizeof(a->distance_m));
+    }
+}
+
+/* Two fleets that hear the same; of one it is asked now and then where its
+ * units stand, and then all is as in the other. */
+static void stands_the_same_when_asked(void **state)
+{
+    (void)state;
+    struct world now, later;
+    const struct dispatch_settings settings = {.stale_after_ms = STALE_AFTER_MS,
+                                               .limit_ms = LIMIT_MS,
+                                               .when_asked = true};
+    size_t asked = 0, elsewhere = 0;
+    srandom(7);
+    start(&now, make_street());
+    start(&later, make_street());
+    fill_catalog(&now.catalog, 20);
+    dispatch_free(later.dispatch);
+    assert_int_equal(dispatch_new(&settings, UNITS_MAX, &later.dispatch),
+                     PT_OK);
+    assert_int_equal(
+        dispatch_set_roads(later.dispatch, later.roads, later.fleet), PT_OK);
+    for (int64_t at_ms = 0; at_ms < 120000; at_ms += 100 + random() % 400) {
+        uint32_t unit_id = now.catalog.units[random() % 20].unit_id;
+        /* now and then too far off for matching, or for any road */
+        double north_m = random() % 8 > 0 ? 10 : (double)(random() % 500);
+        struct geo_point at = at_m((double)(random() % 1000), north_m);
+        unsigned mps = random() % 3 > 0 ? (unsigned)random() % 30 : 0;
+        report_moving(&now, unit_id, at_ms, at, mps);
+        report_moving(&later, unit_id, at_ms, at, mps);
+        assert_int_equal(
+            dispatch_follow(now.dispatch, now.fleet, NOW_MS + at_ms),
+            dispatch_follow(later.dispatch, later.fleet, NOW_MS + at_ms));
+        fleet_changes_take(now.fleet);
+        fleet_changes_take(later.fleet);
+        if (random() % 20 == 0) {
+            asked++;
+            settle_both(&now, &later, &elsewhere);
+        }
+    }
+    assert_true(asked > 5 && elsewhere > 0);
+    stop(&now);
+    stop(&later);
 }
 
 static void routes_one_unit(void **state)
@@ -1258,6 +1342,7 @@ int main(void)
         cmocka_unit_test(stands_where_it_said_where_no_road_is),
         cmocka_unit_test(a_bridge_is_not_the_road_below),
         cmocka_unit_test(moves_on_all_of_a_fleet),
+        cmocka_unit_test(stands_the_same_when_asked),
         cmocka_unit_test(by_another_profile),
         cmocka_unit_test(a_lane_that_leads_nowhere),
         cmocka_unit_test(a_closed_bridge_changes_the_ranking),

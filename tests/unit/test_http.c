@@ -425,7 +425,7 @@ struct world {
 
 static int open_world(void **state)
 {
-    static const struct dispatch_settings settings = {600000, 3600000};
+    static const struct dispatch_settings settings = {600000, 3600000, false};
     struct world *w = calloc(1, sizeof *w);
 
     assert_non_null(w);

@@ -215,6 +215,8 @@ int main(int argc, char **argv)
     wish.step_s = 300;
     replay(&wish, "and streets every five minutes");
     replay(&wish, "the same asked again");
+    wish.at_steps = true;
+    replay(&wish, "both every five minutes only");
     catalog_free(catalog);
     roads_unref(roads);
     return EXIT_SUCCESS;
