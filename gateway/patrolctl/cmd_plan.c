@@ -439,12 +439,29 @@ static enum ctl_exit print_replay(const json_t *answer, bool all)
     return print_missions(answer, all);
 }
 
+/* The number of the newest plan, as text. */
+static enum ctl_exit newest_plan(const struct ctl *ctl, char *ret, size_t size)
+{
+    const struct ctl_request request = {.path = "/v1/coverage/plans"};
+    json_t *answer = NULL;
+    double number = 0;
+    enum ctl_exit end = ctl_get(ctl, &request, &answer);
+    const json_t *newest = json_array_get(json_object_get(answer, "plans"), 0);
+    if (end == CTL_OK && !ctl_number(newest, "plan_id", &number)) {
+        ctl_complain("there are no plans (patrolctl coverage plan)");
+        end = CTL_REFUSED;
+    }
+    snprintf(ret, size, "%.0f", number);
+    json_decref(answer);
+    return end;
+}
+
 enum ctl_exit cmd_coverage_replay(struct ctl *ctl, int argc, char **argv)
 {
     struct ctl_time from = {0}, to = {0};
     const char *clock = NULL, *step = NULL, *near_m = NULL;
     bool csv = false, all = false;
-    char now[32];
+    char now[32], number[24];
     enum ctl_exit end;
     json_t *answer = NULL;
     const struct ctl_option options[] = {
@@ -460,12 +477,16 @@ enum ctl_exit cmd_coverage_replay(struct ctl *ctl, int argc, char **argv)
         {"csv", 0, CTL_FLAG, &csv, NULL, "the missions as CSV", 0, 0},
         {.name = NULL},
     };
-    if (!ctl_parse(ctl, options, argc, argv, 1, 1, &end))
+    if (!ctl_parse(ctl, options, argc, argv, 0, 1, &end))
         return end;
     if (!one_form(ctl, csv))
         return CTL_USAGE;
+    if (ctl->argc == 0 &&
+        (end = newest_plan(ctl, number, sizeof number)) != CTL_OK)
+        return end;
     const struct ctl_request request = {.path = "/v1/coverage/plans/",
-                                        .name = ctl->argv[0],
+                                        .name = ctl->argc > 0 ? ctl->argv[0]
+                                                              : number,
                                         .behind = "/replay",
                                         .params = {{"from", from.at},
                                                    {"to", to.at},

@@ -63,13 +63,12 @@ static const struct ctl_command commands[] = {
      "Kept: coverage plans lists them, coverage replay tells what one would "
      "have\n"
      "done.",
-     "patrolctl coverage plan --units 3-5 --group day=6-22 --group "
-     "night=22-6",
+     "patrolctl coverage plan --units 3,5 --group rush=mon-fri:7-9 --limit 1",
      cmd_coverage_plan},
     {"coverage plans", "[ID]", "the plans that are kept, or one of them",
      "Without ID all of them, the newest first; with it that plan's posts.",
      "patrolctl coverage plans", cmd_coverage_plans},
-    {"coverage replay", "ID", "what a plan would have done in the past",
+    {"coverage replay", "[ID]", "what a plan would have done in the past",
      "A time of the past is replayed, and judged on three sides: where units\n"
      "really stood, as many at the plan's posts, as many at the posts in "
      "force.\n"
@@ -77,7 +76,7 @@ static const struct ctl_command commands[] = {
      "units\n"
      "really stood at those posts. At most 92 days; a month takes a minute or "
      "so.",
-     "patrolctl coverage replay 1 --from 1h", cmd_coverage_replay},
+     "patrolctl coverage replay --from 1h", cmd_coverage_replay},
     {"coverage moves", "", "the fewest moves that restore cover",
      "Who should go where, and how long it takes, so that missions out of "
      "cover\n"

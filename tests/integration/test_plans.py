@@ -94,11 +94,16 @@ def test_posts_of_a_group_hold_most_over_its_hours(gateway, database):  # noqa: 
             assert sum(p["adds"] for p in choice["posts"]) == pytest.approx(mean, abs=0.01)
 
 
-def test_hours_that_are_alike_are_one_group(gateway, database):  # noqa: F811
+def test_hours_that_are_alike_are_one_group(gateway):  # noqa: F811
     alone = made(gateway, units=[2], candidates=CANDIDATES, each_hour=True)
     assert [(g["name"], g["hours"]) for g in alone["groups"]] == [
         ("Mon 00:00 and 167 more", list(range(168)))]
     assert alone["hours_learned"] == 0
+
+
+@pytest.mark.skipif("PATROL_FULL" not in os.environ,
+                    reason="reads the times of 168 hours: tests/run --full")
+def test_hours_that_were_learned_alike_are_one_group(gateway, database):  # noqa: F811
     slow_hours(database, [41, 42])
     try:
         plan = made(gateway, units=[2, 3], candidates=CANDIDATES, each_hour=True)
@@ -272,6 +277,7 @@ def test_from_a_terminal(past, tmp_path):
     places.write_text("name,lat,lon\n" + "".join(
         f"P {x}-{y},{p['lat']},{p['lon']}\n" for (x, y), p in zip(PLACES, CANDIDATES)))
     assert "there are no plans" in ctl(past, "plans")
+    assert "there are no plans" in ctl(past, "replay", expect=1)
     told = ctl(past, "plan", "--units", "1-2", "--candidates", str(places), "--name", "Winter",
                "--group", "first=mon:0-1", "--group", "rest=tue-thu,sat:22-6")
     one, two = (max(len(covered(posts)) for posts in itertools.combinations(PLACES, n))
@@ -288,7 +294,7 @@ def test_from_a_terminal(past, tmp_path):
     assert "Winter" in ctl(past, "plans")
     span = ("--from", text(at(0)), "--to", text(at(60)))
     answer = json.loads(ctl(past, "replay", number, *span, "--json"))
-    told = ctl(past, "replay", number, *span)
+    told = ctl(past, "replay", *span)  # the newest
     minutes = {name: round(one["out_s"] / 60) for name, one in answer["sides"].items()}
     for row, name in (("as it was", "real"), ("the plan", "plan"), ("posts in force", "posts")):
         assert re.search(rf"^{row} +{minutes[name]} ", told, re.M), told
