@@ -2,6 +2,7 @@
 the numbers against a street plan small enough to work them out by hand."""
 import contextlib
 import datetime
+import http.client
 import json
 import os
 import random
@@ -891,6 +892,52 @@ def test_events_go_on_where_they_were(gateway, events):
         stream.close()
         wait_for(lambda: "patrol_http_event_streams 2\n" in
                  gateway.get("/metrics").text)
+
+
+class Raw:
+    """An open /v1/events as bytes, for events that are long."""
+
+    def __init__(self, gateway):
+        self.connection = http.client.HTTPConnection("127.0.0.1", gateway.port,
+                                                     timeout=20)
+        self.connection.request("GET", "/v1/events")
+        self.answer = self.connection.getresponse()
+        assert self.answer.status == 200
+
+    def until(self, wanted):
+        held = b""
+        while wanted not in held:
+            piece = self.answer.read1(1 << 16)
+            assert piece, "it ended"
+            held = held[-len(wanted):] + piece
+
+
+def test_a_stream_that_nobody_reads_holds_up_nobody(gateway):
+    """Events of 400 kB: fifty are more than is kept for those behind (8 MB)
+    and sockets hold (tcp_wmem: 4 MB)."""
+    def resets():
+        return int(gateway.get("/metrics").text.split(
+            "\npatrol_http_event_resets_total ")[1].split()[0])
+    before, reader, slow = resets(), Raw(gateway), Raw(gateway)
+    reader.until(b"event: ready")
+    gateway.database.query(
+        "UPDATE patrol.unit SET capabilities = (SELECT array_agg("
+        "n || repeat('x', 4000)) FROM generate_series(1, 100) n)"
+        " WHERE call_sign = 'near'")
+    reader.until(b"event: catalog")
+    for n in range(50):
+        lon = -82.397 + n * 1e-5
+        gateway.vehicle.send(entry(500 + n, (23.0, lon)))
+        reader.until(b'"lon":%.6f' % lon)
+    slow.until(b'{"reason":"fell_behind"}')
+    slow.until(b"event: ready")
+    assert resets() == before + 1
+    gateway.database.query("UPDATE patrol.unit SET capabilities = %s"
+                           " WHERE call_sign = 'near'", UNITS[0][2])
+    reader.until(b"event: catalog")
+    for stream in (reader, slow):
+        stream.connection.close()
+        stream.answer.close()
 
 
 def test_more_streams_than_allowed(gateway, events):

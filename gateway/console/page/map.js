@@ -9,6 +9,9 @@ import { onLanguage, say } from "./say.js";
 import { mapStyle, NOTHING } from "./style.js";
 
 const { maplibregl } = globalThis;
+/* As small as tiles are made for. Until it is known where the city lies, the
+ * map is smaller: tiles of elsewhere would be waited for before the city's. */
+const LEAST_ZOOM = 6;
 let map = null;
 const maps = new Set(); /* it, and another beside it */
 let theme = "day";
@@ -113,6 +116,7 @@ export function reloadTiles(sources) {
 /** Shows the rectangle [[west, south], [east, north]]. */
 export function showBounds(bounds) {
     map?.fitBounds(bounds, { padding: 40, duration: 0, maxZoom: 15 });
+    map?.setMinZoom(LEAST_ZOOM);
 }
 
 /** Its box has another size. */
@@ -191,7 +195,7 @@ function listen(onPoint, hint) {
 export function newMap(container, style, view) {
     const made = new maplibregl.Map({
         container, style, attributionControl: false, dragRotate: false,
-        pitchWithRotate: false, touchPitch: false, fadeDuration: 0, minZoom: 6, maxZoom: 19,
+        pitchWithRotate: false, touchPitch: false, fadeDuration: 0, minZoom: LEAST_ZOOM, maxZoom: 19,
         renderWorldCopies: false, ...view,
     });
     made.touchZoomRotate.disableRotation();
@@ -210,7 +214,9 @@ export function startMap(onPoint, hint) {
     if (!maplibregl) return false;
     try {
         maplibregl.setWorkerUrl("/console/maplibre-gl-csp-worker.js");
-        map = newMap("map", mapStyle(theme, shown, times), { center: [0, 20], zoom: 6 });
+        map = newMap("map", mapStyle(theme, shown, times), {
+            center: [0, 20], zoom: 5, minZoom: 5,
+        });
     } catch {
         return false;
     }
