@@ -173,6 +173,13 @@ static void name_street(const struct weak_job *job, uint32_t edge, char *out,
                    ? bridges[job->language]
                    : "{name}",
                &by_name, 1);
+    size_t used = strlen(out);
+    const char *from = weak_cross_street(roads_of(job), edge, false);
+    const char *to = weak_cross_street(roads_of(job), edge, true);
+    if (from != NULL || to != NULL)
+        snprintf(out + used, size - used, " (%s%s%s)", from == NULL ? "" : from,
+                 from == NULL || to == NULL ? "" : " \xe2\x80\x93 ",
+                 to == NULL ? "" : to);
 }
 
 /* What fails, is closed or passes, by name. */
@@ -236,6 +243,10 @@ static void write_street(struct json *json, const struct weak_job *job,
     jw_object(json, "street");
     jw_text(json, "name", roads_edge_name(roads, 2 * loss->what));
     jw_bool(json, "bridge", roads_edge_bridge(roads, 2 * loss->what));
+    jw_array(json, "between");
+    for (int end = 0; end < 2; end++)
+        jw_text(json, NULL, weak_cross_street(roads, loss->what, end == 1));
+    jw_array_end(json);
     jw_array(json, "with");
     for (size_t i = 0; i < loss->with_count; i++) {
         jw_object(json, NULL);

@@ -217,3 +217,36 @@ enum pt_err weak_pieces_beside(struct weak_pieces *pieces, uint32_t edge,
     *count = list->count;
     return PT_OK;
 }
+
+/* ------------------------------------------------------------- between which
+ */
+static bool ends_at(const struct roads *roads, uint32_t edge, uint32_t junction)
+{
+    return roads_edge_junction(roads, 2 * edge) == junction ||
+           roads_edge_junction(roads, 2 * edge + 1) == junction;
+}
+
+/* Streets that meet end in the very same point. */
+#define SAME_POINT_M 1.0
+
+const char *weak_cross_street(const struct roads *roads, uint32_t edge,
+                              bool at_end)
+{
+    struct roads_place around[ROADS_AROUND_MAX];
+    size_t points = 0, found = 0;
+    const struct geo_point *line = roads_edge_line(roads, edge, &points);
+    uint32_t junction = roads_edge_junction(roads, 2 * edge + !at_end);
+    const char *own = roads_edge_name(roads, 2 * edge);
+    if (junction == ROADS_NONE ||
+        roads_around(roads, line[at_end ? points - 1 : 0], SAME_POINT_M,
+                     ROADS_AROUND_MAX, around, &found) != PT_OK)
+        return NULL;
+    for (size_t i = 0; i < found; i++) {
+        const char *name = roads_edge_name(roads, 2 * around[i].edge);
+        if (name != NULL && *name != '\0' &&
+            (own == NULL || strcmp(name, own) != 0) &&
+            ends_at(roads, around[i].edge, junction))
+            return name;
+    }
+    return NULL;
+}

@@ -116,4 +116,9 @@ struct weak_tried {
 struct weak_tried weak_tried(const struct weak *weak);
 const struct weak_hours *weak_hours(const struct weak *weak);
 
+/* The name of a street that meets a piece of another name where it begins, or
+ * ends; borrowed from the network. NULL: none does. Any thread. */
+const char *weak_cross_street(const struct roads *roads, uint32_t edge,
+                              bool at_end);
+
 #endif

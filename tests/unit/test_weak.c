@@ -113,6 +113,18 @@ static void two_units(void **state)
     tear_down(&town);
 }
 
+/* West meets Bridge and Up at its end, of which Bridge is the lower. */
+static void pieces_lie_between_streets(void **state)
+{
+    (void)state;
+    struct roads *roads = make_small_town();
+    assert_null(weak_cross_street(roads, WEST, false));
+    assert_string_equal(weak_cross_street(roads, WEST, true), "Bridge");
+    assert_string_equal(weak_cross_street(roads, ROUND, false), "Up");
+    assert_string_equal(weak_cross_street(roads, ROUND, true), "Down");
+    roads_unref(roads);
+}
+
 static void no_units_or_missions(void **state)
 {
     (void)state;
@@ -460,6 +472,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_unit_and_one_way),
         cmocka_unit_test(two_units),
+        cmocka_unit_test(pieces_lie_between_streets),
         cmocka_unit_test(no_units_or_missions),
         cmocka_unit_test(as_if_each_were_closed),
         cmocka_unit_test(limits_are_kept),

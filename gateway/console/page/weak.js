@@ -46,13 +46,19 @@ function judged() {
     return found.missions.filter(({ can_fail: spare }) => spare !== null);
 }
 
+/* With the streets between which it lies: of an avenue many pieces may be listed. */
+function streetName({ name, way_id: way, between = [] }) {
+    const what = name === null ? say("weak_nameless", { way }) : plain(name, 60);
+    const ends = between.filter((one) => one !== null).map((one) => plain(one, 60));
+    return ends.length > 0 ? `${what} (${ends.join(" – ")})` : what;
+}
+
 function reason({ code, missions_out: out, missions_thin: thin, street, call_sign: name, hour }) {
     if (code === "out_of_cover") return say("weak_out", { n: number(out), of: number(judged().length) });
     if (code === "unit_fails") return say("weak_unit", { what: plain(name, 64), n: number(out) });
     if (code === "street_closed")
         return say("weak_street", {
-            what: street.name === null ? say("weak_nameless", { way: street.way_id })
-                : plain(street.name, 60),
+            what: streetName(street),
             length: distance(street.length_m), n: number(out),
         });
     const words = { what: hourName(hour), n: number(out, 1) };
