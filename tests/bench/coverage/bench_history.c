@@ -1,7 +1,8 @@
 /* What a replay of the past costs: the positions of units that drive about and
  * stand, as agents report them (a fix at every corner and every 10 s, one a
  * minute at rest), written into the database for so many days, and then
- * replayed, missions at every fix and streets every five minutes. */
+ * replayed: missions at every fix, with streets every five minutes, and both
+ * every five minutes only. */
 #include "asking.h"
 #include "bench.h"
 #include "dispatch.h"
