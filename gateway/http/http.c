@@ -273,8 +273,9 @@ static enum MHD_Result on_request(void *context,
         routes_answer(rq, method,
                       MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
                                                   MHD_HTTP_HEADER_HOST));
-        if (rq->reply.kind == REPLY_LATER) {
+        if (rq->reply.kind == REPLY_LATER && !rq->answered) {
             begin_answer(rq->http, rq->client);
+            rq->suspended = true;
             MHD_suspend_connection(connection);
             return MHD_YES;
         }

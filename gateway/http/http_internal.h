@@ -144,6 +144,7 @@ struct request {
     bool head;           /* HEAD, not GET */
     struct later *later; /* under way, or NULL */
     bool answered;       /* `reply` is ready, after REPLY_LATER */
+    bool suspended;      /* its connection, until then */
     struct reply reply;
 };
 

@@ -50,5 +50,8 @@ void later_end_all(struct http *http)
 void later_done(struct request *rq)
 {
     rq->answered = true;
-    MHD_resume_connection(rq->connection);
+    /* One that was never suspended would stay marked as to be resumed, and the
+     * next question on it would be asked twice. */
+    if (rq->suspended)
+        MHD_resume_connection(rq->connection);
 }
