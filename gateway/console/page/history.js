@@ -1,5 +1,6 @@
 /* What cover was over days and weeks: by hour of the week, per zone or mission,
  * as the gateway replays it from what is stored. */
+import { askUntil } from "./asklong.js";
 import { byId, buttonElement, element } from "./dom.js";
 import { fetchJson } from "./feed.js";
 import { saveCsv } from "./save.js";
@@ -8,7 +9,6 @@ import { fillTable, percent, wish } from "./tables.js";
 import { drawWeek, fillWeek, HOURS, levelOf } from "./week.js";
 import { dayLater, dayOf, dayStart, minuteOf } from "./zonetime.js";
 
-const ASK_AGAIN_MS = 1500;
 const ANSWER_WITHIN_MS = 30000;
 const MISSIONS_MAX = 200;
 const DAYS_MAX = 92;
@@ -21,34 +21,33 @@ let turn = 0;
 let showMoment = () => {};
 
 /* ---------------------------------------------------------------- questions */
-function span() {
+/** The days of two fields, "history-from" and "history-to", as a query. */
+export function spanOf(fields) {
     const zone = timeZone();
-    const from = dayStart(byId("history-from").value, zone);
-    const to = dayStart(dayLater(byId("history-to").value, 1), zone);
+    const from = dayStart(byId(`${fields}-from`).value, zone);
+    const to = dayStart(dayLater(byId(`${fields}-to`).value, 1), zone);
     const iso = (ms) => new Date(Math.floor(ms / 60000) * 60000).toISOString();
     return `from=${iso(from)}&to=${iso(Math.min(to, Date.now()))}`;
 }
 
-/* Asks the same until it is worked out; `mine` is given up for a newer one. */
-async function askUntilDone(path, mine) {
-    for (;;) {
-        const got = await fetchJson(path, ANSWER_WITHIN_MS);
-        if (mine !== turn || got.run_id !== undefined) return got;
-        progress = got;
-        show();
-        await new Promise((go) => setTimeout(go, ASK_AGAIN_MS));
-    }
+/* `mine` is given up for a newer one: null. */
+function askUntilDone(path, mine) {
+    return askUntil(() => fetchJson(path, ANSWER_WITHIN_MS), ({ run_id: run }) => run !== undefined,
+        () => mine === turn, (got) => {
+            progress = got;
+            show();
+        });
 }
 
 async function ask() {
     const mine = ++turn;
-    const asked = span();
+    const asked = spanOf("history");
     [history, mission, problem] = [null, null, null];
     progress = { share: 0 };
     show();
     try {
         const got = await askUntilDone(`/v1/coverage/history?${asked}`, mine);
-        if (mine !== turn) return;
+        if (got === null) return;
         history = got;
     } catch (failed) {
         if (mine !== turn) return;
@@ -66,7 +65,7 @@ async function askMission() {
     try {
         const got = await askUntilDone(`/v1/coverage/history?from=${from}&to=${to}` +
             `&mission=${subject.slice(8)}`, mine);
-        if (mine !== turn) return;
+        if (got === null) return;
         mission = got;
     } catch (failed) {
         if (mine !== turn) return;
@@ -232,16 +231,23 @@ function saveHours() {
     ]);
 }
 
-/** The days a week back from today, once it is known where the city is. */
-export function proposeSpan() {
+/** The last `days` days in two empty fields. */
+export function proposeDays(fields, days) {
     const today = dayOf(Date.now(), timeZone());
-    byId("history-to").max = byId("history-from").max = today;
-    byId("history-to").value ||= today;
-    byId("history-from").value ||= dayLater(today, -6);
+    const from = byId(`${fields}-from`), to = byId(`${fields}-to`);
+    from.max = to.max = today;
+    to.value ||= today;
+    from.value ||= dayLater(today, 1 - days);
 }
 
-function onSpan() {
-    const from = byId("history-from"), to = byId("history-to");
+/** The days a week back from today, once it is known where the city is. */
+export function proposeSpan() {
+    proposeDays("history", 7);
+}
+
+/** Two fields that were changed hold a span that can be asked for. */
+export function keepSpan(fields) {
+    const from = byId(`${fields}-from`), to = byId(`${fields}-to`);
     if (from.value === "" || to.value === "") return;
     if (from.value > to.value) to.value = from.value;
     const least = dayLater(to.value, 1 - DAYS_MAX);
@@ -252,7 +258,7 @@ function onSpan() {
 export function startHistory(goTo) {
     showMoment = goTo;
     const act = (id, what) => byId(id).addEventListener("click", what);
-    for (const id of ["history-from", "history-to"]) byId(id).addEventListener("change", onSpan);
+    for (const id of ["history-from", "history-to"]) byId(id).addEventListener("change", () => keepSpan("history"));
     act("history-ask", ask);
     act("history-save", saveMissions);
     act("history-save-hours", saveHours);

@@ -18,7 +18,7 @@ let theme = "day";
 /* What lies over the streets, by the names of its sources. */
 const shown = {
     route: NOTHING, closures: NOTHING, gaps: NOTHING, cover: NOTHING, tried: NOTHING,
-    posts: NOTHING, weak: NOTHING,
+    posts: NOTHING, planned: NOTHING, weak: NOTHING,
 };
 let times = 0;
 let crossHeld = false;

@@ -4,6 +4,7 @@ import { byId, element } from "./dom.js";
 import { proposeSpan, showHistory, startHistory } from "./history.js";
 import { featuresAt, showBounds, showOnMap, shownOnMap } from "./map.js";
 import { coverPoints, placeOf, setPlaces } from "./places.js";
+import { replayPlan, startPlanReplay } from "./planreplay.js";
 import { goToMoment, leavePast, startReplay } from "./replay.js";
 import { startPosts } from "./posts.js";
 import { saveCsv, saveGeoJson, savePicture, startPrinting } from "./save.js";
@@ -15,6 +16,7 @@ import { showGaps, showMissions, showZones, wantedMissions, wish } from "./table
 import { allowTimes } from "./times.js";
 import { currentView, onView } from "./view.js";
 import { startWeak } from "./weak.js";
+import { goToPost, startWeekPlan } from "./weekplan.js";
 import { endTrying, startWhatIf, tryPoint } from "./whatif.js";
 import { minuteOf } from "./zonetime.js";
 
@@ -222,6 +224,8 @@ export function startPlan() {
     startWhatIf(leavePast);
     startHistory(goToMoment);
     startPosts();
+    startWeekPlan(replayPlan);
+    startPlanReplay(goToMission, goToPost);
     startWeak(goToMission);
     startCompare(titleOf, lookUp, show);
     startSaving();

@@ -47,7 +47,8 @@ async function askMoves() {
 }
 
 /* ----------------------------------------------------------------- the answer */
-function placeName({ name, street, zone }) {
+/** Of a post: its own name, else its street's, and the zone. */
+export function placeName({ name, street, zone }) {
     const at = plain(name ?? street ?? say("unnamed_road"), 60);
     return zone === null ? at : `${at} (${plain(zone, 40)})`;
 }
@@ -105,15 +106,19 @@ function places() {
     return (found ?? { posts: null }).posts ?? moves?.moves ?? [];
 }
 
-function drawPlaces() {
-    const drawn = currentView() === "plan" ? places() : [];
-    showOnMap("posts", {
+/** Places as numbered points for the map. */
+export function pointsOf(those) {
+    return {
         type: "FeatureCollection",
-        features: drawn.map(({ lat, lon }, i) => ({
+        features: those.map(({ lat, lon }, i) => ({
             type: "Feature", geometry: { type: "Point", coordinates: [lon, lat] },
             properties: { number: String(i + 1) },
         })),
-    });
+    };
+}
+
+function drawPlaces() {
+    showOnMap("posts", pointsOf(currentView() === "plan" ? places() : []));
 }
 
 function showAll() {

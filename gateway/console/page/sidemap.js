@@ -4,7 +4,7 @@
 import { byId, element } from "./dom.js";
 import { mainMap, newMap, pictureOf, resizeMap } from "./map.js";
 import { coverPoints } from "./places.js";
-import { number, plain, say } from "./say.js";
+import { clock, number, plain, say } from "./say.js";
 import { mapStyle, NOTHING } from "./style.js";
 import { drawPointer, lookOf, symbolPicture } from "./symbols.js";
 
@@ -91,9 +91,9 @@ function gapItem(gaps) {
     return item;
 }
 
-function writeCaption(id, letter, title, { kind, coverage, gaps }) {
+function writeCaption(id, letter, title, { kind, at, coverage, gaps }) {
     const whole = kind === "past" ? say("badge_past", { time: title })
-        : kind === "whatif" ? `${say("badge_tried")} · ${title}` : title;
+        : kind === "whatif" && at ? `${say("badge_tried")}, ${clock(at)}` : title;
     byId(`${id}-name`).textContent = `${letter} · ${whole}`;
     byId(`${id}-name`).classList.toggle("unreal", kind !== "live");
     byId(`${id}-counts`).replaceChildren(...countsOf(coverage), gapItem(gaps));

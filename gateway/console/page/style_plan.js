@@ -8,9 +8,9 @@ const WITHIN = {
 };
 const INK = {
     day: { text: ["#ffffff", "#101418", "#101418", "#4a4a42"], edge: "#7a1f5c", gap: "#c04a00",
-        post: "#101418", number: "#ffffff", weak: "#6a00a8" },
+        post: "#101418", number: "#ffffff", weak: "#6a00a8", planned: "#00594a" },
     night: { text: ["#101418", "#101418", "#f4f6f8", "#b9c2cc"], edge: "#e3a0cf", gap: "#ff8a3d",
-        post: "#f4f6f8", number: "#101418", weak: "#d9a6ff" },
+        post: "#f4f6f8", number: "#101418", weak: "#d9a6ff", planned: "#7fe0c8" },
 };
 
 const byWithin = (values) => ["match", ["get", "within"],
@@ -50,8 +50,26 @@ function weakMarks(ink) {
     }];
 }
 
+/* Numbered places. */
+function postMarks(source, colour, ink) {
+    return [{
+        id: source, type: "circle", source,
+        paint: {
+            "circle-color": colour, "circle-radius": 13, "circle-stroke-color": ink.number,
+            "circle-stroke-width": 2.5,
+        },
+    }, {
+        id: `${source}-numbers`, type: "symbol", source,
+        layout: {
+            "text-field": ["get", "number"], "text-size": 14, "text-font": ["sans-serif"],
+            "text-allow-overlap": true, "text-ignore-placement": true,
+        },
+        paint: { "text-color": ink.number },
+    }];
+}
+
 /** Layers over sources "gaps", "cover", "tried" (what is closed only to try),
- * "posts" (proposed ones) and "weak". */
+ * "posts" (proposed ones), "planned" (those of a plan) and "weak". */
 export function planLayers(theme) {
     const ink = INK[theme];
     return [{
@@ -84,18 +102,5 @@ export function planLayers(theme) {
             "text-ignore-placement": true,
         },
         paint: { "text-color": byWithin(ink.text) },
-    }, ...weakMarks(ink), {
-        id: "posts", type: "circle", source: "posts",
-        paint: {
-            "circle-color": ink.post, "circle-radius": 13, "circle-stroke-color": ink.number,
-            "circle-stroke-width": 2.5,
-        },
-    }, {
-        id: "posts-numbers", type: "symbol", source: "posts",
-        layout: {
-            "text-field": ["get", "number"], "text-size": 14, "text-font": ["sans-serif"],
-            "text-allow-overlap": true, "text-ignore-placement": true,
-        },
-        paint: { "text-color": ink.number },
-    }];
+    }, ...weakMarks(ink), ...postMarks("posts", ink.post, ink), ...postMarks("planned", ink.planned, ink)];
 }

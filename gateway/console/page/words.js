@@ -1,6 +1,7 @@
 /* Every word of the page. A key is in all three languages. */
 import { planWords } from "./words_plan.js";
 import { weakWords } from "./words_weak.js";
+import { weekWords } from "./words_week.js";
 
 const en = {
     title: "Patrols",
@@ -429,7 +430,7 @@ const fr = {
 };
 
 export const words = {
-    es: { ...es, ...planWords.es, ...weakWords.es },
-    en: { ...en, ...planWords.en, ...weakWords.en },
-    fr: { ...fr, ...planWords.fr, ...weakWords.fr },
+    es: { ...es, ...planWords.es, ...weakWords.es, ...weekWords.es },
+    en: { ...en, ...planWords.en, ...weakWords.en, ...weekWords.en },
+    fr: { ...fr, ...planWords.fr, ...weakWords.fr, ...weekWords.fr },
 };
