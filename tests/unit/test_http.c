@@ -3,6 +3,7 @@
 #include "http_closure_body.h"
 #include "http_internal.h"
 #include "http_rfc3339.h"
+#include "http_said_body.h"
 #include <arpa/inet.h>
 #include <math.h>
 #include <netinet/in.h>
@@ -764,6 +765,42 @@ static void absent_is_null(void **state)
     jw_clear(&json);
 }
 
+static bool heard_of(const char *json, struct heard_body *ret,
+                     struct body_fault *fault)
+{
+    return heard_body_parse(json, strlen(json), 1718452800000, ret, fault);
+}
+
+static void what_was_heard_is_made_of_json(void **state)
+{
+    (void)state;
+    struct heard_body body;
+    struct body_fault fault;
+
+    assert_true(heard_of("{}", &body, &fault)); /* that it was heard, now */
+    assert_int_equal(body.radio.heard_ms, 1718452800000);
+    assert_int_equal(body.radio.status, PT_STATUS_UNKNOWN);
+    assert_false(body.radio.has_point);
+    assert_true(heard_of("{\"at\":\"2024-06-15T11:57:00Z\",\"status\":\"busy\","
+                         "\"lat\":23.1,\"lon\":-82.4,\"who\":\"Ana\"}",
+                         &body, &fault));
+    /* date -u -d 2024-06-15T11:57:00Z +%s: 1718452620 */
+    assert_int_equal(body.radio.heard_ms, 1718452620000);
+    assert_int_equal(body.radio.status, PT_STATUS_BUSY);
+    assert_int_equal(body.radio.at.lat_e6, 23100000);
+    assert_true(heard_of("{\"mission\":7}", &body, &fault));
+    assert_string_equal(body.mission, "7");
+    /* half a minute ahead is our clock's fault, an hour is not */
+    assert_true(heard_of("{\"at\":\"2024-06-15T12:00:30Z\"}", &body, &fault));
+    assert_int_equal(body.radio.heard_ms, 1718452800000);
+    assert_false(heard_of("{\"at\":\"2024-06-15T13:00:00Z\"}", &body, &fault));
+    assert_string_equal(fault.member, "at");
+    assert_false(heard_of("{\"at\":\"2024-06-14T11:59:59Z\"}", &body, &fault));
+    assert_false(heard_of("{\"status\":\"unknown\"}", &body, &fault));
+    assert_string_equal(fault.member, "status");
+    assert_false(heard_of("[]", &body, &fault));
+}
+
 /* An agent of the first version, whose state ends with next_due_s, and one
  * that says all: what it is is not what is not known. */
 static void what_vehicles_say(void **state)
@@ -838,6 +875,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(problems_are_json, open_world,
                                         close_world),
         cmocka_unit_test(absent_is_null),
+        cmocka_unit_test(what_was_heard_is_made_of_json),
         cmocka_unit_test(what_vehicles_say),
         cmocka_unit_test(words_of_a_search),
         cmocka_unit_test_setup_teardown(closures_are_made_of_json, open_world,
