@@ -125,13 +125,12 @@ test("what if beside how it is: what is closed to try is on its map only; to tak
     await page.locator("#try-close-here").focus();
     await page.keyboard.press("Enter");
     const answer = await (await asked).json();
-    /* the side of the last what if is remembered: on */
     if (await page.locator("#side").getAttribute("aria-pressed") !== "true") await page.click("#side");
     await until(page, async (at) => {
         const { situation } = await import("/console/situation.js");
         return situation().coverage?.answered_at === at;
     }, answer.as_of);
-    assert.match(await page.locator("#map-name").textContent(), /^B · WHAT IF: not real · /);
+    assert.match(await page.locator("#map-name").textContent(), /^B · WHAT IF: not real, \d\d:\d\d:\d\d$/);
     await bothRest();
     const drawn = await page.evaluate(async () => {
         const { mainMap } = await import("/console/map.js");
