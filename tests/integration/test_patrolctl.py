@@ -349,7 +349,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
             "/v1/units/P-13": TROUBLED,
             "/v1/reports/eta": {"from": "2024-05-01T00:00:00.000Z",
                                 "to": "2024-06-01T00:00:00.000Z",
-                                "profiles": [] if "from=none" in query else [ERRORS]},
+                                "profiles": [] if "from=9999" in query else [ERRORS]},
             "/v1/missions": {"missions": [MISSION]},
             "/v1/zones": {"zones": [{"zone_id": 1, "name": "Playa", "promise_s": 300,
                                      "time_zone": "America/Havana"},
