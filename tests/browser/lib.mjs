@@ -1,6 +1,6 @@
 /* The browser and the demonstration, as the tests use them. */
 import { execFileSync, spawn } from "node:child_process";
-import { openSync, readFileSync, writeFileSync } from "node:fs";
+import { openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -91,9 +91,11 @@ export function signal(name, what) {
     process.kill(pidOf(name), what);
 }
 
+/* A process whose first thread has ended holds its ports until the last has. */
 function runs(pid) {
     try {
-        return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+        return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, "utf8")) ||
+            readdirSync(`/proc/${pid}/task`).length > 1;
     } catch {
         return false;
     }
