@@ -3,7 +3,6 @@
 #include "http_sought.h"
 #include "http_study.h"
 #include "http_terms.h"
-#include "http_words.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -203,7 +202,6 @@ static void write_made_by(struct json *json, const struct posts_job *job)
     const struct siting_answer *a = &job->found;
     const struct coverage_metrics *metrics = coverage_basis_metrics(job->basis);
     const struct roads *roads = roads_metric_roads(metrics->now);
-    char hour[WORDS_HOUR_BYTES];
 
     jw_object(json, "candidates");
     jw_int(json, "count", (int64_t)a->candidate_count);
@@ -220,14 +218,7 @@ static void write_made_by(struct json *json, const struct posts_job *job)
     jw_object_end(json);
     jw_int(json, "network_id", roads_network_id(roads));
     jw_text(json, "profile", profile_name(metrics));
-    if (job->body.hour == TERMS_NOW) {
-        jw_null(json, "at");
-        jw_null(json, "hour_learned");
-    } else {
-        words_hour(LANGUAGE_EN, (unsigned)job->body.hour, hour);
-        jw_text(json, "at", hour);
-        jw_bool(json, "hour_learned", job->hour_learned);
-    }
+    write_hour(json, job->body.hour, job->hour_learned);
     jw_time(json, "answered_at", http_wall_ms());
 }
 

@@ -2,7 +2,6 @@
 #include "http_study.h"
 #include "http_terms.h"
 #include "http_whatif_body.h"
-#include "http_words.h"
 #include "pt_log.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -408,18 +407,10 @@ static void write_made_by(struct json *json, const struct whatif_job *job)
     const struct coverage_metrics *metrics =
         coverage_basis_metrics(coverage_basis(whatif_after(job->whatif)));
     const struct roads *roads = roads_metric_roads(metrics->now);
-    char hour[WORDS_HOUR_BYTES];
 
     jw_int(json, "level", job->level);
     jw_text(json, "profile", profile_name(metrics));
-    if (job->body.hour == TERMS_NOW) {
-        jw_null(json, "at");
-        jw_null(json, "hour_learned");
-    } else {
-        words_hour(LANGUAGE_EN, (unsigned)job->body.hour, hour);
-        jw_text(json, "at", hour);
-        jw_bool(json, "hour_learned", whatif_hour_learned(job->whatif));
-    }
+    write_hour(json, job->body.hour, whatif_hour_learned(job->whatif));
     jw_int(json, "network_id", roads_network_id(roads));
     jw_time(json, "as_of", job->now_ms);
     jw_real(json, "took_s", (double)job->study.took_ns / 1e9, 3);

@@ -1,4 +1,5 @@
 #include "http_terms.h"
+#include "http_words.h"
 #include "pt_log.h"
 
 void take_in_force(const struct http *http, struct in_force *ret)
@@ -37,6 +38,20 @@ const char *profile_name(const struct coverage_metrics *metrics)
         if (roads_profile(roads, name) == metrics->open)
             break;
     return name;
+}
+
+void write_hour(struct json *json, int hour, bool learned)
+{
+    char text[WORDS_HOUR_BYTES];
+
+    if (hour == TERMS_NOW) {
+        jw_null(json, "at");
+        jw_null(json, "hour_learned");
+        return;
+    }
+    words_hour(LANGUAGE_EN, (unsigned)hour, text);
+    jw_text(json, "at", text);
+    jw_bool(json, "hour_learned", learned);
 }
 
 void reply_no_terms(struct request *rq, enum pt_err err, const char *message)

@@ -15,6 +15,9 @@ void take_in_force(const struct http *http, struct in_force *ret);
 
 /* By which profile; any thread. */
 const char *profile_name(const struct coverage_metrics *metrics);
+/* "at" and "hour_learned": which hour of the week, null when it is now; any
+ * thread. */
+void write_hour(struct json *json, int hour, bool learned);
 /* terms_basis() failed; `message` of PT_E_DB. */
 void reply_no_terms(struct request *rq, enum pt_err err, const char *message);
 

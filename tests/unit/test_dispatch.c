@@ -809,30 +809,6 @@ static void takes_a_new_network(void **state)
     stop(&w);
 }
 
-/* Reported at 100 m, driving 20 m/s towards 900 m. */
-static void place_driving(struct world *w, uint32_t unit_id, int64_t age_ms)
-{
-    static uint64_t seq = 1000000;
-    enum pt_flag flags = PT_FLAG_POSITION | PT_FLAG_SPEED | PT_FLAG_COURSE;
-    struct batch batch;
-    struct batch_item item = {
-        .unit_id = unit_id,
-        .generation = 1,
-        .flags = flags,
-        .entry = {.seq = ++seq,
-                  .time_ms = NOW_MS - age_ms,
-                  .at = at_m(100, 10),
-                  .speed_cmps = 2000,
-                  .course_cdeg = 9000,
-                  .flags = (uint8_t)flags,
-                  .status = PT_STATUS_AVAILABLE},
-    };
-    assert_int_equal(batch_init(&batch, 1), PT_OK);
-    assert_int_equal(batch_add(&batch, &item), PT_OK);
-    assert_int_equal(fleet_apply(w->fleet, &batch), PT_OK);
-    batch_clear(&batch);
-}
-
 static void report_moving(struct world *w, uint32_t unit_id, int64_t at_ms,
                           struct geo_point at, unsigned mps)
 {
@@ -855,6 +831,12 @@ static void report_moving(struct world *w, uint32_t unit_id, int64_t at_ms,
     assert_int_equal(batch_add(&batch, &item), PT_OK);
     assert_int_equal(fleet_apply(w->fleet, &batch), PT_OK);
     batch_clear(&batch);
+}
+
+/* Reported at 100 m, driving 20 m/s towards 900 m. */
+static void place_driving(struct world *w, uint32_t unit_id, int64_t age_ms)
+{
+    report_moving(w, unit_id, -age_ms, at_m(100, 10), 20);
 }
 
 /* The street takes 1 s for 10 m (routes_one_unit). */

@@ -300,6 +300,20 @@ static void test_cost_of_a_state(void **context)
     assert_int_equal(used, 88);
 }
 
+/* It is encoded so; `ret` is what is read from that. */
+static void check_receipt(const struct pt_receipt *receipt,
+                          const uint8_t *bytes, size_t size,
+                          struct pt_receipt *ret)
+{
+    uint8_t out[PT_RECEIPT_BYTES_MAX];
+    size_t used = 0;
+
+    assert_int_equal(pt_receipt_encode(receipt, out, sizeof out, &used), PT_OK);
+    assert_int_equal(used, size);
+    assert_memory_equal(out, bytes, used);
+    assert_int_equal(pt_receipt_decode(out, used, ret), PT_OK);
+}
+
 static void test_receipt(void **context)
 {
     struct pt_receipt receipt = {.generation = 0x1122334455667788,
@@ -307,15 +321,9 @@ static void test_receipt(void **context)
                                  .range_count = 2,
                                  .ranges = {{1002, 1004}, {1010, 1010}}};
     struct pt_receipt decoded;
-    uint8_t out[PT_RECEIPT_BYTES_MAX];
-    size_t used = 0;
 
     (void)context;
-    assert_int_equal(pt_receipt_encode(&receipt, out, sizeof out, &used),
-                     PT_OK);
-    assert_int_equal(used, sizeof receipt_bytes);
-    assert_memory_equal(out, receipt_bytes, used);
-    assert_int_equal(pt_receipt_decode(out, used, &decoded), PT_OK);
+    check_receipt(&receipt, receipt_bytes, sizeof receipt_bytes, &decoded);
     assert_int_equal(decoded.generation, receipt.generation);
     assert_int_equal(decoded.stored_to, 1000);
     assert_int_equal(decoded.range_count, 2);
@@ -340,15 +348,9 @@ static void test_receipt_seen(void **context)
                                  .seen_count = 1,
                                  .seen = {{1002, 1718452800000}}};
     struct pt_receipt decoded;
-    uint8_t out[PT_RECEIPT_BYTES_MAX];
-    size_t used = 0;
 
     (void)context;
-    assert_int_equal(pt_receipt_encode(&receipt, out, sizeof out, &used),
-                     PT_OK);
-    assert_int_equal(used, sizeof seen_bytes);
-    assert_memory_equal(out, seen_bytes, used);
-    assert_int_equal(pt_receipt_decode(out, used, &decoded), PT_OK);
+    check_receipt(&receipt, seen_bytes, sizeof seen_bytes, &decoded);
     assert_int_equal(decoded.seen_count, 1);
     assert_int_equal(decoded.seen[0].seq, 1002);
     assert_int_equal(decoded.seen[0].time_ms, 1718452800000);
