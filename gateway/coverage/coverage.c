@@ -85,6 +85,7 @@ void coverage_free(struct coverage *coverage)
     free_made(&made);
     coverage_streets_unref(coverage->streets);
     roads_spread_free(coverage->spread);
+    roads_places_free(coverage->places);
     coverage_basis_unref(coverage->basis);
     free(coverage->units);
     free(coverage->gone);
@@ -444,7 +445,9 @@ static void drop_basis(struct coverage *c)
     use_made(c, &none);
     coverage_streets_unref(c->streets);
     coverage_basis_unref(c->basis);
+    roads_places_free(c->places);
     c->streets = NULL;
+    c->places = NULL;
     c->basis = NULL;
     c->slots = c->slot_room = c->unit_count = 0;
     c->expiry_ms = c->alarm_ms = NEVER;
@@ -471,6 +474,8 @@ enum pt_err coverage_set_basis(struct coverage *coverage,
     err = coverage_keep_alarms(c, old, before.missions, before.zones, now_ms);
     coverage_streets_unref(c->streets);
     c->streets = NULL;
+    roads_places_free(c->places);
+    c->places = NULL;
     if (!same_roads) {
         roads_spread_free(c->spread);
         c->spread = NULL;

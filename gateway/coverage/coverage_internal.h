@@ -110,6 +110,7 @@ struct coverage {
     struct coverage_streets *streets; /* the last that came to an end */
     struct roads_spread *spread;      /* kept for the next */
     size_t spread_slots;
+    struct roads_places *places; /* as well; of the basis' pieces */
 };
 
 struct coverage_streets {
@@ -121,6 +122,7 @@ struct coverage_streets {
     struct coverage_unit *units;
     struct roads_spread *spread; /* NULL: to be made */
     size_t spread_slots;
+    struct roads_places *places; /* with figures_only; NULL: to be made */
     uint32_t (*first_ms)[COVERAGE_FOLD]; /* by piece; not with figures_only */
     struct zone_streets *zones;
     size_t gap_count;

@@ -21,6 +21,7 @@ void coverage_streets_unref(struct coverage_streets *streets)
         return;
     coverage_basis_unref(job->basis);
     roads_spread_free(job->spread);
+    roads_places_free(job->places);
     free(job->units);
     free(job->first_ms);
     free(job->zones);
@@ -55,6 +56,8 @@ enum pt_err coverage_streets_begin(struct coverage *coverage, int64_t now_ms,
     job->spread = c->spread;
     job->spread_slots = c->spread_slots;
     c->spread = NULL;
+    job->places = c->places;
+    c->places = NULL;
     c->job_under_way = true;
     *ret = job;
     return PT_OK;
@@ -105,7 +108,13 @@ static enum pt_err sweep(struct coverage_streets *job,
                             limit_ms, NULL, NULL);
 }
 
-/* How many arrive at each piece in time, into `within`. */
+static struct roads_place middle_of(const struct piece *piece)
+{
+    return (struct roads_place){.edge = piece->edge,
+                                .fraction = (double)piece->middle};
+}
+
+/* Who is first at each piece, and how many arrive in time, into `within`. */
 static void judge_pieces(struct coverage_streets *job,
                          const struct roads_standing *standing, uint8_t *within)
 {
@@ -113,12 +122,9 @@ static void judge_pieces(struct coverage_streets *job,
     struct roads_reach first[COVERAGE_FOLD];
     for (size_t i = 0; i < basis->piece_count; i++) {
         const struct piece *p = &basis->pieces[i];
-        if (job->figures_only && p->promise_ms == 0)
-            continue;
-        struct roads_place place = {.edge = p->edge,
-                                    .fraction = (double)p->middle};
+        struct roads_place place = middle_of(p);
         roads_spread_to(job->spread, standing, &place, first);
-        for (size_t k = 0; !job->figures_only && k < COVERAGE_FOLD; k++)
+        for (size_t k = 0; k < COVERAGE_FOLD; k++)
             job->first_ms[i][k] =
                 first[k].slot == ROADS_NONE ? ROADS_NONE : first[k].ms;
         while (within[i] < COVERAGE_FOLD &&
@@ -126,6 +132,38 @@ static void judge_pieces(struct coverage_streets *job,
                first[within[i]].ms <= p->promise_ms)
             within[i]++;
     }
+}
+
+static enum pt_err prepare_pieces(struct coverage_streets *job)
+{
+    const struct coverage_basis *basis = job->basis;
+    if (job->places != NULL)
+        return PT_OK;
+    struct roads_place *places =
+        calloc(basis->piece_count + 1, sizeof(*places));
+    uint32_t *promise_ms = calloc(basis->piece_count + 1, sizeof(*promise_ms));
+    enum pt_err err = PT_E_NOMEM;
+    for (size_t i = 0;
+         places != NULL && promise_ms != NULL && i < basis->piece_count; i++) {
+        places[i] = middle_of(&basis->pieces[i]);
+        promise_ms[i] = basis->pieces[i].promise_ms;
+    }
+    if (places != NULL && promise_ms != NULL)
+        err = roads_places_new(basis->metrics.now, places, promise_ms,
+                               basis->piece_count, &job->places);
+    free(places);
+    free(promise_ms);
+    return err;
+}
+
+static enum pt_err count_pieces(struct coverage_streets *job,
+                                const struct roads_standing *standing,
+                                uint8_t *within)
+{
+    enum pt_err err = prepare_pieces(job);
+    return err == PT_OK
+               ? roads_spread_count(job->spread, standing, job->places, within)
+               : err;
 }
 
 static void add_piece(struct zone_streets *zone, const struct piece *piece,
@@ -167,8 +205,11 @@ enum pt_err coverage_streets_run(struct coverage_streets *job)
         err = roads_standing_new(basis->roads, job->spread_slots, &standing);
     if (err == PT_OK)
         err = sweep(job, standing);
+    if (err == PT_OK && job->figures_only)
+        err = count_pieces(job, standing, within);
     if (err == PT_OK) {
-        judge_pieces(job, standing, within);
+        if (!job->figures_only)
+            judge_pieces(job, standing, within);
         add_up(job, within);
         err = job->figures_only ? PT_OK : coverage_find_gaps(job);
     }
@@ -189,6 +230,10 @@ void coverage_streets_end(struct coverage *coverage,
         c->spread = job->spread;
         c->spread_slots = job->spread_slots;
         job->spread = NULL;
+    }
+    if (c->basis == job->basis) {
+        c->places = job->places;
+        job->places = NULL;
     }
     if (err != PT_OK || c->basis != job->basis) {
         coverage_streets_unref(job);

@@ -463,5 +463,24 @@ roads_spread_run(struct roads_spread *spread, const struct roads_metric *metric,
 void roads_spread_to(const struct roads_spread *spread,
                      const struct roads_standing *standing,
                      const struct roads_place *place, struct roads_reach *ret);
+/* How many of the k first arrive within a limit, of places by the thousand,
+ * each with a limit of its own: several times as fast as asking one by one.
+ * What is made of the places holds for one metric, which it counts. For one
+ * thread at a time. */
+struct roads_places;
+/* `count` of both; of a place off the network, or with a limit of 0, nobody is
+ * asked. PT_E_RANGE: the metric is not prepared; PT_E_NOMEM. */
+PT_MUST_CHECK enum pt_err roads_places_new(const struct roads_metric *metric,
+                                           const struct roads_place *places,
+                                           const uint32_t *limit_ms,
+                                           size_t count,
+                                           struct roads_places **ret);
+void roads_places_free(struct roads_places *places);
+/* Into `within`, one for each place as they were given: how many arrive there
+ * within its limit. PT_E_RANGE: the last run was by another metric. */
+PT_MUST_CHECK enum pt_err
+roads_spread_count(const struct roads_spread *spread,
+                   const struct roads_standing *standing,
+                   struct roads_places *places, uint8_t *within);
 
 #endif

@@ -288,8 +288,18 @@ struct roads_weights {
     uint32_t *first_out, *first_in; /* arc_count + 1 */
     struct roads_up *out, *in;
     uint32_t *out_middle, *in_middle;
+    /* The heads of what comes down into a block of ranks from outside of it,
+     * each once: above[first_above[b]] to above[first_above[b + 1] - 1]. Where
+     * nobody has come to any of them nobody comes into the block. */
+    uint32_t *first_above, *above;
     size_t bytes;
 };
+/* As many as there are bits in a word; the last block may have fewer. */
+#define ROADS_BLOCK 64u
+static inline uint32_t roads_blocks(uint32_t ranks)
+{
+    return ranks / ROADS_BLOCK + (ranks % ROADS_BLOCK > 0);
+}
 #define ROADS_FAR ROADS_FAR_MS /* two of them still fit */
 
 PT_MUST_CHECK enum pt_err roads_order(const struct roads *roads,

@@ -12,9 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The fold that every street is told of; others are a little slower. */
-#define USUAL_K 3u
-
 enum pt_err roads_spread_new(const struct roads *roads, size_t max_slots,
                              size_t k, struct roads_spread **ret)
 {
@@ -29,7 +26,7 @@ enum pt_err roads_spread_new(const struct roads *roads, size_t max_slots,
     s->max_slots = max_slots;
     s->taken = calloc(max_slots / 64 + 1, sizeof(*s->taken));
     s->late_ms = calloc(max_slots + 1, sizeof(*s->late_ms));
-    s->labels = calloc(roads->arc_count * k, sizeof(*s->labels));
+    s->labels = calloc(((size_t)roads->arc_count + 1) * k, sizeof(*s->labels));
     s->touched = calloc(roads->arc_count / 64 + 1, sizeof(*s->touched));
     enum pt_err err = PT_E_NOMEM;
     if (s->taken != NULL && s->late_ms != NULL && s->labels != NULL &&
@@ -71,16 +68,16 @@ void roads_spread_start(struct roads_spread *spread, uint32_t start_ms,
 
 /* ------------------------------------------------------------------ labels */
 /* Takes one arrival into k of them, of each slot the earliest: what it comes
- * before moves on by one, up to where its own slot was, or off the end. */
+ * before moves on by one, up to where its own slot was, or off the end. Nobody
+ * can foretell which, so it is done without branches. */
 static inline void insert(uint64_t *labels, size_t k, uint64_t label)
 {
     uint32_t slot = (uint32_t)label;
     for (size_t i = 0; i < k; i++) {
         uint64_t here = labels[i];
+        uint64_t after = here < label ? label : here;
         labels[i] = here < label ? here : label;
-        if ((uint32_t)here == slot)
-            return;
-        label = here < label ? label : here;
+        label = (uint32_t)here == slot ? UINT64_MAX : after;
     }
 }
 
@@ -98,7 +95,7 @@ static inline void merge(uint64_t *to, const uint64_t *from, uint64_t later,
         to[i] = from[i] + later < to[i] ? from[i] + later : to[i];
     if (others == 0)
         return;
-    for (size_t i = 0; i < k && from[i] + later < to[k - 1]; i++)
+    for (size_t i = 0; i < k; i++)
         insert(to, k, from[i] + later);
 }
 
@@ -173,18 +170,33 @@ static inline void sweep_up(struct roads_spread *s,
             uint32_t v = 64 * word + bit;
             ahead = UINT64_MAX << bit << 1;
             copy(mine, s->labels + v * k, k);
-            for (uint32_t e = w->first_out[v]; e < w->first_out[v + 1]; e++)
-                merge(touch(s, w->out[e].head, k), mine,
-                      (uint64_t)w->out[e].ms << 32, k);
+            for (uint32_t e = w->first_out[v]; e < w->first_out[v + 1]; e++) {
+                uint64_t later = (uint64_t)w->out[e].ms << 32;
+                if (mine[0] + later < s->nobody)
+                    merge(touch(s, w->out[e].head, k), mine, later, k);
+            }
         }
     }
 }
 
-static inline void sweep_down(struct roads_spread *s,
-                              const struct roads_weights *w, size_t k)
+/* Whether anybody has come into a block of ranks, or may. */
+static inline bool is_alive(const struct roads_spread *s,
+                            const struct roads_weights *w, uint32_t block)
+{
+    if (s->touched[block] != 0)
+        return true;
+    for (uint32_t i = w->first_above[block]; i < w->first_above[block + 1]; i++)
+        if (is_touched(s, w->above[i]))
+            return true;
+    return false;
+}
+
+static inline void sweep_block(struct roads_spread *s,
+                               const struct roads_weights *w, uint32_t first,
+                               uint32_t end, size_t k)
 {
     uint64_t mine[ROADS_SPREAD_MAX];
-    for (uint32_t v = s->roads->arc_count; v-- > 0;) {
+    for (uint32_t v = end; v-- > first;) {
         if (is_touched(s, v))
             copy(mine, s->labels + v * k, k);
         else
@@ -193,6 +205,23 @@ static inline void sweep_down(struct roads_spread *s,
             merge(mine, s->labels + w->in[e].head * k,
                   (uint64_t)w->in[e].ms << 32, k);
         copy(s->labels + v * k, mine, k);
+        s->touched[v / 64] |= (uint64_t)(mine[0] != s->nobody) << (v % 64);
+    }
+}
+
+static inline void sweep_down(struct roads_spread *s,
+                              const struct roads_weights *w, size_t k)
+{
+    uint32_t ranks = s->roads->arc_count;
+    for (uint32_t block = roads_blocks(ranks); block-- > 0;) {
+        uint32_t first = block * ROADS_BLOCK;
+        uint32_t end =
+            first + ROADS_BLOCK < ranks ? first + ROADS_BLOCK : ranks;
+        if (is_alive(s, w, block))
+            sweep_block(s, w, first, end, k);
+        else
+            for (size_t i = first * k; i < end * k; i++)
+                s->labels[i] = s->nobody;
     }
 }
 
@@ -214,9 +243,9 @@ static void end_ghosts(struct roads_spread *s)
 static void sweep(struct roads_spread *s)
 {
     const struct roads_weights *w = atomic_load(&s->metric->weights);
-    if (s->k == USUAL_K) { /* known when compiled: nearly twice as fast */
-        sweep_up(s, w, USUAL_K);
-        sweep_down(s, w, USUAL_K);
+    if (s->k == ROADS_USUAL_K) { /* known when compiled: nearly twice as fast */
+        sweep_up(s, w, ROADS_USUAL_K);
+        sweep_down(s, w, ROADS_USUAL_K);
     } else {
         sweep_up(s, w, s->k);
         sweep_down(s, w, s->k);
@@ -249,6 +278,7 @@ roads_spread_run(struct roads_spread *spread, const struct roads_metric *metric,
             err = start(s, &standing->slots[slot], slot);
     }
     sweep(s); /* also of what there was no memory for: all labels are known */
+    nobody(s, s->labels + (size_t)s->roads->arc_count * s->k, s->k);
     return err;
 }
 
@@ -293,12 +323,15 @@ static void come_straight(const struct roads_spread *s,
     }
 }
 
+/* Those who come to a place within `limit_ms`; `enough`: who they are does not
+ * matter once there are k. */
 static inline void gather(const struct roads_spread *s,
                           const struct roads_standing *standing,
-                          const struct roads_place *place, uint64_t *labels,
-                          size_t k)
+                          const struct roads_place *place, uint32_t limit_ms,
+                          bool enough, uint64_t *labels, size_t k)
 {
-    nobody(s, labels, k);
+    for (size_t i = 0; i < k; i++)
+        labels[i] = (uint64_t)limit_ms << 32 | ROADS_NONE;
     if (s->metric == NULL || !roads_place_valid(s->roads, place))
         return;
     for (uint32_t way = 0; way < 2; way++) {
@@ -310,6 +343,8 @@ static inline void gather(const struct roads_spread *s,
              labels, k);
         if (standing->first[place->edge] != ROADS_NONE)
             come_straight(s, standing, place, way, ms, labels);
+        if (enough && (uint32_t)labels[k - 1] != ROADS_NONE)
+            return;
     }
 }
 
@@ -317,14 +352,33 @@ void roads_spread_to(const struct roads_spread *spread,
                      const struct roads_standing *standing,
                      const struct roads_place *place, struct roads_reach *ret)
 {
+    const struct roads_spread *s = spread;
     uint64_t labels[ROADS_SPREAD_MAX];
-    if (spread->k == USUAL_K)
-        gather(spread, standing, place, labels, USUAL_K);
+    if (s->k == ROADS_USUAL_K)
+        gather(s, standing, place, s->limit_ms, false, labels, ROADS_USUAL_K);
     else
-        gather(spread, standing, place, labels, spread->k);
-    for (size_t i = 0; i < spread->k; i++)
+        gather(s, standing, place, s->limit_ms, false, labels, s->k);
+    for (size_t i = 0; i < s->k; i++)
         ret[i] = (uint32_t)labels[i] == ROADS_NONE
                      ? (struct roads_reach){ROADS_NONE, ROADS_NONE}
                      : (struct roads_reach){(uint32_t)(labels[i] >> 32),
                                             (uint32_t)labels[i]};
+}
+
+size_t roads_spread_within(const struct roads_spread *spread,
+                           const struct roads_standing *standing,
+                           const struct roads_place *place, uint32_t limit_ms)
+{
+    const struct roads_spread *s = spread;
+    uint64_t labels[ROADS_SPREAD_MAX];
+    size_t count = 0;
+    if (limit_ms > s->limit_ms)
+        limit_ms = s->limit_ms;
+    if (s->k == ROADS_USUAL_K)
+        gather(s, standing, place, limit_ms, true, labels, ROADS_USUAL_K);
+    else
+        gather(s, standing, place, limit_ms, true, labels, s->k);
+    while (count < s->k && (uint32_t)labels[count] != ROADS_NONE)
+        count++;
+    return count;
 }

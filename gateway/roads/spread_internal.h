@@ -43,6 +43,9 @@ PT_MUST_CHECK enum pt_err roads_near_from(struct near *near,
                                           uint32_t slot, uint32_t start_ms,
                                           uint32_t share);
 
+/* The fold that every street is told of; others are a little slower. */
+#define ROADS_USUAL_K 3u
+
 struct roads_spread {
     struct roads *roads;
     struct roads_metric *metric; /* of the last run; NULL: none yet */
@@ -50,14 +53,19 @@ struct roads_spread {
     uint32_t start_ms, share;
     uint32_t limit_ms;
     uint64_t nobody; /* as a label: after all that are within the limit */
-    /* time << 32 | slot, k for each rank, ascending; those of a rank that is
-     * not touched are an older run's */
+    /* time << 32 | slot, k for each rank, ascending, and once more as one that
+     * nobody comes to */
     uint64_t *labels;
-    uint64_t *touched; /* a bit for each rank */
+    uint64_t *touched; /* a bit for each rank: somebody comes to it */
     size_t max_slots;
     uint64_t *taken;   /* a bit for each slot: it was in the last run */
     uint32_t *late_ms; /* for each slot */
     struct near near;
 };
+
+/* How many of the k first arrive at a place within `limit_ms`. */
+size_t roads_spread_within(const struct roads_spread *spread,
+                           const struct roads_standing *standing,
+                           const struct roads_place *place, uint32_t limit_ms);
 
 #endif

@@ -152,6 +152,51 @@ static void write_needed(const struct roads_hierarchy *h, uint32_t arcs,
     w->first_in[arcs] = in;
 }
 
+/* Finds, or with `writing` writes, what lies above each block. `seen` has
+ * for each rank the last block, from 1 on, above which it was. */
+static void list_above(uint32_t arcs, struct roads_weights *w, uint32_t *seen,
+                       bool writing)
+{
+    uint32_t count = 0;
+    memset(seen, 0, arcs * sizeof(*seen));
+    for (uint32_t b = 0; b < roads_blocks(arcs); b++) {
+        uint32_t end = (b + 1) * ROADS_BLOCK;
+        end = end < arcs ? end : arcs;
+        w->first_above[b] = count;
+        for (uint32_t e = w->first_in[b * ROADS_BLOCK]; e < w->first_in[end];
+             e++) {
+            uint32_t head = w->in[e].head;
+            if (head < end || seen[head] == b + 1)
+                continue;
+            seen[head] = b + 1;
+            if (writing)
+                w->above[count] = head;
+            count++;
+        }
+    }
+    w->first_above[roads_blocks(arcs)] = count;
+}
+
+static enum pt_err find_above(uint32_t arcs, struct roads_weights *w)
+{
+    uint32_t blocks = roads_blocks(arcs);
+    uint32_t *seen = calloc((size_t)arcs + 1, sizeof(*seen));
+    w->first_above = calloc((size_t)blocks + 1, sizeof(*w->first_above));
+    if (seen != NULL && w->first_above != NULL) {
+        list_above(arcs, w, seen, false);
+        w->above =
+            calloc((size_t)w->first_above[blocks] + 1, sizeof(*w->above));
+    }
+    if (w->above != NULL)
+        list_above(arcs, w, seen, true);
+    free(seen);
+    if (w->above == NULL)
+        return PT_E_NOMEM;
+    w->bytes +=
+        ((size_t)blocks + w->first_above[blocks] + 2) * sizeof(uint32_t);
+    return PT_OK;
+}
+
 static enum pt_err keep_needed(const struct roads_metric *metric,
                                const struct times *t,
                                struct roads_weights **ret)
@@ -181,8 +226,12 @@ static enum pt_err keep_needed(const struct roads_metric *metric,
     write_needed(h, arcs, t, w);
     w->bytes = sizeof(*w) + 2 * ((size_t)arcs + 1) * sizeof(uint32_t) +
                (out + in + 2) * (sizeof(*w->out) + sizeof(uint32_t));
-    *ret = w;
-    return PT_OK;
+    enum pt_err err = find_above(arcs, w);
+    if (err != PT_OK)
+        roads_weights_free(w);
+    else
+        *ret = w;
+    return err;
 }
 
 enum pt_err roads_weights_new(const struct roads_metric *metric,
@@ -222,5 +271,7 @@ void roads_weights_free(struct roads_weights *weights)
     free(weights->in);
     free(weights->out_middle);
     free(weights->in_middle);
+    free(weights->first_above);
+    free(weights->above);
     free(weights);
 }

@@ -438,6 +438,16 @@ static void check_spread(struct fleet_model *f, const struct roads *roads)
     roads_spread_free(spread);
 }
 
+/* A drive with what it takes beside the driving, by one who sets out late. */
+static uint64_t all_told_ms(const struct roads_arrival *arrival,
+                            uint32_t start_ms, uint32_t share,
+                            const uint32_t *late_ms)
+{
+    uint64_t more = (uint64_t)share * arrival->drive_ms;
+    return arrival->drive_ms + (more < start_ms ? more : start_ms) +
+           late_ms[arrival->slot];
+}
+
 /* Who sets out later arrives so much later, and is passed by others; what a
  * drive takes beside the driving is less for those around the corner. */
 static void check_late(struct fleet_model *f, const struct roads *roads)
@@ -469,12 +479,9 @@ static void check_late(struct fleet_model *f, const struct roads *roads)
             uint64_t first = NEVER;
             size_t who = 0;
             for (size_t a = 0; a < found; a++) {
-                uint64_t more = (uint64_t)share * all[a].drive_ms;
-                more = more < start_ms ? more : start_ms;
-                uint64_t key =
-                    ((uint64_t)all[a].drive_ms + more + late_ms[all[a].slot])
-                        << 32 |
-                    all[a].slot;
+                uint64_t key = all_told_ms(&all[a], start_ms, share, late_ms)
+                                   << 32 |
+                               all[a].slot;
                 if (all[a].drive_ms != ROADS_NONE && key < first) {
                     first = key;
                     who = a;
@@ -488,6 +495,58 @@ static void check_late(struct fleet_model *f, const struct roads *roads)
                 all[who].drive_ms = ROADS_NONE;
         }
     }
+    roads_spread_free(spread);
+}
+
+#define COUNTED 20
+/* How many arrive in time at places of an edge each, against the times of all
+ * who stand somewhere. Up to `far_ms` is asked for, which reaches some. */
+static void check_counts(struct roads_search *search,
+                         const struct roads_standing *standing,
+                         const struct roads *roads, uint32_t far_ms)
+{
+    const struct roads_metric *metric = roads_profile(roads, NULL);
+    uint32_t start_ms = any(far_ms / 2 + 1), share = any(5);
+    uint32_t run_ms = any(2) ? ROADS_NONE : any(far_ms);
+    uint32_t late_ms[MAX_UNITS], limit_ms[COUNTED];
+    size_t k = any(2) ? 3 : 1 + any(ROADS_SPREAD_MAX);
+    struct roads_place places[COUNTED];
+    struct roads_spread *spread = NULL;
+    struct roads_places *counted = NULL;
+    uint8_t within[COUNTED];
+    assert_int_equal(roads_spread_new(roads, MAX_UNITS, k, &spread), PT_OK);
+    roads_spread_start(spread, start_ms, share);
+    for (uint32_t slot = 0; slot < MAX_UNITS; slot++) {
+        late_ms[slot] = any(2) ? any(far_ms / 2 + 1) : 0;
+        roads_spread_late(spread, slot, late_ms[slot]);
+    }
+    for (int i = 0; i < COUNTED; i++) {
+        places[i] = (struct roads_place){
+            .edge = any(10) == 0 ? ROADS_NONE
+                                 : any((uint32_t)roads_edge_count(roads)),
+            .fraction = any(1000001) / 1e6};
+        limit_ms[i] = any(10) == 0 ? 0 : any(far_ms);
+    }
+    assert_int_equal(
+        roads_places_new(metric, places, limit_ms, COUNTED, &counted), PT_OK);
+    assert_int_equal(
+        roads_spread_run(spread, metric, standing, run_ms, NULL, NULL), PT_OK);
+    assert_int_equal(roads_spread_count(spread, standing, counted, within),
+                     PT_OK);
+    for (int i = 0; i < COUNTED; i++) {
+        struct roads_arrival all[MAX_UNITS];
+        size_t found = 0, expect = 0;
+        uint64_t most = limit_ms[i] < run_ms ? limit_ms[i] : run_ms;
+        if (places[i].edge != ROADS_NONE && limit_ms[i] > 0)
+            assert_int_equal(roads_nearest(search, standing, &places[i],
+                                           MAX_UNITS, ROADS_NONE, NULL, NULL,
+                                           all, &found),
+                             PT_OK);
+        for (size_t a = 0; a < found; a++)
+            expect += all_told_ms(&all[a], start_ms, share, late_ms) <= most;
+        assert_int_equal(within[i], expect < k ? expect : k);
+    }
+    roads_places_free(counted);
     roads_spread_free(spread);
 }
 
@@ -516,6 +575,7 @@ static void agrees_with_the_model(void **state)
                 check_tables(&f, roads);
                 check_spread(&f, roads);
                 check_late(&f, roads);
+                check_counts(f.search, f.standing, roads, 400);
             }
         }
         roads_unref(roads); /* the two hold it */
@@ -1352,6 +1412,7 @@ static void refuses_impossible_closures(void **state)
                      PT_E_RANGE);
     /* What is not prepared gives no tables and no spreads. */
     struct roads_tables *tables = NULL;
+    struct roads_places *places = NULL;
     struct roads_spread *spread = NULL;
     struct roads_standing *standing = NULL;
     assert_int_equal(
@@ -1362,6 +1423,9 @@ static void refuses_impossible_closures(void **state)
                      PT_E_RANGE);
     assert_int_equal(roads_spread_new(roads, 2, 1, &spread), PT_OK);
     assert_int_equal(roads_standing_new(roads, 2, &standing), PT_OK);
+    assert_int_equal(
+        roads_places_new(roads_profile(roads, NULL), NULL, NULL, 0, &places),
+        PT_E_RANGE);
     assert_int_equal(roads_spread_run(spread, roads_profile(roads, NULL),
                                       standing, ROADS_NONE, NULL, NULL),
                      PT_E_RANGE);
@@ -1782,9 +1846,8 @@ static void bears_streets_without_length(void **state)
 
 /* A big town: many levels of the index, long lists of edges. */
 #define BLOCKS 60
-static void handles_a_grid(void **state)
+static struct roads *grid_roads(void)
 {
-    (void)state;
     static struct roads_edge_row rows[2 * BLOCKS * BLOCKS];
     static struct geo_point points[2 * BLOCKS * BLOCKS][2];
     size_t count = 0;
@@ -1809,12 +1872,44 @@ static void handles_a_grid(void **state)
         }
     }
     struct roads *roads = NULL;
-    struct roads_search *search;
     assert_int_equal(
         roads_new(&(struct roads_rows){.edges = rows, .edge_count = count},
                   &roads),
         PT_OK);
     assert_int_equal(roads_node_count(roads), BLOCKS * BLOCKS);
+    return roads;
+}
+
+/* The first few units of a limit that leaves most of the town without. */
+static void knows_where_nobody_comes(void **state)
+{
+    (void)state;
+    struct roads *roads = grid_roads();
+    struct roads_search *search;
+    struct roads_standing *standing;
+    random_state = 7;
+    assert_int_equal(roads_prepare(roads), PT_OK);
+    assert_int_equal(roads_search_new(roads, &search), PT_OK);
+    assert_int_equal(roads_standing_new(roads, MAX_UNITS, &standing), PT_OK);
+    for (int round = 0; round < 100; round++) {
+        for (uint32_t slot = 0; slot < MAX_UNITS; slot++) {
+            struct roads_place place = {
+                .edge = any((uint32_t)roads_edge_count(roads)),
+                .fraction = any(1000001) / 1e6};
+            roads_standing_put(standing, slot, &place);
+        }
+        check_counts(search, standing, roads, 2000 + any(30000));
+    }
+    roads_standing_free(standing);
+    roads_search_free(search);
+    roads_unref(roads);
+}
+
+static void handles_a_grid(void **state)
+{
+    (void)state;
+    struct roads *roads = grid_roads();
+    struct roads_search *search;
     assert_int_equal(roads_search_new(roads, &search), PT_OK);
     random_state = 99;
     for (int i = 0; i < 300; i++) {
@@ -1859,6 +1954,7 @@ static enum pt_err make_everything(const struct town *t)
     struct roads_metric *metric = NULL;
     struct roads_metric *timed = NULL;
     struct roads_tables *tables = NULL;
+    struct roads_places *places = NULL;
     struct roads_spread *spread = NULL;
     struct roads_trial *trial = NULL;
     struct roads_place place = {.edge = 0, .fraction = 0.5};
@@ -1886,6 +1982,8 @@ static enum pt_err make_everything(const struct town *t)
     if (err == PT_OK)
         err = roads_spread_new(roads, 5, 3, &spread);
     if (err == PT_OK)
+        err = roads_places_new(metric, &place, limits_ms, 1, &places);
+    if (err == PT_OK)
         err = roads_trial_new(metric, &trial);
     if (err == PT_OK)
         err = roads_trial_close(trial, &edge, 1);
@@ -1895,6 +1993,7 @@ static enum pt_err make_everything(const struct town *t)
         err = roads_trial_reach(trial, standing, &place, limits_ms, nobody_more,
                                 &met);
     roads_trial_free(trial);
+    roads_places_free(places);
     roads_spread_free(spread);
     roads_tables_free(tables);
     roads_metric_unref(timed);
@@ -1953,6 +2052,7 @@ int main(void)
         cmocka_unit_test(tells_the_turns_into_an_edge),
         cmocka_unit_test(snaps_ties_to_the_lower_edge),
         cmocka_unit_test(bears_streets_without_length),
+        cmocka_unit_test(knows_where_nobody_comes),
         cmocka_unit_test(handles_a_grid),
         cmocka_unit_test(survives_each_failed_allocation),
     };
