@@ -104,7 +104,7 @@ test("the past: units are where their tracks had them", async () => {
     for (const { name, missions, streets } of answers.get(new Date(ms).toISOString()).zones)
         assert.deepEqual(rows.get(name).slice(2), [...missions.share.map(shown),
             rows.get(name)[5], ...streets.share.map(shown)], name);
-    assert.match(await textOf(page, "#map-badge"), /^PAST: \d{4}-\d\d-\d\d \d\d:\d\d$/);
+    assert.match(await textOf(page, "#map-badge"), /^PAST: [A-Z][a-z]{2} \d+, \d{4}, \d\d:\d\d$/);
     const clock = await textOf(page, "#past-clock");
     assert.equal(await page.locator("#past-time").getAttribute("aria-valuetext"), clock);
     await page.selectOption("#past-speed", "1");
@@ -269,7 +269,7 @@ test("posts with their proof, and tried at once", async () => {
     const moves = page.waitForResponse((got) => got.url().includes("/v1/coverage/moves"));
     await page.click("#moves-ask");
     const { lacking } = await (await moves).json();
-    await page.waitForFunction((n) => (n === 0 ? /No mission lacks/ : /missions lack units/)
+    await page.waitForFunction((n) => (n === 0 ? /No mission lacks/ : /missions? lacks? units/)
         .test(document.querySelector("#posts-note").textContent), lacking);
     assert.deepEqual(await axe(page), []);
     await page.click("#try");
@@ -305,6 +305,12 @@ test("the map to take along: what lies on it, its picture, on paper", async () =
     await page.locator("#map-on-paper").waitFor(); /* a picture has no size until it is read */
     assert.equal(await page.locator("#zone-table").isVisible(), true);
     assert.equal(await page.locator("#print").isVisible(), false);
+    /* of what it is */
+    const { network_id: network, profile } = await api("/v1/coverage");
+    const paper = await textOf(page, "#paper-what");
+    for (const told of ["America/Havana", `Street network ${network}, profile ${profile}`, "Zone: Everything",
+        "Units within the promise: 1", "Printed "])
+        assert.ok(paper.includes(told), paper);
     await page.screenshot({ path: `${process.env.PATROL_SHOTS}/plan-5-paper.png`, fullPage: true });
     await page.evaluate(() => dispatchEvent(new Event("afterprint")));
     await page.emulateMedia({ media: null });

@@ -110,7 +110,7 @@ test("the reasons and hours follow the page's language at once", async () => {
     const questions = [];
     page.on("request", (request) => questions.push(request.url()));
     for (const [language, words] of [["es", /^\d+\. (Si se cierra|Si falla|Sin cobertura|La peor hora)/],
-        ["fr", /^\d+\. (Si l'on ferme|Si l'unité|Sans couverture|La pire heure)/],
+        ["fr", /^\d+\. (Si l’on ferme|Si l’unité|Sans couverture|La pire heure)/],
         ["en", /^\d+\. (If |Out of cover|The worst hour)/]]) {
         await page.selectOption("#language", language);
         for (const [text] of await rowsOf(page, "#weak-table")) assert.match(text, words);

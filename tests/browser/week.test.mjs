@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 
-import { api, axe, shot, URL } from "./lib.mjs";
+import { api, axe, shot, until, URL } from "./lib.mjs";
 import { openPlan, rowsOf, textOf } from "./plan_page.mjs";
 
 let browser, page, plan;
@@ -19,7 +19,7 @@ const decimal = (value) => value.toLocaleString("en", Number.isInteger(value) ? 
     : { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
 test("a plan is made by keyboard; each choice with what is proved of it", async () => {
-    await page.fill("#week-units", "2, 4");
+    await page.fill("#week-units", "1, 4");
     await page.fill("#week-name", "Winter");
     const done = answered("/v1/coverage/plans");
     await page.locator("#week-ask").focus();
@@ -38,8 +38,17 @@ test("a plan is made by keyboard; each choice with what is proved of it", async 
     /* the three shifts of working days and of weekends: openapi.yaml */
     assert.deepEqual(rows.map(([hours]) => hours), ["Mon–Fri 06–14", "Mon–Fri 14–22", "Mon–Fri 22–06",
         "Sat–Sun 06–14", "Sat–Sun 14–22", "Sat–Sun 22–06"]);
-    assert.match(await textOf(page, "#week-note"), /^Winter, made \d{4}-\d\d-\d\d \d\d:\d\d \(America\/Havana\)/);
+    assert.match(await textOf(page, "#week-note"), /^Winter, made [A-Z][a-z]{2} \d+, \d{4}, \d\d:\d\d \(America\/Havana\)/);
+    assert.deepEqual(await page.locator("#week-table thead th").allTextContents(), ["Hours", "1 unit", "4 units"]);
     assert.ok(await page.locator("#week-chart canvas").count() === 1);
+    /* a tablet that is turned: the chart goes with it */
+    const { width, height } = page.viewportSize();
+    const fits = () => document.querySelector("#week-chart .uplot").offsetWidth === document.querySelector("#week-chart").clientWidth;
+    await page.setViewportSize({ width: 390, height });
+    await until(page, fits);
+    assert.ok(await page.locator("aside").evaluate((box) => box.scrollWidth <= box.clientWidth));
+    await page.setViewportSize({ width, height });
+    await until(page, fits);
 });
 
 test("a choice's posts are on the map and in the file", async () => {

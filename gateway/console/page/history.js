@@ -4,10 +4,10 @@ import { askUntil } from "./asklong.js";
 import { byId, buttonElement, element } from "./dom.js";
 import { fetchJson } from "./feed.js";
 import { saveCsv } from "./save.js";
-import { lasting, number, onLanguage, plain, problemText, say, timeZone } from "./say.js";
+import { dayAndTime, lasting, number, onLanguage, plain, problemText, say, timeZone } from "./say.js";
 import { fillTable, percent, wish } from "./tables.js";
 import { drawWeek, fillWeek, HOURS, levelOf } from "./week.js";
-import { dayLater, dayOf, dayStart, minuteOf } from "./zonetime.js";
+import { dayLater, dayOf, dayStart } from "./zonetime.js";
 
 const ANSWER_WITHIN_MS = 30000;
 const MISSIONS_MAX = 200;
@@ -116,7 +116,7 @@ function missionRow(one) {
             [one.out_s === null ? say("no_promise") : lasting(one.out_s)],
             [percent(one.out_share)], [one.outages === null ? "–" : number(one.outages)],
             [one.longest_s === null ? "–" : lasting(one.longest_s)],
-            [at === null ? "–" : minuteOf(at.getTime(), timeZone())],
+            [at === null ? "–" : dayAndTime(at.getTime())],
             [one.passes === null ? "–" : number(one.passes)],
             [one.unpassed_s === null ? "–" : lasting(one.unpassed_s)],
         ],
@@ -168,8 +168,8 @@ function noteLines() {
         return [say("history_working", { share: number(Math.floor(progress.share * 100)) })];
     if (history === null) return [];
     const lines = [say("history_of", {
-        from: minuteOf(Date.parse(history.from), timeZone()),
-        to: minuteOf(Date.parse(history.to), timeZone()), fixes: number(history.fixes),
+        from: dayAndTime(Date.parse(history.from)),
+        to: dayAndTime(Date.parse(history.to)), fixes: number(history.fixes),
         units: number(history.units.counted_mean, 1),
     })];
     if (history.fixes === 0) lines.push(say("history_empty"));

@@ -8,7 +8,7 @@ import { replayPlan, startPlanReplay } from "./planreplay.js";
 import { goToMoment, leavePast, startReplay } from "./replay.js";
 import { startPosts } from "./posts.js";
 import { saveCsv, saveGeoJson, savePicture, startPrinting } from "./save.js";
-import { ageText, clock, minutes, onLanguage, plain, problemText, say, timeZone } from "./say.js";
+import { ageText, clock, dayAndTime, minutes, onLanguage, plain, problemText, say, timeZone } from "./say.js";
 import { besideMap } from "./sidemap.js";
 import { onSituation, situation, startSituation } from "./situation.js";
 import { TIMES_LAYERS } from "./style_times.js";
@@ -18,7 +18,6 @@ import { currentView, onView } from "./view.js";
 import { startWeak } from "./weak.js";
 import { goToPost, startWeekPlan } from "./weekplan.js";
 import { endTrying, startWhatIf, tryPoint } from "./whatif.js";
-import { minuteOf } from "./zonetime.js";
 
 /* Asked for every 5 s; later than this they are called old. */
 const OLD_FIGURES_S = 15;
@@ -29,7 +28,7 @@ let zones = new Map(); /* zone_id -> zone */
 /* ------------------------------------------------------------- what is shown */
 function titleOf({ kind, at }) {
     if (at === null) return say("now");
-    if (kind === "past") return minuteOf(at.getTime(), timeZone());
+    if (kind === "past") return dayAndTime(at.getTime());
     return `${say(kind === "live" ? "now" : "tried")}, ${clock(at)}`;
 }
 
@@ -65,8 +64,24 @@ function showStatus() {
     badge.hidden = now.kind === "live";
     badge.textContent = badge.hidden ? ""
         : now.kind === "past" ? say("badge_past", { time: titleOf(now) }) : say("badge_tried");
-    byId("paper-what").textContent =
-        `${titleOf(now)} · ${timeZone()} · ${lines.join(" ")} ${byId("zone-wish").selectedOptions[0]?.text ?? ""}`;
+    byId("paper-what").textContent = paperLines(now, lines).join(" · ");
+}
+
+/* What a printed page is of: the moment, what was asked for, what it rests on. */
+function paperLines(now, lines) {
+    const said = [titleOf(now), timeZone(), lines.join(" "),
+        `${say("zone")}: ${byId("zone-wish").selectedOptions[0]?.text ?? ""}`,
+        `${say("cover_by")}: ${wish.k}`];
+    const { network_id: network, profile, units = {} } = now.coverage ?? {};
+    if (network !== undefined)
+        said.push(say("paper_network", { network, profile: plain(profile, 40) }));
+    const { statuses, turnout_s: turnout, position_max_s: age } = units;
+    if (statuses !== undefined) /* of another moment or fleet they are not told */
+        said.push(say("paper_units", {
+            statuses: statuses.map((status) => say(`status_${status}`)).join(", "),
+            turnout: ageText(turnout), age: ageText(age),
+        }));
+    return [...said, say("paper_printed", { time: dayAndTime(Date.now()) })];
 }
 
 /* ------------------------------------------------------------------- the map */

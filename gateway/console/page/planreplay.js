@@ -6,11 +6,10 @@ import { fetchJson } from "./feed.js";
 import { keepSpan, proposeDays, spanOf } from "./history.js";
 import { placeName } from "./posts.js";
 import { saveCsv } from "./save.js";
-import { number, onLanguage, plain, problemText, say } from "./say.js";
+import { dayAndTime, number, onLanguage, plain, problemText, say } from "./say.js";
 import { fillTable, percent } from "./tables.js";
 import { drawWeek, fillWeek, HOURS, levelOf } from "./week.js";
 import { groupName } from "./weekplan.js";
-import { minuteOf } from "./zonetime.js";
 
 const ANSWER_WITHIN_MS = 30000;
 const MISSIONS_MAX = 200, POSTS_MAX = 200;
@@ -117,7 +116,7 @@ function noteLines() {
     const { from, to, looks, unplanned_looks: unplanned, step_s: step, units_mean: units,
         time_zone: zone, avoided } = replay;
     const lines = [say("would_of", {
-        from: minuteOf(Date.parse(from), zone), to: minuteOf(Date.parse(to), zone),
+        from: dayAndTime(Date.parse(from), zone), to: dayAndTime(Date.parse(to), zone),
         looks: number(looks), step: number(step / 60), units: units === null ? "–" : number(units, 1),
     })];
     if (unplanned > 0) lines.push(say("would_unplanned", { n: number(unplanned) }));

@@ -3,11 +3,11 @@
 import { byId } from "./dom.js";
 import { units } from "./feed.js";
 import { showFleet } from "./overlay.js";
-import { clock, onLanguage, problemText, say, timeZone } from "./say.js";
+import { clock, dayAndTime, onLanguage, problemText, say, timeZone } from "./say.js";
 import { onSituation, showLive, showPast, situation } from "./situation.js";
 import { fleetAt, hasMoment, readMoment } from "./tracks.js";
 import { onView } from "./view.js";
-import { dayLater, dayOf, dayStart, minuteOf } from "./zonetime.js";
+import { dayLater, dayOf, dayStart } from "./zonetime.js";
 
 const FRAME_MS = 50;
 /* More would take a minute to read. */
@@ -153,7 +153,7 @@ function togglePlaying() {
 
 /** The moment shown, in words: "2026-11-21 10:15"; now: "". */
 export function momentText() {
-    return moment === null ? "" : minuteOf(moment, timeZone());
+    return moment === null ? "" : dayAndTime(moment);
 }
 
 /** `end` is called before now or the past is shown. */

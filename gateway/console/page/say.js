@@ -5,6 +5,20 @@ const LANGUAGES = Object.keys(words);
 const listeners = new Set();
 let language = "en";
 
+/* French has a space before some marks, at which no line may end. */
+function typeset(text, name) {
+    if (name !== "fr") return text.replaceAll(" %", "\u00a0%");
+    return text.replace(/ (?=[%:;?!»])/g, "\u00a0").replaceAll("« ", "«\u00a0").replaceAll("'", "’");
+}
+
+const texts = Object.fromEntries(Object.entries(words).map(([name, all]) => [name,
+    Object.fromEntries(Object.entries(all).map(([key, text]) => [key, typeset(text, name)]))]));
+
+/* In French what is below two is one. */
+function isOne(value) {
+    return String(value) === "1" || (language === "fr" && /^[01](,\d+)?$/.test(value));
+}
+
 function first() {
     const wished = [localStorage.getItem("language"), ...navigator.languages];
     for (const wish of wished) {
@@ -14,10 +28,12 @@ function first() {
     return "en";
 }
 
-/** The words for `key`, with {name} replaced by fill.name. */
+/** The words for `key`, with {name} replaced by fill.name, and {name|one|many} by
+ * the one or the other as fill.name is one or not. */
 export function say(key, fill = {}) {
-    const text = words[language][key] ?? key;
-    return text.replace(/\{(\w+)\}/g, (all, name) => fill[name] ?? all);
+    const text = texts[language][key] ?? key;
+    return text.replace(/\{(\w+)\|([^|}]*)\|([^}]*)\}/g,
+        (all, name, one, many) => isOne(fill[name]) ? one : many).replace(/\{(\w+)\}/g, (all, name) => fill[name] ?? all);
 }
 
 export function currentLanguage() {
@@ -101,6 +117,13 @@ export function clock(date) {
         timeZone: zone, hour: "2-digit", minute: "2-digit", second: "2-digit",
         hourCycle: "h23",
     }).format(date);
+}
+
+/** "21 nov 2026, 13:50": a day and a time there, as the language writes them. */
+export function dayAndTime(ms, there = zone) {
+    return new Intl.DateTimeFormat(language, {
+        timeZone: there, dateStyle: "medium", timeStyle: "short", hourCycle: "h23",
+    }).format(new Date(ms));
 }
 
 export function timeZone() {

@@ -5,12 +5,11 @@ import { fetchJson, units } from "./feed.js";
 import { showBounds, showOnMap } from "./map.js";
 import { placeOf } from "./places.js";
 import { saveCsv } from "./save.js";
-import { clock, distance, number, onLanguage, plain, problemText, say, timeZone } from "./say.js";
+import { clock, dayAndTime, distance, number, onLanguage, plain, problemText, say } from "./say.js";
 import { fillTable, percent } from "./tables.js";
 import { currentView, onView } from "./view.js";
 import { drawWeek, fillWeek, hourName, levelOf } from "./week.js";
 import { tryChanges } from "./whatif.js";
-import { minuteOf } from "./zonetime.js";
 
 const ANSWER_WITHIN_MS = 100000; /* others may be before us */
 const NAMED_MAX = 8;
@@ -177,7 +176,7 @@ function showHours({ hours }) {
     byId("weak-hours-box").hidden = hours === null;
     if (hours === null) return;
     const all = Math.max(1, judged().length);
-    const day = (time) => minuteOf(Date.parse(time), timeZone());
+    const day = (time) => dayAndTime(Date.parse(time));
     byId("weak-hours-note").textContent = say(`weak_from_${hours.source}`,
         { from: day(hours.from), to: day(hours.to) });
     fillWeek(byId("weak-hours"), hours.missions_out.map((out) => out === null ? null

@@ -11,7 +11,16 @@ const INKS = {
     night: { text: "#eef1f4", grid: "#3a444f", lines: ["#7cc0ee", "#f2a93b", "#d79bee"] },
 };
 const DASHES = [[], [8, 4], [2, 3]]; /* the lines are told apart without colours */
-const charts = new Map(); /* box -> its chart */
+const charts = new Map(); /* box -> {chart, again(), which draws it anew} */
+
+/* A box gets wider or narrower: the window, a tablet turned, a second map. */
+const sizes = new ResizeObserver((entries) => {
+    for (const { target: box } of entries) {
+        const { chart } = charts.get(box) ?? {};
+        if (chart && box.clientWidth > 0 && box.clientWidth !== chart.width)
+            chart.setSize({ width: box.clientWidth, height: CHART_HEIGHT });
+    }
+});
 
 /** Class names for a share that is good the higher it is. */
 export const levelOf = (share) => `level level-${share >= 0.995 ? 4 : share >= 0.9 ? 3
@@ -43,23 +52,30 @@ export function fillWeek(table, cells) {
 
 /** Up to three lines, [{label, values}], over the week; null values are gaps.
  * `top` is the scale's end, null for what the values need, `unit` stands behind
- * its numbers. Takes the place of what was in the box. */
-export function drawWeek(box, lines, top, unit) {
-    const ink = INKS[document.body.dataset.theme];
-    charts.get(box)?.destroy();
+ * its numbers. Takes the place of what was in the box. Paper is white: on it the
+ * inks are the day's. */
+export function drawWeek(box, lines, top, unit, theme = document.body.dataset.theme) {
+    const ink = INKS[theme];
+    charts.get(box)?.chart.destroy();
     charts.delete(box);
     if (!uPlot) return;
+    sizes.observe(box);
     const days = dayNames();
     const axis = { stroke: ink.text, grid: { stroke: ink.grid, width: 1 }, ticks: { stroke: ink.grid } };
     const most = Math.max(1, ...lines.flatMap(({ values }) => values.map((value) => value ?? 0)));
-    charts.set(box, new uPlot({
+    const chart = new uPlot({
         width: box.clientWidth || 560, height: CHART_HEIGHT, cursor: { show: false },
         legend: { show: true, live: false },
         scales: { x: { time: false, range: [0, HOURS] }, y: { range: [0, top ?? most * 1.05] } },
         axes: [{ ...axis, splits: () => days.map((_, i) => i * 24), values: () => days },
-            { ...axis, size: 56, values: (_, all) => all.map((value) => `${value}${unit}`) }],
+            { ...axis, size: 56, values: (_, all) => all.map((value) =>
+                `${value.toLocaleString(currentLanguage())}${unit}`) }],
         series: [{}, ...lines.map(({ label }, i) => ({
             label, stroke: ink.lines[i], width: 2, dash: DASHES[i], points: { show: true, size: 4, width: 0, fill: ink.lines[i] },
         }))],
-    }, [Array.from({ length: HOURS }, (_, hour) => hour), ...lines.map(({ values }) => values)], box));
+    }, [Array.from({ length: HOURS }, (_, hour) => hour), ...lines.map(({ values }) => values)], box);
+    charts.set(box, { chart, again: (inks) => drawWeek(box, lines, top, unit, inks) });
 }
+
+addEventListener("beforeprint", () => [...charts.values()].forEach(({ again }) => again("day")));
+addEventListener("afterprint", () => [...charts.values()].forEach(({ again }) => again()));

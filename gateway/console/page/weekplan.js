@@ -6,12 +6,11 @@ import { fetchJson, postJson } from "./feed.js";
 import { showBounds, showOnMap } from "./map.js";
 import { placeName, pointsOf } from "./posts.js";
 import { saveCsv } from "./save.js";
-import { number, onLanguage, plain, problemText, say } from "./say.js";
+import { dayAndTime, number, onLanguage, plain, problemText, say } from "./say.js";
 import { fillTable, wish } from "./tables.js";
 import { currentView, onView } from "./view.js";
 import { dayNames, drawWeek, HOURS } from "./week.js";
 import { tryChanges } from "./whatif.js";
-import { minuteOf } from "./zonetime.js";
 
 const ANSWER_WITHIN_MS = 30000;
 const LINES_MAX = 3; /* of the chart */
@@ -222,7 +221,7 @@ function fillKept() {
         return made;
     };
     byId("week-kept").replaceChildren(option("", say("week_none_chosen")), ...kept.map((one) =>
-        option(one.plan_id, `${planName(one)} · ${minuteOf(Date.parse(one.made_at), one.time_zone)}`)));
+        option(one.plan_id, `${planName(one)} · ${dayAndTime(Date.parse(one.made_at), one.time_zone)}`)));
     byId("week-kept").value = kept.some(({ plan_id: id }) => id === plan?.plan_id) ? plan.plan_id : "";
 }
 
@@ -232,7 +231,7 @@ function noteLines() {
         return [say("week_working", { share: number(Math.floor(progress.share * 100)) })];
     if (plan === null) return [];
     return [say("week_made", {
-        name: planName(plan), time: minuteOf(Date.parse(plan.made_at), plan.time_zone),
+        name: planName(plan), time: dayAndTime(Date.parse(plan.made_at), plan.time_zone),
         zone: plan.time_zone.replaceAll("_", " "),
     }), say("week_learned", { n: number(plan.hours_learned) })];
 }

@@ -382,7 +382,7 @@ const fr = {
     panic_open: "ALARME à {time}, vue de personne encore",
     panic_seen: "alarme à {time}, vue à {seen}",
     panic_seen_by: "alarme à {time}, vue à {seen} par {who}",
-    untold: "{names} : l’équipage ne sait pas encore que vous l’avez vue. Par radio !",
+    untold: "{names} : l’équipage ne sait pas encore que vous l’avez vue. Utilisez la radio.",
     "problem_nothing-heard": "Rien n’est noté d’elle.",
     legend_closure: "barres : rue fermée ou ralentie",
     legend_old: "pâle : position ancienne",

@@ -61,7 +61,7 @@ const es = {
     weak_from_snapshots: "De las cifras guardadas cada minuto: {from} a {to}.",
     weak_line_out: "sin cobertura",
     weak_line_thin: "sin cobertura o sin reserva",
-    weak_past_out: "Fuera en el pasado",
+    weak_past_out: "Sin cobertura en el pasado",
     weak_no_mission_past: "De cada misión el pasado se conoce cuando se hayan calculado las «Horas de la semana», más abajo.",
     legend_weak: "calle débil, con su número en la lista",
     legend_loses: "misión que el punto elegido dejaría sin cobertura",
@@ -69,7 +69,7 @@ const es = {
 
 const fr = {
     weak: "Points faibles",
-    weak_help: "Quelle unité en faisant défaut, quelle rue si on la ferme et quelle heure découvrent le plus de missions. Qui a cette liste sait où frapper : qu'elle reste à la planification.",
+    weak_help: "Quelle unité si elle fait défaut, quelle rue si on la ferme et quelle heure découvrent le plus de missions. Qui a cette liste sait où frapper : qu'elle reste à la planification.",
     weak_ask: "Chercher les points faibles",
     weak_point: "Le pire d'abord",
     weak_missions: "Missions",
@@ -95,7 +95,7 @@ const fr = {
     weak_from_snapshots: "Des chiffres gardés chaque minute : {from} à {to}.",
     weak_line_out: "sans couverture",
     weak_line_thin: "sans couverture ou sans réserve",
-    weak_past_out: "Hors dans le passé",
+    weak_past_out: "Sans couverture dans le passé",
     weak_no_mission_past: "De chaque mission le passé est connu une fois calculées les « Heures de la semaine », plus bas.",
     legend_weak: "rue faible, par son numéro dans la liste",
     legend_loses: "mission que le point choisi découvrirait",

@@ -24,12 +24,6 @@ export function dayOf(ms, zone) {
     return `${year}-${month}-${day}`;
 }
 
-/** "2026-03-08 14:05" there. */
-export function minuteOf(ms, zone) {
-    const { year, month, day, hour, minute } = partsOf(ms, zone);
-    return `${year}-${month}-${day} ${hour}:${minute}`;
-}
-
 /* How far its clocks are ahead of UTC. */
 function ahead(ms, zone) {
     const { year, month, day, hour, minute, second } = partsOf(ms, zone);
