@@ -6,7 +6,7 @@ import { mainMap, newMap, pictureOf, resizeMap } from "./map.js";
 import { coverPoints } from "./places.js";
 import { clock, number, plain, say } from "./say.js";
 import { mapStyle, NOTHING } from "./style.js";
-import { drawPointer, lookOf, symbolPicture } from "./symbols.js";
+import { drawPointer, lookOf, symbolCanvas } from "./symbols.js";
 
 const LABELS_MAX = 250;
 const SYMBOL = 32; /* pixels of the page, a side */
@@ -26,7 +26,7 @@ function collections() {
 
 function spriteOf(look) {
     const key = `${look.status} ${look.silent}`;
-    if (!sprites.has(key)) sprites.set(key, symbolPicture(look, theme));
+    if (!sprites.has(key)) sprites.set(key, symbolCanvas(look, theme));
     return sprites.get(key);
 }
 

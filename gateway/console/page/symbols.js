@@ -118,18 +118,32 @@ export function drawPointer(draw, theme, r = 8) {
     draw.fill();
 }
 
-/** A picture of it for lists, said in words beside it. */
-export function symbolPicture(look, theme, pointer = false) {
-    const picture = document.createElement("canvas");
+/** It on a canvas of its own, to be drawn from. */
+export function symbolCanvas(look, theme, pointer = false) {
+    const canvas = document.createElement("canvas");
     const ratio = devicePixelRatio || 1;
-    picture.width = picture.height = 32 * ratio;
-    picture.className = "symbol";
-    picture.setAttribute("aria-hidden", "true");
-    const draw = picture.getContext("2d");
+    canvas.width = canvas.height = 32 * ratio;
+    const draw = canvas.getContext("2d", { willReadFrequently: true });
     draw.scale(ratio, ratio);
     draw.translate(16, pointer ? 20 : 16);
     if (pointer) drawPointer(draw, theme, 7);
     drawSymbol(draw, look, theme, 7);
+    return canvas;
+}
+
+const addresses = new Map(); /* of the pictures, by what they show */
+
+/** A picture of it for lists, said in words beside it. No canvas: each of those
+ * is a layer to the browser, and makes one of what stands beside it. */
+export function symbolPicture(look, theme, pointer = false) {
+    const { status, silent = false, radio = false, old = false } = look;
+    const key = [status, silent, radio, old, theme, pointer, devicePixelRatio].join(" ");
+    if (!addresses.has(key)) addresses.set(key, symbolCanvas(look, theme, pointer).toDataURL());
+    const picture = document.createElement("img");
+    picture.src = addresses.get(key);
+    picture.alt = "";
+    picture.className = "symbol";
+    picture.setAttribute("aria-hidden", "true");
     return picture;
 }
 
