@@ -1,4 +1,5 @@
 /* The units as a list: for eyes that look for one, and for screen readers. */
+import { eachSecond } from "./beat.js";
 import { buttonElement, byId, element, nameElement } from "./dom.js";
 import { on, units } from "./feed.js";
 import { chooseUnit, onChosen } from "./map.js";
@@ -190,7 +191,7 @@ export function startList() {
         rows.get(name)?.item.scrollIntoView({ block: "nearest" });
     });
     on("units", show);
-    setInterval(show, 1000);
+    eachSecond(show);
     onLanguage(() => {
         show();
         showLegend();

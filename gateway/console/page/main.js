@@ -1,6 +1,7 @@
 /* The page: what stands where, and what follows from what. */
 import { over, raise, settle, startAlarms } from "./alarms.js";
 import { askPoint, setMissions, startAsk } from "./ask.js";
+import { eachSecond } from "./beat.js";
 import { byId, element } from "./dom.js";
 import { fetchJson, health, on, startFeed, units } from "./feed.js";
 import { alarmGroup } from "./groups.js";
@@ -233,7 +234,7 @@ onView(resizeMap);
 startPlan();
 listen();
 onLanguage(showFreshness);
-setInterval(showFreshness, 500);
+eachSecond(showFreshness);
 addEventListener("keydown", shortcuts);
 startFeed();
 readClosures();

@@ -1,6 +1,7 @@
 /* Units on the map: a canvas over it, drawn anew as they move. The map's own
  * picture is left alone meanwhile, so that 2,000 moving units cost a few
  * milliseconds and no graphics card. */
+import { eachSecond } from "./beat.js";
 import { units } from "./feed.js";
 import { ageOf, MOVING_MPS, shownAt, shownSpeed } from "./reckon.js";
 import { plain, say } from "./say.js";
@@ -8,11 +9,15 @@ import { colours, drawPointer, drawRadio, drawSymbol, lookOf, STATUSES } from ".
 
 /* Drawn anew when the fastest in view has gone a pixel, not for less; and so
  * that keys and clicks are answered on a machine that takes long for it (one
- * without a graphics card), at most in a part of the time. */
+ * without a graphics card), at most in a part of the time. What may wait longer
+ * than SLOW_MS waits for the second, when the page is drawn anew anyhow. */
 const FRAME_MS = 50;
 const SLOW_MS = 500;
-const SHARE = 6;
-const RARE_MS = 1000;
+const SHARE = 8;
+/* What a drawing costs shows in these frames: the first still passes while the
+ * browser brings it to the screen. */
+const COST_FRAMES = 3;
+const USUAL_MS = 17;
 /* Kept in main memory, where copying sprites is what processors do well; to
  * emulate a graphics card for it takes many times as long, and to a real one
  * the finished picture goes at once. */
@@ -30,8 +35,10 @@ const sheet = document.createElement("canvas"); /* all sprites: see place() */
 const sprites = new Map(); /* look -> its place on the sheet */
 let labels = new Map();
 let drawnAt = 0, dueAt = 0;
-let cost_ms = 0; /* of a drawing, until the browser is free again */
-let painted = false;
+/* Of a drawing, until the browser is free again. A machine is a slow one until
+ * it has shown better: while a page begins there is much else to do. */
+let cost_ms = 100;
+let watched = 0; /* frames until the cost of the last drawing is known */
 let changed = true;
 let fastest_pxs = 0; /* of those in view */
 let chosen = null;
@@ -269,23 +276,35 @@ function paintAll(now) {
 
 /* How long what was drawn is good for. */
 function lasts_ms() {
-    const moved_ms = 1000 / fastest_pxs;
-    return Math.max(Math.min(Math.max(moved_ms, FRAME_MS), SLOW_MS),
-        Math.min(SHARE * cost_ms, RARE_MS));
+    return Math.max(1000 / fastest_pxs, FRAME_MS, SHARE * cost_ms);
+}
+
+function paint(now) {
+    changed = false;
+    watched = COST_FRAMES;
+    drawnAt = now;
+    paintAll(now);
+    const lasts = lasts_ms();
+    dueAt = lasts > SLOW_MS ? Infinity : now + lasts;
+}
+
+function watch(now) {
+    if (watched === 0 || --watched > 0) return;
+    const took = Math.min(now - drawnAt, SLOW_MS) - (COST_FRAMES - 1) * USUAL_MS;
+    cost_ms += (Math.max(took, 0) - cost_ms) / 4;
 }
 
 function onFrame() {
     requestAnimationFrame(onFrame);
     const now = performance.now();
-    if (painted) cost_ms += (Math.min(now - drawnAt, SLOW_MS) - cost_ms) / 4;
-    painted = false;
+    watch(now);
     const isGood = now < dueAt && !(changed && now - drawnAt >= FRAME_MS);
-    if (isGood && (!map.isMoving() || follow())) return;
-    changed = false;
-    painted = true;
-    drawnAt = now;
-    paintAll(now);
-    dueAt = now + lasts_ms();
+    if (!isGood || (map.isMoving() && !follow())) paint(now);
+}
+
+function onSecond() {
+    const now = performance.now();
+    if (now - drawnAt >= FRAME_MS) paint(now);
 }
 
 /** Draws these ([call sign, unit], a Map or the like) instead of the units as
@@ -307,6 +326,7 @@ export function startOverlay(drawnMap, on) {
     clearSheet();
     for (const end of ["moveend", "resize"]) map.on(end, () => { dueAt = 0; });
     requestAnimationFrame(onFrame);
+    eachSecond(onSecond);
 }
 
 export function overlayTheme(next) {
