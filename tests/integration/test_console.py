@@ -133,6 +133,13 @@ def test_every_file_that_a_page_names_is_served(gateway):
             "/console/uPlot.min.css"} <= seen
 
 
+def test_no_script_is_found_only_in_another(gateway):
+    """Each would be asked for only after that came: a way there and back."""
+    start = get(gateway, "/").text
+    named = set(re.findall(r'(?:src|href)="/console/([^"]*\.js)"', start))
+    assert {name for name in os.listdir(PAGE) if name.endswith(".js")} <= named
+
+
 def test_a_file_known_already_is_not_sent_again(gateway):
     answer = get(gateway, "/console/main.js")
     with open(os.path.join(PAGE, "main.js"), "rb") as source:
