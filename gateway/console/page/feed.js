@@ -7,6 +7,8 @@ const ASK_EVERY_MS = 1000;
 const ANSWER_WITHIN_MS = 2500;
 /* Without a sign of life for so long the page says so. */
 const LOST_AFTER_MS = 3500;
+/* Nor does it wait when so many questions on end found no way there at all. */
+const REFUSED_MAX = 2;
 /* The page looks every half second unless it, or its machine, was asleep. */
 const HELD_UP_MS = 2000;
 /* From a new stream to the end of its snapshot. */
@@ -136,16 +138,20 @@ function takeReadiness(ready) {
         takePart(part, { state, since: ready.since[part] });
 }
 
+let refused = 0; /* on end */
+
 async function ask() {
     try {
         const answer = await fetch("/readyz", {
             cache: "no-store",
             signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
         });
+        refused = 0;
         const body = await answer.json();
         if (body.parts) takeReadiness(body);
-    } catch {
+    } catch (problem) {
         /* no sign of life: look() says so when it lasts */
+        if (problem instanceof TypeError) refused++; /* fetch's, without a network */
     }
     look();
 }
@@ -162,7 +168,8 @@ function look() {
     /* a page that was held up itself heard nobody meanwhile: it asks first */
     if (now - lookedAt > HELD_UP_MS) askedAnewAt = now;
     lookedAt = now;
-    const alive = now - Math.max(health.lastAlive, askedAnewAt) < LOST_AFTER_MS;
+    const alive = refused < REFUSED_MAX &&
+        now - Math.max(health.lastAlive, askedAnewAt) < LOST_AFTER_MS;
     let state = health.state;
 
     if (!alive) {
