@@ -38,6 +38,39 @@ test("two situations in figures; hostile names are text, also in a file", async 
     await page.click("#let-go");
 });
 
+test("hostile names of zones, call signs and places: text in tables, on paper, in files", async () => {
+    const wild = (first) => `${first}<img src=x onerror=alert(1)>\u202e\u2066\u0000${"M".repeat(10000)}`;
+    const seen = (first) => `${first}<img src=x onerror=alert(1)>\ufffd\ufffd\ufffdM`;
+    const coverage = await figures(page);
+    const mission = coverage.missions.find(({ covered, units }) => covered && units.length > 0);
+    Object.assign(mission, { within: 0, name: wild("@") });
+    mission.units[0].call_sign = wild("-");
+    coverage.zones[0].name = wild("+");
+    await page.click("#keep");
+    await page.click("#let-go"); /* all tables anew */
+    await page.waitForFunction(() => document.querySelector("#zone-table").textContent.includes("+<img"));
+    const cells = async (table) => (await rowsOf(page, table)).flat();
+    const starts = (list, text) => list.some((cell) => cell.startsWith(text) && cell.length < 200);
+    assert.ok(starts(await cells("#zone-table"), seen("+")));
+    assert.ok(starts(await cells("#mission-table"), seen("@")));
+    assert.ok((await cells("#mission-table")).some((cell) => cell.startsWith("-<img") && cell.length < 30));
+    assert.equal(await page.locator('main img:not([src^="data:"]), main script').count(), 0);
+    assert.ok(await page.locator("aside").evaluate((box) => box.scrollWidth <= box.clientWidth));
+    const file = async (button) => {
+        const saving = page.waitForEvent("download");
+        await page.click(button);
+        return readFileSync(await (await saving).path(), "utf8");
+    };
+    assert.match(await file("#save-zones"), /(^|[,\n])'\+<img src=x/);
+    const missions = await file("#save-missions");
+    assert.match(missions, /(^|[,\n])'@<img src=x/);
+    assert.match(missions, /(^|[,\n])'-<img src=x/);
+    const { features } = JSON.parse(await file("#save-map"));
+    assert.ok(features.some(({ properties: { name } }) => name === mission.name));
+    await page.emulateMedia({ media: "print" });
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+    await page.emulateMedia({ media: null });
+});
 
 /* Where both maps look; null for one that is not there. */
 const views = () => page.evaluate(async () => {

@@ -183,6 +183,17 @@ test("hostile names are text", async () => {
         await page.waitForTimeout(500);
     }
     await page.waitForSelector("#matches li");
+    const closed = await (await fetch(`${URL}/v1/closures`, {
+        method: "POST", headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ street: "Calle 23 between L and M", who: call_sign,
+            reason: `<img src=x onerror=alert(3)>\u202e\u2066 ${"W".repeat(200)}` }),
+    })).json();
+    await page.waitForSelector("#closures li");
+    assert.match(await textOf("#closures li"), /closed · without an end · noted by <img src=x onerror=alert\(1\)>\ufffdGNP\.exe/);
+    assert.match(await textOf("#closures li"), /<img src=x onerror=alert\(3\)>\ufffd\ufffd W{200}/);
+    assert.ok(await page.locator("aside").evaluate((box) => box.scrollWidth <= box.clientWidth));
+    await fetch(`${URL}/v1/closures/${closed.id}`, { method: "DELETE" });
+    await page.waitForSelector("#closures-box", { state: "hidden" });
     assert.match(await textOf("#matches li:first-child"), /^<script>alert\(2\)<\/script>\ufffd É+…/);
     await shot(page, "5-hostile");
     await page.keyboard.press("Enter");

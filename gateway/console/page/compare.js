@@ -131,9 +131,8 @@ function drawnNow() {
 
 function keep() {
     const now = situation();
-    const title = titleOf(now);
     kept = {
-        situation: { ...now, units: placesNow(), drawn: drawnNow() }, title: () => title,
+        situation: { ...now, units: placesNow(), drawn: drawnNow() }, title: () => titleOf(now),
     };
     show();
 }

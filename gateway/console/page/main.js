@@ -2,6 +2,7 @@
 import { over, raise, settle, startAlarms } from "./alarms.js";
 import { askPoint, setMissions, startAsk } from "./ask.js";
 import { eachSecond } from "./beat.js";
+import { showClosures, startClosures } from "./closures.js";
 import { byId, element } from "./dom.js";
 import { fetchJson, health, on, startFeed, units } from "./feed.js";
 import { alarmGroup } from "./groups.js";
@@ -155,10 +156,7 @@ function boundsOf(missions) {
 async function readClosures() {
     try {
         const { features } = await fetchJson("/v1/closures");
-        showOnMap("closures", {
-            type: "FeatureCollection",
-            features: features.filter(({ properties }) => properties.in_force),
-        });
+        showClosures(features);
     } catch {
         setTimeout(readClosures, 2000);
     }
@@ -232,6 +230,7 @@ startTimes();
 startViews();
 onView(resizeMap);
 startPlan();
+startClosures();
 listen();
 onLanguage(showFreshness);
 eachSecond(showFreshness);
