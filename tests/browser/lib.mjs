@@ -12,12 +12,13 @@ export const CREW = process.env.PATROL_CREW;
 const DEMO = process.env.PATROL_DEMO;
 const BIN = process.env.PATROL_BIN;
 
-/* Without a graphics card; and what a browser does by itself is to be silent,
- * so that every request seen is the page's. */
+/* As on a machine without a graphics card: the processor puts pages together,
+ * and only the map's WebGL goes to an emulated one. And what a browser does by
+ * itself is to be silent, so that every request seen is the page's. */
 const FLAGS = [
     "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update",
-    "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
+    "--disable-gpu", "--enable-unsafe-swiftshader",
     "--autoplay-policy=user-gesture-required",
 ];
 

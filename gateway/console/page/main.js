@@ -7,7 +7,7 @@ import { byId, element } from "./dom.js";
 import { fetchJson, health, on, startFeed, units } from "./feed.js";
 import { alarmGroup } from "./groups.js";
 import { setListTheme, startList } from "./list.js";
-import { chooseUnit, reloadTiles, resizeMap, setMapTheme, showBounds, showOnMap, startMap } from "./map.js";
+import { chooseUnit, reloadTiles, resizeMap, setMapTheme, showBounds, startMap } from "./map.js";
 import { markPanic, redraw } from "./overlay.js";
 import { startRadio } from "./radio.js";
 import { isSeenHere, startSeen, tellSeen } from "./seen.js";
@@ -136,18 +136,36 @@ function onPanic({ call_sign: name, panic_at: at, panic_seen_at: seen }) {
 }
 
 /* -------------------------------------------------------------- the city */
-async function loadCity(fit) {
+/* The map begins where the city is, or else without knowing it. */
+const FIRST_WITHIN_MS = 1500;
+
+async function askCity() {
     const [{ missions }, { zones }] = await Promise.all(
         [fetchJson("/v1/missions"), fetchJson("/v1/zones")]);
+    return { missions, zones };
+}
+
+/* What there is to look at; null: not told in time. */
+async function askFirst() {
+    const asked = Promise.all([askCity(), fetchJson("/v1/units")]);
+    const late = new Promise((done) => { setTimeout(done, FIRST_WITHIN_MS, null); });
+    try {
+        const told = await Promise.race([asked, late]);
+        return told && { city: told[0], units: told[1].units };
+    } catch {
+        return null;
+    }
+}
+
+function takeCity({ missions, zones }) {
     setMissions(missions);
     if (zones.length > 0) setTimeZone(zones[0].time_zone);
     setPlanCity(missions, zones);
-    if (fit) showBounds(boundsOf(missions));
+    cityLoaded = true;
 }
 
-function boundsOf(missions) {
-    const places = missions.concat(
-        [...units.values()].map((unit) => unit.data.position).filter(Boolean));
+function boundsOf(missions, states) {
+    const places = missions.concat(states.map((data) => data.position).filter(Boolean));
     const lats = places.map((place) => place.lat), lons = places.map((place) => place.lon);
     if (places.length === 0) return [[-180, -60], [180, 75]];
     return [[Math.min(...lons), Math.min(...lats)], [Math.max(...lons), Math.max(...lats)]];
@@ -165,9 +183,12 @@ async function readClosures() {
 let cityLoaded = false;
 
 async function cityAgain() {
+    const fit = !cityLoaded;
     try {
-        await loadCity(!cityLoaded);
-        cityLoaded = true;
+        const city = await askCity();
+        takeCity(city);
+        if (fit)
+            showBounds(boundsOf(city.missions, [...units.values()].map((unit) => unit.data)));
     } catch {
         setTimeout(cityAgain, 2000);
     }
@@ -215,7 +236,9 @@ startLanguage(byId("language"));
 const planning = () => currentView() === "plan";
 
 startTheme(); /* first: a map is drawn in its colours from the start */
-if (!startMap((place, pixel) => planning() ? planPoint(place, pixel) : askPoint(place),
+const first = await askFirst();
+const bounds = first && boundsOf(first.city.missions, first.units);
+if (!startMap(bounds, (place, pixel) => planning() ? planPoint(place, pixel) : askPoint(place),
     () => planning() ? "map_hint_plan" : "map_hint")) {
     byId("map-box").classList.add("no-map");
     byId("map-hint").dataset.say = "map_failed";
@@ -237,4 +260,5 @@ eachSecond(showFreshness);
 addEventListener("keydown", shortcuts);
 startFeed();
 readClosures();
-cityAgain();
+if (first === null) cityAgain();
+else takeCity(first.city);

@@ -9,9 +9,11 @@ import { onLanguage, say } from "./say.js";
 import { mapStyle, NOTHING } from "./style.js";
 
 const { maplibregl } = globalThis;
-/* As small as tiles are made for. Until it is known where the city lies, the
+/* As small as tiles are made for. While it is not known where the city lies, the
  * map is smaller: tiles of elsewhere would be waited for before the city's. */
 const LEAST_ZOOM = 6;
+const FIT = { padding: 40, duration: 0, maxZoom: 15 };
+const NOWHERE = { center: [0, 20], zoom: 5, minZoom: 5 };
 let map = null;
 const maps = new Set(); /* it, and another beside it */
 let theme = "day";
@@ -115,7 +117,7 @@ export function reloadTiles(sources) {
 
 /** Shows the rectangle [[west, south], [east, north]]. */
 export function showBounds(bounds) {
-    map?.fitBounds(bounds, { padding: 40, duration: 0, maxZoom: 15 });
+    map?.fitBounds(bounds, FIT);
     map?.setMinZoom(LEAST_ZOOM);
 }
 
@@ -208,15 +210,15 @@ export function newMap(container, style, view) {
     return made;
 }
 
-/** `onPoint` is given the place and pixel of a click or of Enter, `hint` says
+/** Begins with a rectangle as showBounds() takes it, null: that comes later.
+ * `onPoint` is given the place and pixel of a click or of Enter, `hint` says
  * which words tell what comes of it. False when this browser cannot draw it. */
-export function startMap(onPoint, hint) {
+export function startMap(bounds, onPoint, hint) {
     if (!maplibregl) return false;
     try {
         maplibregl.setWorkerUrl("/console/maplibre-gl-csp-worker.js");
-        map = newMap("map", mapStyle(theme, shown, times), {
-            center: [0, 20], zoom: 5, minZoom: 5,
-        });
+        map = newMap("map", mapStyle(theme, shown, times),
+            bounds === null ? NOWHERE : { bounds, fitBoundsOptions: FIT });
     } catch {
         return false;
     }

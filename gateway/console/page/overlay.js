@@ -29,11 +29,14 @@ const TURNS = 32;  /* headings that have a sprite */
 const LABELS_MAX = 250; /* more in view would be a carpet of names */
 const HIT_PX = 16;
 const OLD_S = 90;
+/* Streets come first, but not for long: each drawing of units holds them up. */
+const BEGIN_WITHIN_MS = 3000;
 
 let map, canvas, draw, theme = "day";
 const sheet = document.createElement("canvas"); /* all sprites: see place() */
 const sprites = new Map(); /* look -> its place on the sheet */
 let labels = new Map();
+let begun = false;
 let drawnAt = 0, dueAt = 0;
 /* Of a drawing, until the browser is free again. A machine is a slow one until
  * it has shown better: while a page begins there is much else to do. */
@@ -307,6 +310,13 @@ function onSecond() {
     if (now - drawnAt >= FRAME_MS) paint(now);
 }
 
+function begin() {
+    if (begun) return;
+    begun = true;
+    onFrame();
+    eachSecond(onSecond);
+}
+
 /** Draws these ([call sign, unit], a Map or the like) instead of the units as
  * they are now; null: those again. */
 export function showFleet(other) {
@@ -325,8 +335,8 @@ export function startOverlay(drawnMap, on) {
     draw = canvas.getContext("2d", PLAIN_MEMORY);
     clearSheet();
     for (const end of ["moveend", "resize"]) map.on(end, () => { dueAt = 0; });
-    requestAnimationFrame(onFrame);
-    eachSecond(onSecond);
+    map.once("load", begin);
+    setTimeout(begin, BEGIN_WITHIN_MS);
 }
 
 export function overlayTheme(next) {
