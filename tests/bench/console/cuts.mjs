@@ -62,3 +62,4 @@ for (let round = 0; round < Number(process.argv[3]); round++) {
 }
 await page.screenshot({ path: `${process.env.BENCH_DIR}/cuts.png` });
 await browser.close();
+process.stdin.destroy(); /* else one goes on listening */
