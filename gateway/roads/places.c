@@ -19,7 +19,7 @@ struct roads_places {
     size_t item_count;      /* of those that anybody may come to */
     struct prepared *items; /* by rank */
     struct roads_place *places;
-    uint64_t *close; /* a bit for each rank: ask roads_spread_within() */
+    uint64_t *close; /* a bit for each rank: ask roads_spread_to() */
 };
 
 void roads_places_free(struct roads_places *places)
@@ -168,6 +168,19 @@ static inline size_t count_at(const struct roads_spread *s,
     return count < k ? count : k;
 }
 
+static size_t count_close(const struct roads_spread *s,
+                          const struct roads_standing *standing,
+                          const struct roads_place *place, uint32_t limit_ms)
+{
+    struct roads_reach first[ROADS_SPREAD_MAX];
+    size_t count = 0;
+    roads_spread_to(s, standing, place, first);
+    while (count < s->k && first[count].slot != ROADS_NONE &&
+           first[count].ms <= limit_ms)
+        count++;
+    return count;
+}
+
 static inline void count_all(const struct roads_places *p,
                              const struct roads_spread *s,
                              const struct roads_standing *standing,
@@ -176,7 +189,7 @@ static inline void count_all(const struct roads_places *p,
     for (size_t i = 0; i < p->item_count; i++) {
         const struct prepared *item = &p->items[i];
         if (is_close(p, item->rank[0]) || is_close(p, item->rank[1]))
-            within[item->index] = (uint8_t)roads_spread_within(
+            within[item->index] = (uint8_t)count_close(
                 s, standing, &p->places[item->index], item->limit_ms);
         else
             within[item->index] = (uint8_t)count_at(s, item, k);

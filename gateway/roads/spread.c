@@ -68,16 +68,16 @@ void roads_spread_start(struct roads_spread *spread, uint32_t start_ms,
 
 /* ------------------------------------------------------------------ labels */
 /* Takes one arrival into k of them, of each slot the earliest: what it comes
- * before moves on by one, up to where its own slot was, or off the end. Nobody
- * can foretell which, so it is done without branches. */
+ * before moves on by one, up to where its own slot was, or off the end. */
 static inline void insert(uint64_t *labels, size_t k, uint64_t label)
 {
     uint32_t slot = (uint32_t)label;
     for (size_t i = 0; i < k; i++) {
         uint64_t here = labels[i];
-        uint64_t after = here < label ? label : here;
         labels[i] = here < label ? here : label;
-        label = (uint32_t)here == slot ? UINT64_MAX : after;
+        if ((uint32_t)here == slot)
+            return;
+        label = here < label ? label : here;
     }
 }
 
@@ -95,7 +95,7 @@ static inline void merge(uint64_t *to, const uint64_t *from, uint64_t later,
         to[i] = from[i] + later < to[i] ? from[i] + later : to[i];
     if (others == 0)
         return;
-    for (size_t i = 0; i < k; i++)
+    for (size_t i = 0; i < k && from[i] + later < to[k - 1]; i++)
         insert(to, k, from[i] + later);
 }
 
@@ -323,15 +323,12 @@ static void come_straight(const struct roads_spread *s,
     }
 }
 
-/* Those who come to a place within `limit_ms`; `enough`: who they are does not
- * matter once there are k. */
 static inline void gather(const struct roads_spread *s,
                           const struct roads_standing *standing,
-                          const struct roads_place *place, uint32_t limit_ms,
-                          bool enough, uint64_t *labels, size_t k)
+                          const struct roads_place *place, uint64_t *labels,
+                          size_t k)
 {
-    for (size_t i = 0; i < k; i++)
-        labels[i] = (uint64_t)limit_ms << 32 | ROADS_NONE;
+    nobody(s, labels, k);
     if (s->metric == NULL || !roads_place_valid(s->roads, place))
         return;
     for (uint32_t way = 0; way < 2; way++) {
@@ -343,8 +340,6 @@ static inline void gather(const struct roads_spread *s,
              labels, k);
         if (standing->first[place->edge] != ROADS_NONE)
             come_straight(s, standing, place, way, ms, labels);
-        if (enough && (uint32_t)labels[k - 1] != ROADS_NONE)
-            return;
     }
 }
 
@@ -352,33 +347,14 @@ void roads_spread_to(const struct roads_spread *spread,
                      const struct roads_standing *standing,
                      const struct roads_place *place, struct roads_reach *ret)
 {
-    const struct roads_spread *s = spread;
     uint64_t labels[ROADS_SPREAD_MAX];
-    if (s->k == ROADS_USUAL_K)
-        gather(s, standing, place, s->limit_ms, false, labels, ROADS_USUAL_K);
+    if (spread->k == ROADS_USUAL_K)
+        gather(spread, standing, place, labels, ROADS_USUAL_K);
     else
-        gather(s, standing, place, s->limit_ms, false, labels, s->k);
-    for (size_t i = 0; i < s->k; i++)
+        gather(spread, standing, place, labels, spread->k);
+    for (size_t i = 0; i < spread->k; i++)
         ret[i] = (uint32_t)labels[i] == ROADS_NONE
                      ? (struct roads_reach){ROADS_NONE, ROADS_NONE}
                      : (struct roads_reach){(uint32_t)(labels[i] >> 32),
                                             (uint32_t)labels[i]};
-}
-
-size_t roads_spread_within(const struct roads_spread *spread,
-                           const struct roads_standing *standing,
-                           const struct roads_place *place, uint32_t limit_ms)
-{
-    const struct roads_spread *s = spread;
-    uint64_t labels[ROADS_SPREAD_MAX];
-    size_t count = 0;
-    if (limit_ms > s->limit_ms)
-        limit_ms = s->limit_ms;
-    if (s->k == ROADS_USUAL_K)
-        gather(s, standing, place, limit_ms, true, labels, ROADS_USUAL_K);
-    else
-        gather(s, standing, place, limit_ms, true, labels, s->k);
-    while (count < s->k && (uint32_t)labels[count] != ROADS_NONE)
-        count++;
-    return count;
 }

@@ -63,9 +63,4 @@ struct roads_spread {
     struct near near;
 };
 
-/* How many of the k first arrive at a place within `limit_ms`. */
-size_t roads_spread_within(const struct roads_spread *spread,
-                           const struct roads_standing *standing,
-                           const struct roads_place *place, uint32_t limit_ms);
-
 #endif
