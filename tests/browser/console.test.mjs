@@ -52,6 +52,23 @@ test("every unit is there, with what the API says of it", async () => {
     assert.match(await textOf("#unit-list li:first-child .state"), /available · \d+ s/);
 });
 
+test("units are shown where the city is not told at first, and streets never come", async () => {
+    const other = await open(browser);
+    let refused = 0;
+    await other.route("**/v1/missions", (route) => refused++ === 0 ? route.abort() : route.continue());
+    await other.route("**/v1/tiles/**", () => {}); /* no answer */
+    await other.goto(URL);
+    await isLive(other);
+    await until(other, () => {
+        const canvas = document.querySelector("#units-on-map");
+        if (canvas.width === 0) return false;
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        return data.some((value) => value > 0);
+    });
+    assert.ok(refused > 1);
+    await other.context().close();
+});
+
 test("the map is drawn", async () => {
     await page.waitForFunction(() => document.querySelector("#map canvas")?.width > 0);
     /* streets, their edges and names: a map without tiles has a few colours */

@@ -1,21 +1,13 @@
 /* Streets that are closed or slowed, now or to come: on the map and, with why and
  * who said so, in a list. */
 import { buttonElement, byId, element, nameElement, refill } from "./dom.js";
-import { showBounds, showOnMap } from "./map.js";
+import { showAround, showOnMap } from "./map.js";
 import { dayAndTime, number, onLanguage, plain, say } from "./say.js";
 
 const LISTED_MAX = 100;
 const SPAN_DEG = 0.001;
 
 let closures = []; /* GeoJSON features, as /v1/closures tells them */
-
-function look({ coordinates }) {
-    const spots = coordinates.flat();
-    const lons = spots.map(([lon]) => lon), lats = spots.map(([, lat]) => lat);
-    if (spots.length > 0)
-        showBounds([[Math.min(...lons) - SPAN_DEG, Math.min(...lats) - SPAN_DEG],
-            [Math.max(...lons) + SPAN_DEG, Math.max(...lats) + SPAN_DEG]]);
-}
 
 function facts({ kind, from, until, in_force: now, who }) {
     const words = [say(kind === "closed" ? "closure_closed" : "closure_slowed")];
@@ -28,7 +20,7 @@ function facts({ kind, from, until, in_force: now, who }) {
 
 function closureItem({ id, geometry, properties }) {
     const item = element("li");
-    item.append(buttonElement(plain(properties.street, 120), () => look(geometry), `closure ${id}`, "link"),
+    item.append(buttonElement(plain(properties.street, 120), () => showAround(geometry.coordinates, SPAN_DEG), `closure ${id}`, "link"),
         element("div", facts(properties), "quiet"));
     if (properties.reason !== null) {
         const why = element("div");

@@ -7,7 +7,7 @@ import { byId, element } from "./dom.js";
 import { fetchJson, health, on, startFeed, units } from "./feed.js";
 import { alarmGroup } from "./groups.js";
 import { setListTheme, startList } from "./list.js";
-import { chooseUnit, reloadTiles, resizeMap, setMapTheme, showBounds, startMap } from "./map.js";
+import { boundsOf, chooseUnit, reloadTiles, resizeMap, setMapTheme, showBounds, startMap } from "./map.js";
 import { markPanic, redraw } from "./overlay.js";
 import { startRadio } from "./radio.js";
 import { isSeenHere, startSeen, tellSeen } from "./seen.js";
@@ -164,11 +164,10 @@ function takeCity({ missions, zones }) {
     cityLoaded = true;
 }
 
-function boundsOf(missions, states) {
+/* `states` are of units, as /v1/units tells them. */
+function cityBounds({ missions }, states) {
     const places = missions.concat(states.map((data) => data.position).filter(Boolean));
-    const lats = places.map((place) => place.lat), lons = places.map((place) => place.lon);
-    if (places.length === 0) return [[-180, -60], [180, 75]];
-    return [[Math.min(...lons), Math.min(...lats)], [Math.max(...lons), Math.max(...lats)]];
+    return boundsOf(places.map(({ lat, lon }) => [lon, lat]));
 }
 
 async function readClosures() {
@@ -188,7 +187,7 @@ async function cityAgain() {
         const city = await askCity();
         takeCity(city);
         if (fit)
-            showBounds(boundsOf(city.missions, [...units.values()].map((unit) => unit.data)));
+            showBounds(cityBounds(city, [...units.values()].map((unit) => unit.data)));
     } catch {
         setTimeout(cityAgain, 2000);
     }
@@ -237,7 +236,7 @@ const planning = () => currentView() === "plan";
 
 startTheme(); /* first: a map is drawn in its colours from the start */
 const first = await askFirst();
-const bounds = first && boundsOf(first.city.missions, first.units);
+const bounds = first && cityBounds(first.city, first.units);
 if (!startMap(bounds, (place, pixel) => planning() ? planPoint(place, pixel) : askPoint(place),
     () => planning() ? "map_hint_plan" : "map_hint")) {
     byId("map-box").classList.add("no-map");

@@ -13,6 +13,7 @@ const { maplibregl } = globalThis;
  * map is smaller: tiles of elsewhere would be waited for before the city's. */
 const LEAST_ZOOM = 6;
 const FIT = { padding: 40, duration: 0, maxZoom: 15 };
+const WORLD = [[-180, -60], [180, 75]];
 const NOWHERE = { center: [0, 20], zoom: 5, minZoom: 5 };
 let map = null;
 const maps = new Set(); /* it, and another beside it */
@@ -115,10 +116,28 @@ export function reloadTiles(sources) {
         }
 }
 
-/** Shows the rectangle [[west, south], [east, north]]. */
+/** The rectangle [[west, south], [east, north]] of coordinates, however nested,
+ * and `more_deg` on each side; the world's when there are none. */
+export function boundsOf(coordinates, more_deg = 0) {
+    const flat = coordinates.flat(Infinity);
+    if (flat.length === 0) return WORLD;
+    const least = [Infinity, Infinity], most = [-Infinity, -Infinity];
+    flat.forEach((value, i) => {
+        least[i % 2] = Math.min(least[i % 2], value - more_deg);
+        most[i % 2] = Math.max(most[i % 2], value + more_deg);
+    });
+    return [least, most];
+}
+
+/** Shows a rectangle as boundsOf() gives it. */
 export function showBounds(bounds) {
     map?.fitBounds(bounds, FIT);
     map?.setMinZoom(LEAST_ZOOM);
+}
+
+/** Shows all of these, as boundsOf() takes them; nothing when there are none. */
+export function showAround(coordinates, more_deg) {
+    if (coordinates.flat(Infinity).length > 0) showBounds(boundsOf(coordinates, more_deg));
 }
 
 /** Its box has another size. */

@@ -17,7 +17,6 @@ const SHARE = 8;
 /* What a drawing costs shows in these frames: the first still passes while the
  * browser brings it to the screen. */
 const COST_FRAMES = 3;
-const USUAL_MS = 17;
 /* Kept in main memory, where copying sprites is what processors do well; to
  * emulate a graphics card for it takes many times as long, and to a real one
  * the finished picture goes at once. */
@@ -42,6 +41,8 @@ let drawnAt = 0, dueAt = 0;
  * it has shown better: while a page begins there is much else to do. */
 let cost_ms = 100;
 let watched = 0; /* frames until the cost of the last drawing is known */
+let frameAt = 0; /* the last */
+let usual_ms = 17; /* from frame to frame when nothing was drawn: a screen's own */
 let changed = true;
 let fastest_pxs = 0; /* of those in view */
 let chosen = null;
@@ -292,8 +293,12 @@ function paint(now) {
 }
 
 function watch(now) {
+    const gap = Math.min(now - frameAt, FRAME_MS);
+    frameAt = now;
+    /* more slowly upwards: what else the page does is no screen's doing */
+    if (watched === 0) usual_ms += (gap - usual_ms) / (gap < usual_ms ? 4 : 64);
     if (watched === 0 || --watched > 0) return;
-    const took = Math.min(now - drawnAt, SLOW_MS) - (COST_FRAMES - 1) * USUAL_MS;
+    const took = Math.min(now - drawnAt, SLOW_MS) - COST_FRAMES * usual_ms;
     cost_ms += (Math.max(took, 0) - cost_ms) / 4;
 }
 

@@ -2,7 +2,7 @@
 import { comparedRows, refreshComparison, startCompare } from "./compare.js";
 import { byId, element } from "./dom.js";
 import { proposeSpan, showHistory, startHistory } from "./history.js";
-import { featuresAt, showBounds, showOnMap, shownOnMap } from "./map.js";
+import { featuresAt, showAround, showOnMap, shownOnMap } from "./map.js";
 import { coverPoints, placeOf, setPlaces } from "./places.js";
 import { replayPlan, startPlanReplay } from "./planreplay.js";
 import { goToMoment, leavePast, startReplay } from "./replay.js";
@@ -94,19 +94,9 @@ function drawMap({ kind, coverage, gaps }) {
     showOnMap("gaps", plan ? gaps : null);
 }
 
-function boundsOf(coordinates) {
-    const flat = coordinates.flat(Infinity);
-    const lons = flat.filter((_, i) => i % 2 === 0), lats = flat.filter((_, i) => i % 2 === 1);
-    const least = (list) => list.reduce((a, b) => Math.min(a, b));
-    const most = (list) => list.reduce((a, b) => Math.max(a, b));
-    return [[least(lons), least(lats)], [most(lons), most(lats)]];
-}
-
 function goToMission({ mission_id: id }) {
     const place = placeOf(id);
-    if (place)
-        showBounds([[place.lon - MISSION_SPAN_DEG, place.lat - MISSION_SPAN_DEG],
-            [place.lon + MISSION_SPAN_DEG, place.lat + MISSION_SPAN_DEG]]);
+    if (place) showAround([place.lon, place.lat], MISSION_SPAN_DEG);
 }
 
 function goToZone({ zone_id: id }) {
@@ -157,14 +147,14 @@ function show() {
         showMissions(coverage, zones, goToMission);
     }
     if (gaps !== null)
-        showGaps(gaps, ({ geometry }) => showBounds(boundsOf(geometry.coordinates)));
+        showGaps(gaps, ({ geometry }) => showAround(geometry.coordinates));
 }
 
 function chooseZone() {
     const { value } = byId("zone-wish");
     wish.zone = value === "" ? null : Number(value);
     const seen = wish.zone === null ? [...zones.values()] : [zones.get(wish.zone)];
-    if (seen.length > 0) showBounds(boundsOf(seen.map(({ geometry }) => geometry.coordinates)));
+    showAround(seen.map(({ geometry }) => geometry.coordinates));
     show();
 }
 

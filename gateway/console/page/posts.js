@@ -2,7 +2,7 @@
  * have to move now. Proposals only: each can be tried on the map. */
 import { buttonElement, byId, element } from "./dom.js";
 import { fetchJson, postJson } from "./feed.js";
-import { showBounds, showOnMap } from "./map.js";
+import { showAround, showOnMap } from "./map.js";
 import { saveCsv } from "./save.js";
 import { clock, distance, minutes, number, onLanguage, plain, problemText, say } from "./say.js";
 import { fillTable, wish } from "./tables.js";
@@ -54,7 +54,7 @@ export function placeName({ name, street, zone }) {
 }
 
 function goTo({ lat, lon }) {
-    showBounds([[lon - SPAN_DEG, lat - SPAN_DEG], [lon + SPAN_DEG, lat + SPAN_DEG]]);
+    showAround([lon, lat], SPAN_DEG);
 }
 
 function showPosts() {
@@ -122,9 +122,7 @@ function drawPlaces() {
 }
 
 function showAll() {
-    const lats = places().map(({ lat }) => lat), lons = places().map(({ lon }) => lon);
-    if (lats.length > 0)
-        showBounds([[Math.min(...lons), Math.min(...lats)], [Math.max(...lons), Math.max(...lats)]]);
+    showAround(places().map(({ lat, lon }) => [lon, lat]));
 }
 
 /* Anew, also in other words. */

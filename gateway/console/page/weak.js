@@ -2,7 +2,7 @@
  * words; each point can be seen on the map and tried in "what if". */
 import { buttonElement, byId, element } from "./dom.js";
 import { fetchJson, units } from "./feed.js";
-import { showBounds, showOnMap } from "./map.js";
+import { showAround, showOnMap } from "./map.js";
 import { placeOf } from "./places.js";
 import { saveCsv } from "./save.js";
 import { clock, dayAndTime, distance, number, onLanguage, plain, problemText, say } from "./say.js";
@@ -106,11 +106,8 @@ function look(point) {
         ...missionsOf(point).map(({ place }) => [place.lon, place.lat]),
         ...unit ? [[unit.lon, unit.lat]] : [],
     ];
-    const lons = spots.map(([lon]) => lon), lats = spots.map(([, lat]) => lat);
-    if (spots.length > 0)
-        showBounds([[Math.min(...lons) - SPAN_DEG, Math.min(...lats) - SPAN_DEG],
-            [Math.max(...lons) + SPAN_DEG, Math.max(...lats) + SPAN_DEG]]);
-    else byId("weak-hours-box").scrollIntoView({ block: "nearest" });
+    showAround(spots, SPAN_DEG);
+    if (spots.length === 0) byId("weak-hours-box").scrollIntoView({ block: "nearest" });
 }
 
 /* -------------------------------------------------------------------- tried */

@@ -3,7 +3,7 @@
 import { askUntil } from "./asklong.js";
 import { buttonElement, byId, element } from "./dom.js";
 import { fetchJson, postJson } from "./feed.js";
-import { showBounds, showOnMap } from "./map.js";
+import { showAround, showOnMap } from "./map.js";
 import { placeName, pointsOf } from "./posts.js";
 import { saveCsv } from "./save.js";
 import { dayAndTime, number, onLanguage, plain, problemText, say } from "./say.js";
@@ -157,14 +157,12 @@ function draw() {
 function look(group, index) {
     chosen = { group, choice: index };
     show();
-    const lats = choice().posts.map(({ lat }) => lat), lons = choice().posts.map(({ lon }) => lon);
-    if (lats.length > 0)
-        showBounds([[Math.min(...lons), Math.min(...lats)], [Math.max(...lons), Math.max(...lats)]]);
+    showAround(choice().posts.map(({ lat, lon }) => [lon, lat]));
 }
 
 /** Shows a post on the map. */
 export function goToPost({ lat, lon }) {
-    showBounds([[lon - SPAN_DEG, lat - SPAN_DEG], [lon + SPAN_DEG, lat + SPAN_DEG]]);
+    showAround([lon, lat], SPAN_DEG);
 }
 
 /* ---------------------------------------------------------------- the tables */
