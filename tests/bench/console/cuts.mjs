@@ -1,10 +1,10 @@
 /* How soon the page says that something is gone, and is right again. `run` does
  * the cutting where it is not the browser's: a line of words from here, a line
  * back when it is done. */
+import { loadavg } from "node:os";
 import { createInterface } from "node:readline";
 
 import { isLive, launch, open, URL } from "../../browser/lib.mjs";
-import { loadavg } from "node:os";
 
 const UNITS = Number(process.env.BENCH_UNITS);
 const done = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
