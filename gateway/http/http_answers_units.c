@@ -1,5 +1,7 @@
 /* What is known of units, now. */
 #include "http_made.h"
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -371,6 +373,7 @@ static void list_units(struct units_job *job, struct fleet *fleet,
 
 void answer_units(struct request *rq)
 {
+    char last_id[24];
     struct catalog *catalog = *rq->http->catalog;
     struct unit_filter filter;
 
@@ -398,6 +401,9 @@ void answer_units(struct request *rq)
     jw_object(&job->made.json, NULL);
     write_degraded(&job->made.json, rq->http);
     jw_time(&job->made.json, "answered_at", job->now_ms);
+    snprintf(last_id, sizeof last_id, "%" PRIu64,
+             http_ring_next_id(rq->http->ring) - 1);
+    jw_text(&job->made.json, "last_event_id", last_id);
     if (job->count <= AT_ONCE_MAX)
         made_now(rq, &job->made);
     else if (made_attach(rq, &job->made))

@@ -231,10 +231,21 @@ static void on_stream_freed(void *context)
 }
 
 /* ---------------------------------------------------------------- the route */
+static bool is_id(const char *text)
+{
+    size_t length = strlen(text);
+    return length > 0 && length <= 19 && strspn(text, "0123456789") == length;
+}
+
 void answer_events(struct request *rq)
 {
     struct http *http = rq->http;
+    const char *after = params_get(&rq->params, "after");
 
+    if (after != NULL && !is_id(after)) {
+        reply_parameter(rq, "after", "an event's id: 1 to 19 digits");
+        return;
+    }
     if (http->stream_count >= http->streams_max) {
         reply_problem(rq, PROBLEM_BUSY, "more than %u event streams",
                       http->streams_max);
@@ -245,16 +256,19 @@ void answer_events(struct request *rq)
     rq->reply.content_type = "text/event-stream";
 }
 
-/* Goes on behind `last_event_id` when that is still known; else from the
- * beginning. */
-static void begin_stream(struct stream *stream, const char *last_event_id)
+/* Goes on behind the last event when that is still known; else from the
+ * beginning. A browser that connects again says by the header what it has seen
+ * since it was given the address. */
+static void begin_stream(struct stream *stream, const struct request *rq)
 {
     const struct http_ring *ring = stream->http->ring;
+    const char *last = rq->last_event_id != NULL
+                           ? rq->last_event_id
+                           : params_get(&rq->params, "after");
     uint64_t id = 0;
 
-    if (last_event_id != NULL && strlen(last_event_id) <= 19 &&
-        strspn(last_event_id, "0123456789") == strlen(last_event_id))
-        id = strtoull(last_event_id, NULL, 10);
+    if (last != NULL && is_id(last))
+        id = strtoull(last, NULL, 10);
     if (id + 1 >= http_ring_first_id(ring) && id < http_ring_next_id(ring)) {
         stream->next_id = id + 1;
         jw_bytes(&stream->buffer, ": goes on\n\n", 11);
@@ -288,7 +302,7 @@ struct MHD_Response *sse_response(struct request *rq)
         stream->next->previous = stream;
     http->streams = stream;
     http->stream_count++;
-    begin_stream(stream, rq->last_event_id);
+    begin_stream(stream, rq);
     return response;
 }
 

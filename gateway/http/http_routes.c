@@ -59,7 +59,7 @@ static const struct route {
      answer_plan_remove,
      {NULL}},
     {"/v1/reports/eta", ROUTE_ETA, answer_eta_report, {"from", "to"}},
-    {"/v1/events", ROUTE_EVENTS, answer_events, {NULL}},
+    {"/v1/events", ROUTE_EVENTS, answer_events, {"after"}},
     {"/healthz", ROUTE_HEALTHZ, answer_health, {NULL}},
     {"/readyz", ROUTE_READYZ, answer_ready, {NULL}},
     {"/metrics", ROUTE_METRICS, answer_metrics, {NULL}},

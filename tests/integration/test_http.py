@@ -769,10 +769,11 @@ def test_a_request_that_never_ends(gateway):
 class Events:
     """An open /v1/events; next() gives (event, data, id)."""
 
-    def __init__(self, gateway, last_id=None):
+    def __init__(self, gateway, last_id=None, after=None):
         headers = {} if last_id is None else {"Last-Event-ID": last_id}
         self.answer = requests.get(gateway.url + "/v1/events", stream=True,
-                                   headers=headers, timeout=20)
+                                   params={"after": after}, headers=headers,
+                                   timeout=20)
         self.answer.encoding = "utf-8"  # the standard's only one
         self.lines = self.answer.iter_lines(chunk_size=1, decode_unicode=True)
         self.last_id = None
@@ -810,14 +811,19 @@ class Events:
 
 
 @pytest.fixture
-def events(gateway):
-    opened = []
-
-    def open_one(last_id=None):
-        opened.append(Events(gateway, last_id))
-        return opened[-1]
+def no_stream(gateway):
+    """Those of the test before are closed."""
     wait_for(lambda: "patrol_http_event_streams 0\n" in
              gateway.get("/metrics").text)
+
+
+@pytest.fixture
+def events(gateway, no_stream):
+    opened = []
+
+    def open_one(last_id=None, after=None):
+        opened.append(Events(gateway, last_id, after))
+        return opened[-1]
     yield open_one
     for stream in opened:
         stream.close()
@@ -894,6 +900,27 @@ def test_events_go_on_where_they_were(gateway, events):
                  gateway.get("/metrics").text)
 
 
+def test_events_go_on_from_a_list(gateway, events):
+    listed = check(gateway.get("/v1/units"))["last_event_id"]
+    gateway.database.query("UPDATE patrol.mission SET kind = kind")
+    stream = events(after=listed)
+    first = stream.until(lambda event, _: event == "catalog")
+    assert not {"reset", "ready"} & {t[0] for t in first}
+    gateway.database.query("UPDATE patrol.zone SET name = name")
+    stream.until(lambda event, _: event == "catalog")
+    later = check(gateway.get("/v1/units"))["last_event_id"]
+    assert int(later) >= int(first[-1][2]) > int(listed)
+    both = events(first[-1][2], after=listed)  # the header is newer
+    assert int(both.until(lambda event, _: event == "catalog")[-1][2]) > int(
+        first[-1][2])
+    for unknown in ("1", "9" * 19):
+        assert events(after=unknown).next()[0] == "reset"
+    for wrong in ("x", "-1", "9" * 20, "1 "):
+        answer = gateway.get("/v1/events", after=wrong)
+        assert answer.status_code == 400
+        assert check(answer)["parameter"] == "after"
+
+
 class Raw:
     """An open /v1/events as bytes, for events that are long."""
 
@@ -912,6 +939,7 @@ class Raw:
             held = held[-len(wanted):] + piece
 
 
+@pytest.mark.usefixtures("no_stream")
 def test_a_stream_that_nobody_reads_holds_up_nobody(gateway):
     """Events of 400 kB: fifty are more than is kept for those behind (8 MB)
     and sockets hold (tcp_wmem: 4 MB)."""
