@@ -201,12 +201,17 @@ function drawRing(x, y, colour, r) {
     draw.stroke();
 }
 
-function drawUnit({ name, unit, x, y }, now) {
+/* A unit's sprite: its pointer's turn, -1 for none, and place(). */
+function spriteOf(unit, now) {
     const look = lookOf(unit.data);
     const { speed_mps: speed, course_deg: course } = unit.data.position;
     const heads = course !== null && speed !== null && speed >= MOVING_MPS && !look.silent;
     const turn = heads ? Math.round((course * TURNS) / 360) % TURNS : -1;
-    const at = place(look, ageOf(unit, now) > OLD_S, turn);
+    return { heads, at: place(look, ageOf(unit, now) > OLD_S, turn) };
+}
+
+function drawUnit({ name, unit, x, y }, now) {
+    const { heads, at } = spriteOf(unit, now);
     const ratio = devicePixelRatio || 1;
     const size = heads ? SPRITE : PLAIN;
     const inset = (SPRITE - size) / 2;
@@ -270,6 +275,9 @@ function paintAll(now) {
     look(now);
     lookByRadio();
     for (const one of heard) drawByRadio(one);
+    /* all sprites first: whenever one is added after one was copied from there,
+     * the browser puts the whole sheet aside */
+    for (const one of seen) spriteOf(one.unit, now);
     for (const one of seen) drawUnit(one, now);
     for (const one of seen)
         if (seen.length <= LABELS_MAX || one.name === chosen || ranked.has(one.name) ||
