@@ -52,6 +52,12 @@ test("every unit is there, with what the API says of it", async () => {
     assert.match(await textOf("#unit-list li:first-child .state"), /available · \d+ s/);
 });
 
+/* In all of the screen's pixels. */
+function isSharp() {
+    const canvas = document.querySelector("#map canvas");
+    return canvas.width === Math.floor(canvas.clientWidth * devicePixelRatio);
+}
+
 test("units are shown where the city is not told at first, and streets never come", async () => {
     const other = await open(browser);
     let refused = 0;
@@ -66,6 +72,7 @@ test("units are shown where the city is not told at first, and streets never com
         return data.some((value) => value > 0);
     });
     assert.ok(refused > 1);
+    await until(other, isSharp);
     await other.context().close();
 });
 
@@ -75,6 +82,7 @@ test("the map is drawn", async () => {
     for (let i = 0; i < 60 && await differentColours("#map") < 100; i++)
         await page.waitForTimeout(500);
     assert.ok(await differentColours("#map") >= 100);
+    await until(page, isSharp);
     await shot(page, "1-first-map");
 });
 

@@ -58,15 +58,18 @@ function takeUnit(data) {
     tell("unit");
 }
 
+function takeUnits({ units: list }) {
+    const names = new Set(list.map((data) => data.call_sign));
+    for (const data of list) takeUnit(data);
+    for (const name of units.keys()) if (!names.has(name)) units.delete(name);
+    tell("units");
+}
+
 /* Units came, went or are called otherwise: the stream tells only those that
  * report. What it told since is newer than the list and stays. */
 async function readUnits() {
     try {
-        const { units: list } = await fetchJson("/v1/units");
-        const names = new Set(list.map((data) => data.call_sign));
-        for (const data of list) takeUnit(data);
-        for (const name of units.keys()) if (!names.has(name)) units.delete(name);
-        tell("units");
+        takeUnits(await fetchJson("/v1/units"));
     } catch {
         setTimeout(readUnits, ASK_EVERY_MS);
     }
@@ -76,12 +79,16 @@ function beginSnapshot() {
     told = new Set();
 }
 
+function goOn() {
+    health.streamReady = true;
+    look();
+}
+
 function endSnapshot() {
     for (const name of units.keys())
         if (!told?.has(name)) units.delete(name);
     told = null;
-    health.streamReady = true;
-    look();
+    goOn();
     tell("units");
 }
 
@@ -92,10 +99,12 @@ function closeStream() {
     health.streamReady = false;
 }
 
-function openStream() {
+/* `after`: the last event that is known of, as of a list of units. The stream
+ * goes on from there, or else begins with a reset as without it. */
+function openStream(after = null) {
     closeStream();
     openedAt = performance.now();
-    stream = new EventSource("/v1/events");
+    stream = new EventSource(`/v1/events${after === null ? "" : `?after=${after}`}`);
     const handle = (type, act) => stream.addEventListener(type, (event) => {
         if (event.target === stream) act(JSON.parse(event.data));
     });
@@ -116,6 +125,10 @@ function openStream() {
     });
     handle("roads", () => tell("roads"));
     handle("closures", () => tell("closures"));
+    if (after !== null)
+        stream.addEventListener("open", ({ target }) => {
+            if (target === stream && told === null) goOn();
+        }, { once: true });
     stream.addEventListener("error", () => {
         if (health.streamReady) health.streamLostAt = performance.now();
         health.streamReady = false;
@@ -188,8 +201,10 @@ function look() {
     }
 }
 
-export function startFeed() {
-    openStream();
+/** With an answer of /v1/units that has just come, or null. */
+export function startFeed(list) {
+    if (list !== null) takeUnits(list);
+    openStream(list?.last_event_id);
     ask();
     setInterval(ask, ASK_EVERY_MS);
     setInterval(look, ASK_EVERY_MS / 2);

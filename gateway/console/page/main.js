@@ -5,6 +5,7 @@ import { eachSecond } from "./beat.js";
 import { showClosures, startClosures } from "./closures.js";
 import { byId, element } from "./dom.js";
 import { fetchJson, health, on, startFeed, units } from "./feed.js";
+import { askCity, first } from "./first.js";
 import { alarmGroup } from "./groups.js";
 import { setListTheme, startList } from "./list.js";
 import { boundsOf, chooseUnit, reloadTiles, resizeMap, setMapTheme, showBounds, startMap } from "./map.js";
@@ -136,27 +137,6 @@ function onPanic({ call_sign: name, panic_at: at, panic_seen_at: seen }) {
 }
 
 /* -------------------------------------------------------------- the city */
-/* The map begins where the city is, or else without knowing it. */
-const FIRST_WITHIN_MS = 1500;
-
-async function askCity() {
-    const [{ missions }, { zones }] = await Promise.all(
-        [fetchJson("/v1/missions"), fetchJson("/v1/zones")]);
-    return { missions, zones };
-}
-
-/* What there is to look at; null: not told in time. */
-async function askFirst() {
-    const asked = Promise.all([askCity(), fetchJson("/v1/units")]);
-    const late = new Promise((done) => { setTimeout(done, FIRST_WITHIN_MS, null); });
-    try {
-        const told = await Promise.race([asked, late]);
-        return told && { city: told[0], units: told[1].units };
-    } catch {
-        return null;
-    }
-}
-
 function takeCity({ missions, zones }) {
     setMissions(missions);
     if (zones.length > 0) setTimeZone(zones[0].time_zone);
@@ -235,8 +215,8 @@ startLanguage(byId("language"));
 const planning = () => currentView() === "plan";
 
 startTheme(); /* first: a map is drawn in its colours from the start */
-const first = await askFirst();
-const bounds = first && cityBounds(first.city, first.units);
+const told = await first;
+const bounds = told && cityBounds(told.city, told.fleet.units);
 if (!startMap(bounds, (place, pixel) => planning() ? planPoint(place, pixel) : askPoint(place),
     () => planning() ? "map_hint_plan" : "map_hint")) {
     byId("map-box").classList.add("no-map");
@@ -257,7 +237,7 @@ listen();
 onLanguage(showFreshness);
 eachSecond(showFreshness);
 addEventListener("keydown", shortcuts);
-startFeed();
+startFeed(told && told.fleet);
 readClosures();
-if (first === null) cityAgain();
-else takeCity(first.city);
+if (told === null) cityAgain();
+else takeCity(told.city);

@@ -6,7 +6,7 @@ import {
 } from "./overlay.js";
 import { shownAt } from "./reckon.js";
 import { onLanguage, say } from "./say.js";
-import { mapStyle, NOTHING } from "./style.js";
+import { mapStyle, NOTHING, visibilityOf } from "./style.js";
 
 const { maplibregl } = globalThis;
 /* As small as tiles are made for. While it is not known where the city lies, the
@@ -14,6 +14,8 @@ const { maplibregl } = globalThis;
 const LEAST_ZOOM = 6;
 const FIT = { padding: 40, duration: 0, maxZoom: 15 };
 const WORLD = [[-180, -60], [180, 75]];
+const COARSE = 0.1; /* of the screen's pixels, along a side, ... */
+const COARSE_MS = 1500; /* ... for so long at most */
 const NOWHERE = { center: [0, 20], zoom: 5, minZoom: 5 };
 let map = null;
 const maps = new Set(); /* it, and another beside it */
@@ -23,6 +25,7 @@ const shown = {
     route: NOTHING, closures: NOTHING, gaps: NOTHING, cover: NOTHING, tried: NOTHING,
     posts: NOTHING, planned: NOTHING, weak: NOTHING,
 };
+let styled = null; /* what of it the last style was made with */
 let times = 0;
 let crossHeld = false;
 const chosenListeners = [];
@@ -64,7 +67,16 @@ export function showRoute(geometry) {
 /** A GeoJSON collection for one of the sources of `shown`; null: nothing. */
 export function showOnMap(source, collection) {
     shown[source] = collection ?? NOTHING;
-    map?.getSource(source)?.setData(shown[source]);
+    if (map !== null) drawCollection(map, source, shown[source]);
+}
+
+/** The same on a map made by newMap(), as soon as it has its style. */
+export function drawCollection(drawn, source, collection) {
+    if (!drawn.getSource(source)) return;
+    drawn.getSource(source).setData(collection);
+    for (const id of drawn.getLayersOrder())
+        if (drawn.getLayer(id).source === source)
+            drawn.setLayoutProperty(id, "visibility", visibilityOf(collection));
 }
 
 /** What is drawn over the streets now, by the names of the sources. */
@@ -95,16 +107,21 @@ export function mainMap() {
     return map;
 }
 
+function styleNow() {
+    styled = { ...shown };
+    return mapStyle(theme, shown, times);
+}
+
 export function setMapTheme(next) {
     theme = next;
     overlayTheme(next);
-    map?.setStyle(mapStyle(theme, shown, times));
+    map?.setStyle(styleNow());
 }
 
 /** Streets by the time of the first, second or third unit to them; 0: not. */
 export function setMapTimes(place) {
     times = place;
-    map?.setStyle(mapStyle(theme, shown, times));
+    map?.setStyle(styleNow());
 }
 
 /** Streets or missions are others now: their tiles are asked for again. */
@@ -229,22 +246,38 @@ export function newMap(container, style, view) {
     return made;
 }
 
+/* While there are no streets to see the map is drawn in few pixels: without a
+ * graphics card each of these pictures would hold up what is still to come. */
+function sharpenInTime() {
+    const sharpen = () => {
+        map.off("sourcedata", look);
+        clearTimeout(late);
+        map.setPixelRatio(null); /* the screen's */
+    };
+    const look = ({ tile }) => {
+        if (tile && map.areTilesLoaded()) sharpen();
+    };
+    const late = setTimeout(sharpen, COARSE_MS);
+    map.on("sourcedata", look);
+}
+
 /** Begins with a rectangle as showBounds() takes it, null: that comes later.
  * `onPoint` is given the place and pixel of a click or of Enter, `hint` says
  * which words tell what comes of it. False when this browser cannot draw it. */
 export function startMap(bounds, onPoint, hint) {
     if (!maplibregl) return false;
     try {
-        maplibregl.setWorkerUrl("/console/maplibre-gl-csp-worker.js");
-        map = newMap("map", mapStyle(theme, shown, times),
-            bounds === null ? NOWHERE : { bounds, fitBoundsOptions: FIT });
+        map = newMap("map", styleNow(),
+            bounds === null ? NOWHERE : { bounds, fitBoundsOptions: FIT, pixelRatio: COARSE });
     } catch {
         return false;
     }
     /* what was to be shown before there was a style to show it */
     map.on("style.load", () => {
-        for (const [source, data] of Object.entries(shown)) map.getSource(source)?.setData(data);
+        for (const [source, data] of Object.entries(shown))
+            if (data !== styled[source]) drawCollection(map, source, data);
     });
+    if (bounds !== null) sharpenInTime();
     startOverlay(map, byId("units-on-map"));
     listen(onPoint, hint);
     return true;

@@ -2,7 +2,7 @@
  * is asked for and taken away when not, so that it costs nothing meanwhile. The
  * two move in step, whoever of them is moved. */
 import { byId, element } from "./dom.js";
-import { mainMap, newMap, pictureOf, resizeMap } from "./map.js";
+import { drawCollection, mainMap, newMap, pictureOf, resizeMap } from "./map.js";
 import { coverPoints } from "./places.js";
 import { clock, number, plain, say } from "./say.js";
 import { mapStyle, NOTHING } from "./style.js";
@@ -121,7 +121,7 @@ function pick({ x, y }) {
 }
 
 function draw() {
-    for (const [name, data] of Object.entries(collections())) map.getSource(name)?.setData(data);
+    for (const [name, data] of Object.entries(collections())) drawCollection(map, name, data);
 }
 
 function listen() {

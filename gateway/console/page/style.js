@@ -75,11 +75,21 @@ function labels(paint) {
 
 export const NOTHING = { type: "FeatureCollection", features: [] };
 
+/** How the layers over a collection are set. Those over one without anything in
+ * it would cost each picture of the map as much as others: what bounds its tiles
+ * is drawn first. */
+export function visibilityOf({ features }) {
+    return features?.length === 0 ? "none" : "visible";
+}
+
 /** A MapLibre style; `shown` are collections by the names of their sources
  * ("route", "closures", "gaps" and so on), kept when the style is changed;
  * `times` is whose arrival streets are coloured by, 0 for none. */
 export function mapStyle(theme, shown, times) {
     const paint = PAINT[theme];
+    const seen = (layer) => shown[layer.source] === undefined ? layer : {
+        ...layer, layout: { ...layer.layout, visibility: visibilityOf(shown[layer.source]) },
+    };
     const collections = Object.fromEntries(Object.entries(shown)
         .map(([name, data]) => [name, { type: "geojson", data }]));
     return {
@@ -131,6 +141,6 @@ export function mapStyle(theme, shown, times) {
             },
             ...planLayers(theme),
             ...labels(paint),
-        ],
+        ].map(seen),
     };
 }
