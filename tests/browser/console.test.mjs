@@ -366,13 +366,31 @@ test("heard by radio: noted by keyboard, shown with its age, taken back", async 
         await shot(page, `9-radio-${language}`);
     }
     assert.deepEqual(await axe(page), []);
+    /* whoever notes it may write what they like */
+    const hostile = "<img src=x onerror=alert(4)>\u202e";
+    const noted = await fetch(`${URL}/v1/units/ZULU7/heard`, {
+        method: "PUT", headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ place: `${hostile}place`, who: "Ana",
+            note: `${hostile}${"W".repeat(170)}` }),
+    });
+    assert.equal(noted.status, 200, await noted.text());
+    await page.waitForFunction(() => /<img src=x onerror=alert\(4\)>\ufffdplace/.test(
+        document.querySelector("#unit-list .by-radio").textContent));
+    assert.match(await textOf("#unit-list .details"), /<img src=x onerror=alert\(4\)>\ufffdW{170}/);
+    assert.ok(await page.locator("aside").evaluate((box) => box.scrollWidth <= box.clientWidth));
+    assert.equal(await page.locator('main img:not([src^="data:"])').count(), 0);
+    await shot(page, "9-radio-hostile");
+    /* taken back: what was heard before counts again */
+    await fetch(`${URL}/v1/units/ZULU7/heard?who=Ana`, { method: "DELETE" });
+    await page.waitForFunction(() =>
+        /Calle 23/.test(document.querySelector("#unit-list .by-radio").textContent));
     await page.locator("#unit-list .unit").focus();
     await page.keyboard.press("r");
     await page.locator("#radio-withdraw").focus();
     await page.keyboard.press("Enter");
     await page.waitForFunction(() =>
         document.querySelector("#unit-list .by-radio").textContent === "");
-    assert.equal(sql("SELECT who, withdrawn_by FROM patrol.heard"), "Ana|Ana");
+    assert.equal(sql("SELECT DISTINCT who, withdrawn_by FROM patrol.heard"), "Ana|Ana");
     sql("DELETE FROM patrol.unit WHERE call_sign = 'ZULU7'");
     await page.fill("#filter", "");
     await page.waitForFunction(() => document.querySelectorAll("#unit-list .unit").length === 24);

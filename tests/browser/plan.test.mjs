@@ -316,6 +316,35 @@ test("the map to take along: what lies on it, its picture, on paper", async () =
     await page.emulateMedia({ media: null });
 });
 
+/* How light the map's picture on paper is, of 255; the ground is #f2f1ec by day,
+ * #10151b by night. The dialogue is the browser's; what is put on paper is ours. */
+function lightOnPaper() {
+    return new Promise((done) => {
+        globalThis.print = async () => {
+            dispatchEvent(new Event("beforeprint"));
+            const { theme } = document.body.dataset;
+            const picture = document.querySelector("#map-on-paper");
+            await picture.decode();
+            const pen = new OffscreenCanvas(100, 100).getContext("2d");
+            pen.drawImage(picture, 0, 0, 100, 100);
+            const { data } = pen.getImageData(0, 0, 100, 100);
+            dispatchEvent(new Event("afterprint"));
+            done({ theme, light: data.reduce((sum, value) => sum + value, 0) / data.length });
+        };
+        document.querySelector("#print").click();
+    });
+}
+
+test("by night, paper is as by day", async () => {
+    const theme = () => page.evaluate(() => document.body.dataset.theme);
+    if (await theme() === "day") await page.locator("#theme").click();
+    const paper = await page.evaluate(lightOnPaper);
+    assert.equal(paper.theme, "day");
+    assert.ok(paper.light > 180, JSON.stringify(paper));
+    assert.equal(await theme(), "night");
+    await page.locator("#theme").click();
+});
+
 test("it says when its figures are not renewed, and goes on", async () => {
     await page.route(`${URL}/v1/coverage`, (route) => route.abort());
     await askedNow(page);

@@ -267,6 +267,5 @@ export function startHistory(goTo) {
         if (at !== null) showMoment(new Date(at));
     });
     byId("history-subject").addEventListener("change", ({ target }) => choose(target.value));
-    byId("theme").addEventListener("click", show);
     onLanguage(show);
 }

@@ -9,6 +9,7 @@ import { ageText, clock, number, onLanguage, plain, say } from "./say.js";
 import { fold } from "./search.js";
 import { isSeenHere, tellSeen } from "./seen.js";
 import { lookOf, STATUSES, symbolPicture } from "./symbols.js";
+import { currentTheme, onTheme } from "./theme.js";
 
 const ROWS_MAX = 100;
 const OLD_S = 90;
@@ -16,7 +17,6 @@ const OLD_S = 90;
 const rows = new Map(); /* call sign -> {item, button, ...} */
 const ORDER = new Intl.Collator("en", { numeric: true });
 let ordered = [];
-let theme = "day";
 let chosen = null;
 
 function makeRow(name) {
@@ -107,9 +107,9 @@ function fillRow(row, name, unit, now) {
     row.button.setAttribute("aria-pressed", String(name === chosen));
     row.button.classList.toggle("silent", look.silent);
     row.button.classList.toggle("panic", Boolean(data.panic_at) && data.panic_seen_at === null);
-    const key = `${look.status} ${look.silent} ${look.radio} ${look.old} ${theme}`;
+    const key = `${look.status} ${look.silent} ${look.radio} ${look.old} ${currentTheme()}`;
     if (row.look !== key) {
-        row.picture.replaceChildren(symbolPicture(look, theme));
+        row.picture.replaceChildren(symbolPicture(look, currentTheme()));
         row.look = key;
     }
 }
@@ -165,7 +165,7 @@ function closureItem() {
 function showLegend() {
     const item = (look, words, pointer) => {
         const made = element("li");
-        made.append(symbolPicture(look, theme, pointer), element("span", words));
+        made.append(symbolPicture(look, currentTheme(), pointer), element("span", words));
         return made;
     };
     byId("legend").replaceChildren(
@@ -177,12 +177,6 @@ function showLegend() {
         closureItem());
 }
 
-export function setListTheme(next) {
-    theme = next;
-    show();
-    showLegend();
-}
-
 export function startList() {
     byId("filter").addEventListener("input", show);
     onChosen((name) => {
@@ -192,8 +186,10 @@ export function startList() {
     });
     on("units", show);
     eachSecond(show);
-    onLanguage(() => {
+    const renew = () => {
         show();
         showLegend();
-    });
+    };
+    onTheme(renew);
+    onLanguage(renew);
 }

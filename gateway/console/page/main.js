@@ -7,8 +7,8 @@ import { byId, element } from "./dom.js";
 import { fetchJson, health, on, startFeed, units } from "./feed.js";
 import { askCity, first } from "./first.js";
 import { alarmGroup } from "./groups.js";
-import { setListTheme, startList } from "./list.js";
-import { boundsOf, chooseUnit, reloadTiles, resizeMap, setMapTheme, showBounds, startMap } from "./map.js";
+import { startList } from "./list.js";
+import { boundsOf, chooseUnit, reloadTiles, resizeMap, showBounds, startMap } from "./map.js";
 import { markPanic, redraw } from "./overlay.js";
 import { startRadio } from "./radio.js";
 import { isSeenHere, startSeen, tellSeen } from "./seen.js";
@@ -16,31 +16,9 @@ import { planPoint, setPlanCity, startPlan } from "./plan.js";
 import {
     ageText, clock, clockZone, onLanguage, plain, say, setTimeZone, startLanguage,
 } from "./say.js";
-import { setSideTheme } from "./sidemap.js";
-import { setTimesTheme, startTimes } from "./times.js";
+import { startTheme } from "./theme.js";
+import { startTimes } from "./times.js";
 import { currentView, onView, startViews } from "./view.js";
-
-/* ------------------------------------------------------------ day and night */
-function startTheme() {
-    const button = byId("theme");
-    let theme = localStorage.getItem("theme") ??
-        (matchMedia("(prefers-color-scheme: dark)").matches ? "night" : "day");
-    const apply = () => {
-        document.body.dataset.theme = theme;
-        button.setAttribute("aria-pressed", String(theme === "night"));
-        setMapTheme(theme);
-        setSideTheme(theme);
-        setTimesTheme(theme);
-        setListTheme(theme);
-    };
-    button.addEventListener("click", () => {
-        theme = theme === "night" ? "day" : "night";
-        localStorage.setItem("theme", theme);
-        apply();
-    });
-    onLanguage(() => { button.textContent = say("theme"); });
-    apply();
-}
 
 /* --------------------------------------------------- is what is shown live? */
 function staleLines() {

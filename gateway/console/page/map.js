@@ -1,12 +1,11 @@
 /* The map: our own tiles, drawn by MapLibre GL JS; units lie over it. */
 import { byId } from "./dom.js";
 import { units } from "./feed.js";
-import {
-    markAnswer, markChosen, overlayTheme, startOverlay, unitAt,
-} from "./overlay.js";
+import { markAnswer, markChosen, startOverlay, unitAt } from "./overlay.js";
 import { shownAt } from "./reckon.js";
 import { onLanguage, say } from "./say.js";
 import { mapStyle, NOTHING, visibilityOf } from "./style.js";
+import { currentTheme, onTheme } from "./theme.js";
 
 const { maplibregl } = globalThis;
 /* As small as tiles are made for. While it is not known where the city lies, the
@@ -19,7 +18,6 @@ const COARSE_MS = 1500; /* ... for so long at most */
 const NOWHERE = { center: [0, 20], zoom: 5, minZoom: 5 };
 let map = null;
 const maps = new Set(); /* it, and another beside it */
-let theme = "day";
 /* What lies over the streets, by the names of its sources. */
 const shown = {
     route: NOTHING, closures: NOTHING, gaps: NOTHING, cover: NOTHING, tried: NOTHING,
@@ -102,6 +100,16 @@ export function mapPicture() {
     return map === null ? null : pictureOf(map, byId("units-on-map"));
 }
 
+/** Waits until all maps show what they are to show, `within_ms` at most. */
+export function mapsDrawn(within_ms) {
+    const late = new Promise((done) => { setTimeout(done, within_ms); });
+    const drawn = [...maps].map((one) => new Promise((done) => {
+        one.once("idle", done);
+        one.triggerRepaint();
+    }));
+    return Promise.race([Promise.all(drawn), late]);
+}
+
 /** MapLibre's own; null when this browser cannot draw it. */
 export function mainMap() {
     return map;
@@ -109,13 +117,7 @@ export function mainMap() {
 
 function styleNow() {
     styled = { ...shown };
-    return mapStyle(theme, shown, times);
-}
-
-export function setMapTheme(next) {
-    theme = next;
-    overlayTheme(next);
-    map?.setStyle(styleNow());
+    return mapStyle(currentTheme(), shown, times);
 }
 
 /** Streets by the time of the first, second or third unit to them; 0: not. */
@@ -278,6 +280,7 @@ export function startMap(bounds, onPoint, hint) {
             if (data !== styled[source]) drawCollection(map, source, data);
     });
     if (bounds !== null) sharpenInTime();
+    onTheme(() => map.setStyle(styleNow()));
     startOverlay(map, byId("units-on-map"));
     listen(onPoint, hint);
     return true;

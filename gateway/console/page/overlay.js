@@ -6,6 +6,7 @@ import { units } from "./feed.js";
 import { ageOf, MOVING_MPS, shownAt, shownSpeed } from "./reckon.js";
 import { plain, say } from "./say.js";
 import { colours, drawPointer, drawRadio, drawSymbol, lookOf, STATUSES } from "./symbols.js";
+import { currentTheme, onTheme } from "./theme.js";
 
 /* Drawn anew when the fastest in view has gone a pixel, not for less; and so
  * that keys and clicks are answered on a machine that takes long for it (one
@@ -31,7 +32,7 @@ const OLD_S = 90;
 /* Streets come first, but not for long: each drawing of units holds them up. */
 const BEGIN_WITHIN_MS = 3000;
 
-let map, canvas, draw, theme = "day";
+let map, canvas, draw;
 const sheet = document.createElement("canvas"); /* all sprites: see place() */
 const sprites = new Map(); /* look -> its place on the sheet */
 let labels = new Map();
@@ -89,10 +90,10 @@ function place({ status, silent, radio }, old, turn) {
     if (turn >= 0) {
         pen.save();
         pen.rotate((turn * 2 * Math.PI) / TURNS);
-        drawPointer(pen, theme);
+        drawPointer(pen, currentTheme());
         pen.restore();
     }
-    drawSymbol(pen, { status, silent, radio, old }, theme);
+    drawSymbol(pen, { status, silent, radio, old }, currentTheme());
     sprites.set(key, at);
     return at;
 }
@@ -102,7 +103,7 @@ const FONT = "600 12px sans-serif";
 function label(text) {
     let made = labels.get(text);
     if (made) return made;
-    const paint = colours(theme);
+    const paint = colours(currentTheme());
     draw.font = FONT;
     const width = draw.measureText(text).width + 6;
     made = picture(width, 18, (pen) => {
@@ -215,8 +216,8 @@ function drawUnit({ name, unit, x, y }, now) {
     const ratio = devicePixelRatio || 1;
     const size = heads ? SPRITE : PLAIN;
     const inset = (SPRITE - size) / 2;
-    if (name === chosen) drawRing(x, y, colours(theme).edge, 17);
-    if (panics.has(name)) drawRing(x, y, colours(theme).cross, 22 + 3 * Math.sin(now / 150));
+    if (name === chosen) drawRing(x, y, colours(currentTheme()).edge, 17);
+    if (panics.has(name)) drawRing(x, y, colours(currentTheme()).cross, 22 + 3 * Math.sin(now / 150));
     draw.drawImage(sheet, ((at % ROW) * SPRITE + inset) * ratio,
         (Math.floor(at / ROW) * SPRITE + inset) * ratio, size * ratio, size * ratio,
         x - size / 2, y - size / 2, size, size);
@@ -237,10 +238,10 @@ function lookByRadio() {
 
 function drawByRadio({ name, x, y }) {
     const made = label(say("radio_at", { unit: plain(name, 24) }));
-    if (name === chosen) drawRing(x, y, colours(theme).edge, 17);
+    if (name === chosen) drawRing(x, y, colours(currentTheme()).edge, 17);
     draw.save();
     draw.translate(x, y);
-    drawRadio(draw, theme);
+    drawRadio(draw, currentTheme());
     draw.restore();
     draw.drawImage(made, x - made.cssWidth / 2, y + 10, made.cssWidth, 18);
 }
@@ -253,7 +254,7 @@ function drawLabel({ name, x, y }) {
 
 function drawTarget() {
     const { x, y } = toPixel(drawn, target);
-    const paint = colours(theme);
+    const paint = colours(currentTheme());
     for (const [colour, size] of [[paint.halo, 6], [paint.cross, 3]]) {
         draw.lineWidth = size;
         draw.strokeStyle = colour;
@@ -348,15 +349,13 @@ export function startOverlay(drawnMap, on) {
     draw = canvas.getContext("2d", PLAIN_MEMORY);
     clearSheet();
     for (const end of ["moveend", "resize"]) map.on(end, () => { dueAt = 0; });
+    onTheme(() => {
+        clearSheet();
+        labels = new Map();
+        redraw();
+    });
     map.once("load", begin);
     setTimeout(begin, BEGIN_WITHIN_MS);
-}
-
-export function overlayTheme(next) {
-    theme = next;
-    clearSheet();
-    labels = new Map();
-    redraw();
 }
 
 /** The unit under a point of the map's box; null when there is none. */

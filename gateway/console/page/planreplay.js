@@ -185,6 +185,5 @@ export function startPlanReplay(mission, place) {
     act("would-save-posts", savePosts);
     for (const id of ["would-from", "would-to"])
         byId(id).addEventListener("change", () => keepSpan("would"));
-    byId("theme").addEventListener("click", show);
     onLanguage(show);
 }

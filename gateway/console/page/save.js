@@ -1,8 +1,9 @@
 /* What is on the screen, to take along: tables as CSV, what lies on the map as
  * GeoJSON, the map as a picture, all of it on paper. */
 import { byId } from "./dom.js";
-import { mapPicture } from "./map.js";
+import { mapPicture, mapsDrawn } from "./map.js";
 import { sidePicture } from "./sidemap.js";
+import { drawForPaper } from "./theme.js";
 
 const BOM = "\ufeff"; /* by it spreadsheets know the accents */
 
@@ -65,7 +66,18 @@ export function savePicture(what, at) {
     picture?.toBlob((blob) => give(blob, fileName(what, at, "png")), "image/png");
 }
 
-/** Paper shows the maps as they are: pictures take their places meanwhile. */
+const DRAWN_WITHIN_MS = 5000;
+
+/* Maps take their time to be drawn by day; the browser's own menu, which gives
+ * none, has them with what of their colours takes none. */
+async function printByDay() {
+    drawForPaper(true);
+    await mapsDrawn(DRAWN_WITHIN_MS);
+    print();
+    drawForPaper(false);
+}
+
+/** Paper shows the maps as they are by day: pictures take their places meanwhile. */
 export function startPrinting() {
     const pictures = ["side", "map"].map((name) => {
         const picture = new Image();
@@ -75,12 +87,21 @@ export function startPrinting() {
         return picture;
     });
     addEventListener("beforeprint", () => {
+        drawForPaper(true);
         [sidePicture(), mapPicture()].forEach((drawn, i) => {
             if (drawn === null) return;
             pictures[i].src = drawn.toDataURL("image/png");
             byId(i === 0 ? "side-box" : "map-box").append(pictures[i]);
         });
     });
-    addEventListener("afterprint", () => pictures.forEach((picture) => picture.remove()));
-    byId("print").addEventListener("click", () => print());
+    addEventListener("afterprint", () => {
+        drawForPaper(false);
+        pictures.forEach((picture) => picture.remove());
+    });
+    byId("print").addEventListener("click", printByDay);
+    addEventListener("keydown", (event) => {
+        if (event.key.toLowerCase() !== "p" || !(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey) return;
+        event.preventDefault();
+        printByDay();
+    });
 }

@@ -7,13 +7,13 @@ import { coverPoints } from "./places.js";
 import { clock, number, plain, say } from "./say.js";
 import { mapStyle, NOTHING } from "./style.js";
 import { drawPointer, lookOf, symbolCanvas } from "./symbols.js";
+import { currentTheme, onTheme } from "./theme.js";
 
 const LABELS_MAX = 250;
 const SYMBOL = 32; /* pixels of the page, a side */
 const UNIT_PX = 30; /* who is farther outside is not drawn */
 
 let map = null; /* the second one */
-let theme = "day";
 let kept = null; /* {coverage, drawn, units} */
 let sprites = new Map();
 let leave = null; /* ends what keeps the two in step */
@@ -26,7 +26,7 @@ function collections() {
 
 function spriteOf(look) {
     const key = `${look.status} ${look.silent}`;
-    if (!sprites.has(key)) sprites.set(key, symbolCanvas(look, theme));
+    if (!sprites.has(key)) sprites.set(key, symbolCanvas(look, currentTheme()));
     return sprites.get(key);
 }
 
@@ -37,7 +37,7 @@ function drawUnit(pen, { x, y, data }) {
         pen.save();
         pen.translate(x, y);
         pen.rotate((course * Math.PI) / 180);
-        drawPointer(pen, theme);
+        drawPointer(pen, currentTheme());
         pen.restore();
     }
     pen.drawImage(spriteOf(look), x - SYMBOL / 2, y - SYMBOL / 2, SYMBOL, SYMBOL);
@@ -140,7 +140,7 @@ function open() {
     const main = mainMap();
     byId("side-box").hidden = false;
     document.body.dataset.side = "on";
-    map = newMap(byId("side-map"), mapStyle(theme, collections(), 0),
+    map = newMap(byId("side-map"), mapStyle(currentTheme(), collections(), 0),
         { center: main.getCenter(), zoom: main.getZoom() });
     leave = keepInStep(main);
     listen();
@@ -181,12 +181,6 @@ export function showBeside(situation, title, shown, shownTitle) {
     map.triggerRepaint();
 }
 
-export function setSideTheme(next) {
-    theme = next;
-    sprites = new Map();
-    if (map !== null) map.setStyle(mapStyle(theme, collections(), 0));
-}
-
 /** As it is drawn now; null when there is no second map. */
 export function sidePicture() {
     return map === null ? null : pictureOf(map, byId("side-units"));
@@ -195,4 +189,8 @@ export function sidePicture() {
 /** `look` is given the name of a mission that was chosen on the second map. */
 export function startBeside(look) {
     onMission = look;
+    onTheme(() => {
+        sprites = new Map();
+        map?.setStyle(mapStyle(currentTheme(), collections(), 0));
+    });
 }

@@ -4,12 +4,12 @@ import { byId, element } from "./dom.js";
 import { reloadTiles, setMapTimes } from "./map.js";
 import { minutes, onLanguage, say } from "./say.js";
 import { timesSteps } from "./style_times.js";
+import { currentTheme, onTheme } from "./theme.js";
 import { currentView, onView } from "./view.js";
 
 const AGAIN_MS = 10000;
 let shown = 0;
 let allowed = true;
-let theme = "day";
 
 /* A line as the map has it: colour, and width that grows with the time. */
 function sample({ colour, width, dashes }) {
@@ -21,7 +21,7 @@ function sample({ colour, width, dashes }) {
 function showLegend() {
     const legend = byId("times-legend");
     legend.hidden = shown === 0;
-    legend.replaceChildren(...timesSteps(theme).map((step) => {
+    legend.replaceChildren(...timesSteps(currentTheme()).map((step) => {
         const item = element("li");
         const text = step.late ? say("times_late")
             : step.dashes ? say("times_nobody")
@@ -57,17 +57,13 @@ export function allowTimes(may) {
     showWished();
 }
 
-export function setTimesTheme(next) {
-    theme = next;
-    showLegend();
-}
-
 export function startTimes() {
     const select = byId("times");
     select.addEventListener("change", () => {
         localStorage.setItem("times", select.value);
         showWished();
     });
+    onTheme(showLegend);
     onLanguage(showLegend);
     onView(showWished);
     setInterval(() => {

@@ -245,7 +245,6 @@ export function startWeak(go) {
     act("weak-forget", forget);
     act("weak-save", savePoints);
     act("weak-save-missions", saveMissions);
-    byId("theme").addEventListener("click", show);
     onLanguage(show);
     onView(draw);
 }

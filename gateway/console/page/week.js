@@ -2,6 +2,7 @@
 import { element } from "./dom.js";
 import { currentLanguage, say } from "./say.js";
 import { fillTable } from "./tables.js";
+import { currentTheme, onTheme } from "./theme.js";
 
 const { uPlot } = globalThis;
 export const HOURS = 168;
@@ -52,10 +53,9 @@ export function fillWeek(table, cells) {
 
 /** Up to three lines, [{label, values}], over the week; null values are gaps.
  * `top` is the scale's end, null for what the values need, `unit` stands behind
- * its numbers. Takes the place of what was in the box. Paper is white: on it the
- * inks are the day's. */
-export function drawWeek(box, lines, top, unit, theme = document.body.dataset.theme) {
-    const ink = INKS[theme];
+ * its numbers. Takes the place of what was in the box. */
+export function drawWeek(box, lines, top, unit) {
+    const ink = INKS[currentTheme()];
     charts.get(box)?.chart.destroy();
     charts.delete(box);
     if (!uPlot) return;
@@ -74,8 +74,7 @@ export function drawWeek(box, lines, top, unit, theme = document.body.dataset.th
             label, stroke: ink.lines[i], width: 2, dash: DASHES[i], points: { show: true, size: 4, width: 0, fill: ink.lines[i] },
         }))],
     }, [Array.from({ length: HOURS }, (_, hour) => hour), ...lines.map(({ values }) => values)], box);
-    charts.set(box, { chart, again: (inks) => drawWeek(box, lines, top, unit, inks) });
+    charts.set(box, { chart, again: () => drawWeek(box, lines, top, unit) });
 }
 
-addEventListener("beforeprint", () => [...charts.values()].forEach(({ again }) => again("day")));
-addEventListener("afterprint", () => [...charts.values()].forEach(({ again }) => again()));
+onTheme(() => [...charts.values()].forEach(({ again }) => again()));

@@ -276,7 +276,6 @@ export function startWeekPlan(tell) {
     });
     byId("week-kept").addEventListener("change", ({ target: { value } }) =>
         value === "" ? forget() : work(() => fetchJson(`/v1/coverage/plans/${value}`, ANSWER_WITHIN_MS)));
-    byId("theme").addEventListener("click", show);
     onLanguage(show);
     onView((view) => {
         draw();
