@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 
 import { api, isLive, launch, open, until, URL } from "./lib.mjs";
 
-export async function openPlan(options = { viewport: { width: 1400, height: 850 } }) {
+export async function openPlan(options = { viewport: { width: 1200, height: 750 } }) {
     const browser = await launch();
     const page = await open(browser, options);
     await page.goto(`${URL}/#plan`);
