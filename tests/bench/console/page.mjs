@@ -180,6 +180,7 @@ function percentiles(tally) {
 async function frames(page, since) {
     const now = await page.evaluate(() => Object.fromEntries(
         ["still", "moved", "work", "long"].map((name) => [name, [...globalThis.bench[name]]])));
+    now.all = now.still.map((n, i) => n + now.moved[i]);
     const delta = {};
     for (const [name, tally] of Object.entries(now))
         delta[name] = percentiles(tally.map((n, i) => n - (since?.[name][i] ?? 0)));
@@ -216,7 +217,12 @@ async function pull(page) {
     for (const way of [-1, 1]) {
         await page.mouse.move(x - way * 100, y);
         await page.mouse.down();
-        await page.mouse.move(x + way * 100, y, { steps: 20 });
+        const moves = []; /* a hand does not wait for pictures */
+        for (let step = 1; step <= 20; step++) {
+            moves.push(page.mouse.move(x + way * (10 * step - 100), y));
+            await sleep(50);
+        }
+        await Promise.all(moves);
         await sleep(150); /* so that it does not slide on */
         await page.mouse.up();
     }
