@@ -22,6 +22,12 @@
 
 /* ------------------------------------------------------------ random input */
 /* Marsaglia, "Xorshift RNGs" (2003): the same numbers on every machine. */
+/* How often by chance: tests/run --full asks more. */
+static int thorough(int quick, int full)
+{
+    return getenv("PATROL_FULL") == NULL ? quick : full;
+}
+
 static uint64_t random_state = 1;
 
 static uint32_t any(uint32_t below)
@@ -556,7 +562,7 @@ static void agrees_with_the_model(void **state)
     static struct town town;
     static const uint32_t longest[] = {4, 60, 5000, 1000000, 40000000};
     random_state = 20240601;
-    for (int round = 0; round < 3000; round++) {
+    for (int round = 0; round < thorough(1000, 3000); round++) {
         random_town(&town, (struct geo_point){23130000, -82380000},
                     longest[any(5)]);
         struct roads *roads = town_roads(&town);
@@ -1891,7 +1897,7 @@ static void knows_where_nobody_comes(void **state)
     assert_int_equal(roads_prepare(roads), PT_OK);
     assert_int_equal(roads_search_new(roads, &search), PT_OK);
     assert_int_equal(roads_standing_new(roads, MAX_UNITS, &standing), PT_OK);
-    for (int round = 0; round < 100; round++) {
+    for (int round = 0; round < thorough(30, 100); round++) {
         for (uint32_t slot = 0; slot < MAX_UNITS; slot++) {
             struct roads_place place = {
                 .edge = any((uint32_t)roads_edge_count(roads)),
